@@ -1,0 +1,141 @@
+//! What arrives: samples of series in one columnar batch, and what was refused with its reason.
+//! A batch is data only; it must never know where it came from or where it goes.
+
+use crate::{Labels, Metadata};
+use std::fmt;
+
+/// The bits of the NaN that marks a series as ended (as in Prometheus); kept bit for bit.
+pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// Whether a value is the stale marker.
+pub fn is_stale(value: f64) -> bool {
+    value.to_bits() == STALE_NAN_BITS
+}
+
+/// One value of one series at one instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Index into [`Batch::series`].
+    pub series: u32,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub timestamp_ms: i64,
+    /// Any bit pattern, NaN and infinities included.
+    pub value: f64,
+}
+
+/// Samples that arrived together. Recycle it with [`Batch::clear`] to save allocations.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The label sets that samples point into.
+    pub series: Vec<Labels>,
+    /// The samples, in the order in which they arrived.
+    pub samples: Vec<Sample>,
+    /// What is newly known of metrics (type, help, unit).
+    pub metadata: Vec<Metadata>,
+}
+
+impl Batch {
+    /// Adds one sample of one series.
+    pub fn push(&mut self, labels: &Labels, timestamp_ms: i64, value: f64) {
+        let series = self.series.len() as u32;
+        self.series.push(labels.clone());
+        self.samples.push(Sample { series, timestamp_ms, value });
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.series.clear();
+        self.samples.clear();
+        self.metadata.clear();
+    }
+}
+
+/// Why something that arrived was not kept. Each reason is a value of a counter's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RejectReason {
+    /// The bytes are not in the format they claim to be in.
+    Malformed,
+    /// Text that is not UTF-8.
+    InvalidUtf8,
+    /// No metric name, or an empty label name.
+    InvalidName,
+    /// One label name twice.
+    DuplicateLabel,
+    /// More labels than the limit.
+    TooManyLabels,
+    /// A label name or value over its length limit.
+    LabelTooLong,
+    /// Further in the future than the limit.
+    TooFarInFuture,
+    /// Before what retention keeps.
+    TooOld,
+    /// The series has another value at this time already.
+    DuplicateTimestamp,
+    /// More series than the limit.
+    TooManySeries,
+    /// More samples or bytes than the limit.
+    TooLarge,
+    /// A kind of data that this version does not keep (named in the message).
+    Unsupported,
+}
+
+impl RejectReason {
+    /// As in counters and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RejectReason::Malformed => "malformed",
+            RejectReason::InvalidUtf8 => "invalid_utf8",
+            RejectReason::InvalidName => "invalid_name",
+            RejectReason::DuplicateLabel => "duplicate_label",
+            RejectReason::TooManyLabels => "too_many_labels",
+            RejectReason::LabelTooLong => "label_too_long",
+            RejectReason::TooFarInFuture => "too_far_in_future",
+            RejectReason::TooOld => "too_old",
+            RejectReason::DuplicateTimestamp => "duplicate_timestamp",
+            RejectReason::TooManySeries => "too_many_series",
+            RejectReason::TooLarge => "too_large",
+            RejectReason::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// Samples that were refused for one reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reject {
+    /// Why.
+    pub reason: RejectReason,
+    /// How many samples.
+    pub samples: u64,
+    /// One example in words: the series (cut) and what is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} samples): {}", self.reason.as_str(), self.samples, self.message)
+    }
+}
+
+/// Adds to the entry of the same reason (its first message stays the example), or a new entry.
+pub fn count_reject(
+    rejects: &mut Vec<Reject>,
+    reason: RejectReason,
+    samples: u64,
+    message: impl FnOnce() -> String,
+) {
+    match rejects.iter_mut().find(|r| r.reason == reason) {
+        Some(r) => r.samples += samples,
+        None => rejects.push(Reject { reason, samples, message: message() }),
+    }
+}
+
+/// The samples of one series, as a reader gets them: strictly increasing timestamps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesData {
+    /// The series.
+    pub labels: Labels,
+    /// Milliseconds since 1970-01-01 UTC, strictly increasing.
+    pub timestamps_ms: Vec<i64>,
+    /// Same length as `timestamps_ms`.
+    pub values: Vec<f64>,
+}

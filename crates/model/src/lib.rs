@@ -1,0 +1,13 @@
+//! The nouns of Midwatch: labels, matchers, samples, batches, rejects, metric kinds and units, times.
+//! No I/O, no clock, no threads; every other crate speaks in these words.
+
+pub mod batch;
+pub mod labels;
+pub mod matcher;
+pub mod metadata;
+pub mod time;
+
+pub use batch::{Batch, Reject, RejectReason, STALE_NAN_BITS, Sample, SeriesData, is_stale};
+pub use labels::{Labels, LabelsBuilder, NAME};
+pub use matcher::{MatchOp, Matcher};
+pub use metadata::{Metadata, MetricKind};

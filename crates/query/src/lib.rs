@@ -1,0 +1,3 @@
+//! PromQL over an immutable view of stored series.
+
+pub mod source;

@@ -1,0 +1,36 @@
+//! Where the evaluator reads from. It must never know how samples are stored.
+
+use model::{Labels, Matcher, SeriesData};
+use stdx::Result;
+
+/// Limits of one read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// The most series one selector may return.
+    pub series_max: usize,
+    /// The most samples one selector may return.
+    pub samples_max: usize,
+}
+
+/// An immutable view of stored series.
+pub trait Source: Sync {
+    /// Every series that passes all matchers and has a sample in `start_ms..=end_ms` (both inclusive),
+    /// with just these samples, stale markers included. In no particular order.
+    ///
+    /// # Errors
+    /// `TooLarge` past a limit, with a message that says how to ask for less.
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limits: ReadLimits,
+    ) -> Result<Vec<SeriesData>>;
+
+    /// The label sets alone, of series that may have a sample in the range.
+    ///
+    /// # Errors
+    /// As [`Source::select`].
+    fn series(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64, limits: ReadLimits)
+        -> Result<Vec<Labels>>;
+}
