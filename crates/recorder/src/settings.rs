@@ -1,0 +1,46 @@
+//! What can be set about the recorder. Plain data: it must never read the environment.
+
+use std::path::PathBuf;
+
+/// Settings of the recorder.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The value of the label `instance`: the host's name.
+    pub instance: String,
+    /// Where procfs is mounted.
+    pub proc_root: PathBuf,
+    /// Where sysfs is mounted.
+    pub sys_root: PathBuf,
+    /// Processes that are recorded one by one for each measure (CPU, memory, I/O). More show more, and
+    /// cost about ten series each.
+    pub processes_per_measure: usize,
+    /// The most processes that are recorded one by one, whatever the reason.
+    pub processes_max: usize,
+    /// The most processes that are looked at; more are counted only.
+    pub processes_watched_max: usize,
+    /// The most control groups that are recorded.
+    pub cgroups_max: usize,
+    /// The most things of each other kind (disks, interfaces, mount points, interrupts, ...).
+    pub things_max: usize,
+    /// Seconds between looks at what changes seldom: interrupts, sockets, the list of control groups.
+    pub slow_seconds: u64,
+    /// Also ask file systems that live on another machine for their space. Such a call can hang.
+    pub remote_filesystems: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            instance: "localhost".into(),
+            proc_root: "/proc".into(),
+            sys_root: "/sys".into(),
+            processes_per_measure: 30,
+            processes_max: 200,
+            processes_watched_max: 4_096,
+            cgroups_max: 512,
+            things_max: 1_024,
+            slow_seconds: 5,
+            remote_filesystems: false,
+        }
+    }
+}
