@@ -84,6 +84,54 @@ impl Io {
             }
         }
     }
+
+    /// Calls `line` with each line of a file that may be long, piece by piece, until it returns false
+    /// or `lines_max` lines were read.
+    pub(crate) fn each_line(
+        &mut self,
+        path: &std::path::Path,
+        lines_max: u64,
+        mut line: impl FnMut(&[u8]) -> bool,
+    ) {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) => {
+                self.errors += u64::from(!is_absence(&e));
+                return;
+            }
+        };
+        self.files += 1;
+        let (mut position, mut kept, mut left) = (0u64, 0, lines_max);
+        loop {
+            let read = match file.read_at(&mut self.buffer[kept..], position) {
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    self.errors += u64::from(!is_absence(&e));
+                    return;
+                }
+            };
+            position += read as u64;
+            let filled = kept + read;
+            let mut start = 0;
+            while let Some(length) = self.buffer[start..filled].iter().position(|b| *b == b'\n') {
+                left = left.saturating_sub(1);
+                if left == 0 || !line(&self.buffer[start..start + length]) {
+                    return;
+                }
+                start += length + 1;
+            }
+            // What is left is the beginning of a line; one as long as the buffer is none.
+            kept = if filled - start == self.buffer.len() { 0 } else { filled - start };
+            self.buffer.copy_within(start..start + kept, 0);
+            if read == 0 {
+                if kept > 0 {
+                    line(&self.buffer[..kept]);
+                }
+                return;
+            }
+        }
+    }
 }
 
 /// Whether an error says that the thing is not there or has no value now, which is no fault.

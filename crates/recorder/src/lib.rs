@@ -20,7 +20,7 @@ mod series;
 mod settings;
 mod ticker;
 
-pub use readers::{ReadReport, Recorder};
+pub use readers::{ListeningPort, ReadReport, Recorder, listening_ports};
 pub use reference::{Reference, document, groups, metadata, reference};
 pub use settings::Settings;
 pub use ticker::{Tick, Ticker};

@@ -15,7 +15,11 @@ pub(crate) struct Sink<'a> {
     pub(crate) refused: u64,
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    pub(crate) fn new(out: &'a mut Batch, now_ms: i64, instance: &'a str) -> Sink<'a> {
+        Sink { out, now_ms, instance, refused: 0 }
+    }
+
     /// Makes a label set. Values are cut to their limit; an empty value is an absent label.
     pub(crate) fn labels<V: AsRef<str>>(&self, metric: &str, pairs: &[(&str, V)]) -> Labels {
         let mut builder = LabelsBuilder::default();
@@ -59,7 +63,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(key: &[u8], generation: u32, labels: Vec<Labels>) -> Row {
+    pub(crate) fn new(key: &[u8], generation: u32, labels: Vec<Labels>) -> Row {
         debug_assert!(labels.len() <= 64, "one bit for each series");
         Row { key: key.into(), generation, labels, pushed: 0 }
     }
@@ -79,6 +83,11 @@ impl Row {
         if let Some(value) = value {
             self.push(sink, index, value);
         }
+    }
+
+    /// Whether series number `index` has had a sample.
+    pub(crate) fn has_pushed(&self, index: usize) -> bool {
+        self.pushed >> (index & 63) & 1 == 1
     }
 
     /// Ends every series of the row that has samples.
@@ -136,6 +145,11 @@ impl Rows {
         let row = &mut self.rows[at];
         row.generation = self.generation;
         Some(row)
+    }
+
+    /// Whether there is a row of this key.
+    pub(crate) fn has(&self, key: &[u8]) -> bool {
+        self.position(key).is_some()
     }
 
     fn position(&self, key: &[u8]) -> Option<usize> {

@@ -18,6 +18,9 @@ pub struct Settings {
     pub processes_max: usize,
     /// The most processes that are looked at; more are counted only.
     pub processes_watched_max: usize,
+    /// Files of processes that are kept open. Each saves some 5 us a second and counts against the
+    /// limit of open files of this program.
+    pub process_files_max: usize,
     /// The most control groups that are recorded.
     pub cgroups_max: usize,
     /// The most things of each other kind (disks, interfaces, mount points, interrupts, ...).
@@ -37,6 +40,7 @@ impl Default for Settings {
             processes_per_measure: 30,
             processes_max: 200,
             processes_watched_max: 4_096,
+            process_files_max: 512,
             cgroups_max: 512,
             things_max: 1_024,
             slow_seconds: 5,

@@ -96,6 +96,8 @@ struct Stat {
     idle: Vec<[u64; 2]>,
     fixed: Fixed,
     softirqs: Rows,
+    forks: Option<u64>,
+    boot_time_seconds: Option<f64>,
 }
 
 impl Cpu {
@@ -108,6 +110,8 @@ impl Cpu {
                 idle: Vec::new(),
                 fixed: Fixed::default(),
                 softirqs: Rows::new(1),
+                forks: None,
+                boot_time_seconds: None,
             },
             schedstat: Source::new(proc.join("schedstat"), Shape::Records),
             sched: Rows::new(max),
@@ -123,6 +127,7 @@ impl Reader for Cpu {
     fn read(&mut self, cx: &mut Context) {
         if let Some(text) = self.stat.read(cx.io) {
             self.stat_state.read(text, &mut cx.sink);
+            (cx.forks, cx.boot_time_seconds) = (self.stat_state.forks, self.stat_state.boot_time_seconds);
         }
         if let Some(text) = self.schedstat.read(cx.io) {
             schedstat(text, &mut self.sched, &mut cx.sink);
@@ -159,6 +164,11 @@ impl Stat {
                 }
             };
             if let Some(n) = fields.number() {
+                match index {
+                    2 => self.forks = Some(n),
+                    3 => self.boot_time_seconds = Some(n as f64),
+                    _ => {}
+                }
                 self.fixed.push(sink, STAT, index, n as f64);
             }
         }

@@ -7,8 +7,11 @@ mod filesystem;
 mod memory;
 mod network;
 mod pressure;
+mod process;
 mod sockets;
 mod system;
+
+pub use process::{ListeningPort, listening_ports};
 
 use crate::files::Io;
 use crate::reference::{Reference, counter, gauge};
@@ -24,9 +27,22 @@ pub(crate) struct Context<'a> {
     pub(crate) sink: Sink<'a>,
     /// Nanoseconds of the caller's monotonic clock.
     pub(crate) monotonic_ns: u64,
+    /// Processes and threads created since the machine was started, once /proc/stat is read.
+    pub(crate) forks: Option<u64>,
+    /// When the machine was started, in seconds since 1970, once /proc/stat is read.
+    pub(crate) boot_time_seconds: Option<f64>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        settings: &'a Settings,
+        io: &'a mut Io,
+        sink: Sink<'a>,
+        monotonic_ns: u64,
+    ) -> Context<'a> {
+        Context { settings, io, sink, monotonic_ns, forks: None, boot_time_seconds: None }
+    }
+
     /// True once every `slow_seconds` ticks; `phase` spreads the work of several readers over them.
     pub(crate) fn is_slow_tick(&self, phase: u64) -> bool {
         (self.io.tick + phase).is_multiple_of(self.settings.slow_seconds.max(1)) || self.io.tick == 0
@@ -46,6 +62,10 @@ pub(crate) trait Reader: Send {
     fn name(&self) -> &'static str;
     /// Reads everything of this part and pushes it.
     fn read(&mut self, cx: &mut Context);
+    /// The ports that this machine listens on, from the reader that knows.
+    fn listening_ports(&self) -> &[ListeningPort] {
+        &[]
+    }
 }
 
 /// What one reading did.
@@ -126,6 +146,7 @@ pub(crate) fn reference() -> Vec<(&'static str, Vec<Reference>)> {
         ("Network interfaces", network::reference()),
         ("Sockets and protocols", sockets::reference()),
         ("System and clock", system::reference()),
+        ("Processes", process::reference()),
         ("The recorder itself", join(&[OWN_PER_READER, OWN])),
     ]
 }
@@ -143,6 +164,7 @@ impl Recorder {
             Box::new(network::Network::new(s)),
             Box::new(sockets::Sockets::new(s)),
             Box::new(system::System::new(s)),
+            Box::new(process::Processes::new(s)),
         ];
         let entries = readers.into_iter().map(|reader| Entry { reader, errors: 0, cpu_ns: 0 }).collect();
         Recorder {
@@ -161,6 +183,11 @@ impl Recorder {
         self.missed_ticks = self.missed_ticks.saturating_add(missed);
     }
 
+    /// The TCP ports that this machine listened on at the last look, at most a few seconds ago.
+    pub fn listening_ports(&self) -> Vec<ListeningPort> {
+        self.entries.iter().flat_map(|e| e.reader.listening_ports()).cloned().collect()
+    }
+
     /// Reads everything once and appends it to `out`, all samples at `now_ms` (milliseconds since
     /// 1970, aligned by the caller). `monotonic_ns` is a clock that never steps. Never fails as a
     /// whole: what cannot be read is counted in the report.
@@ -168,8 +195,8 @@ impl Recorder {
         let before = out.samples.len();
         let mut report = ReadReport::default();
         self.io.files = 0;
-        let sink = Sink { out, now_ms, instance: &self.settings.instance, refused: 0 };
-        let mut cx = Context { settings: &self.settings, io: &mut self.io, sink, monotonic_ns };
+        let sink = Sink::new(out, now_ms, &self.settings.instance);
+        let mut cx = Context::new(&self.settings, &mut self.io, sink, monotonic_ns);
         let mut cpu_before = thread_cpu_ns();
         for entry in &mut self.entries {
             cx.io.errors = 0;

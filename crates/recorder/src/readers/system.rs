@@ -13,7 +13,6 @@ const LOAD: &[Reference] = &[
     gauge("node_load1", "", &[], "/proc/loadavg", "Threads that run or wait, average of one minute."),
     gauge("node_load5", "", &[], "/proc/loadavg", "Threads that run or wait, average of five minutes."),
     gauge("node_load15", "", &[], "/proc/loadavg", "Threads that run or wait, average of fifteen minutes."),
-    gauge("node_procs_threads", "", &[], "/proc/loadavg", "Threads on the machine."),
 ];
 
 const SINGLE: &[Reference] = &[
@@ -126,11 +125,6 @@ impl Reader for System {
                 if let Some(v) = fields.float() {
                     self.load.push(&mut cx.sink, LOAD, i, v);
                 }
-            }
-            // Runnable threads, a slash, all threads.
-            let threads = fields.next().and_then(|f| f.split(|b| *b == b'/').nth(1)).and_then(float);
-            if let Some(v) = threads {
-                self.load.push(&mut cx.sink, LOAD, 3, v);
             }
         }
         if let Some(text) = self.file_nr.read(cx.io) {

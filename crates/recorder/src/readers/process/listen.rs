@@ -1,0 +1,386 @@
+//! TCP sockets: which ports this machine listens on and which process does, how many connections are in
+//! each state, and what waits in UDP queues. It must never search the files of all processes unless a
+//! listening socket is new.
+
+use super::proc_dir::ProcDir;
+use super::table::Process;
+use crate::bytes::{Fields, hex, unsigned};
+use crate::readers::Context;
+use crate::reference::{Reference, gauge};
+use crate::series::Rows;
+use crate::settings::Settings;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+pub(crate) const METRICS: &[Reference] = &[
+    gauge(
+        "node_tcp_connection_states",
+        "",
+        &["state"],
+        "/proc/net/tcp, tcp6",
+        "TCP sockets in each state. Every 5 s; once a minute from 10,000 sockets on.",
+    ),
+    gauge(
+        "node_tcp_accept_queue",
+        "",
+        &["address", "port"],
+        "/proc/net/tcp, tcp6",
+        "Connections that wait to be accepted by the program that listens there. Every 5 s.",
+    ),
+    gauge(
+        "node_udp_queues",
+        "bytes",
+        &["queue", "ip"],
+        "/proc/net/udp, udp6",
+        "Bytes that wait in the queues (rx, tx) of UDP sockets. Every 5 s.",
+    ),
+];
+
+/// A TCP port that this machine listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListeningPort {
+    /// The address that it is bound to; unspecified (0.0.0.0 or ::) for all.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+    /// The socket's inode: another socket has another one.
+    pub inode: u64,
+    /// The process that has it open, the lowest if there are several; None if it cannot be known
+    /// (another user's process, another name space).
+    pub pid: Option<u32>,
+    /// That process's command name, or "".
+    pub comm: String,
+}
+
+/// The most listening sockets that are told apart.
+const PORTS_MAX: usize = 4_096;
+/// From so many sockets on, they are counted once a minute only.
+const SOCKETS_OFTEN_MAX: u64 = 10_000;
+/// The most lines that are read of one socket table.
+const LINES_MAX: u64 = 1 << 20;
+/// Ticks after which the owner of a socket is searched again, if it was not found.
+const SEARCH_AGAIN_TICKS: u64 = 60;
+
+const STATES: [&str; 12] = [
+    "established",
+    "syn_sent",
+    "syn_recv",
+    "fin_wait1",
+    "fin_wait2",
+    "time_wait",
+    "close",
+    "close_wait",
+    "last_ack",
+    "listen",
+    "closing",
+    "new_syn_recv",
+];
+const LISTEN: u64 = 10;
+
+pub(crate) struct Listeners {
+    tcp: [PathBuf; 2],
+    udp: [PathBuf; 2],
+    ports: Vec<ListeningPort>,
+    accept_queues: Vec<u64>,
+    /// When the owner of an inode is to be searched again.
+    search_again: HashMap<u64, u64>,
+    /// Processes that listen, ascending.
+    pids: Vec<u32>,
+    states: [u64; STATES.len()],
+    sockets: u64,
+    udp_queues: [[u64; 2]; 2],
+    fresh: bool,
+    state_rows: Rows,
+    port_rows: Rows,
+    udp_rows: Rows,
+}
+
+/// One line of /proc/net/tcp or tcp6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    address: IpAddr,
+    port: u16,
+    state: u64,
+    tx_queue: u64,
+    rx_queue: u64,
+    inode: u64,
+}
+
+impl Listeners {
+    pub(crate) fn new(settings: &Settings) -> Listeners {
+        let net = settings.proc_root.join("net");
+        Listeners {
+            tcp: ["tcp", "tcp6"].map(|f| net.join(f)),
+            udp: ["udp", "udp6"].map(|f| net.join(f)),
+            ports: Vec::new(),
+            accept_queues: Vec::new(),
+            search_again: HashMap::new(),
+            pids: Vec::new(),
+            states: [0; STATES.len()],
+            sockets: 0,
+            udp_queues: [[0; 2]; 2],
+            fresh: false,
+            state_rows: Rows::new(STATES.len()),
+            port_rows: Rows::new(settings.things_max),
+            udp_rows: Rows::new(4),
+        }
+    }
+
+    pub(crate) fn ports(&self) -> &[ListeningPort] {
+        &self.ports
+    }
+
+    pub(crate) fn is_listening(&self, pid: u32) -> bool {
+        self.pids.binary_search(&pid).is_ok()
+    }
+
+    /// Reads the tables of sockets, and finds the owners of new listening ones.
+    pub(crate) fn refresh(&mut self, cx: &mut Context, dir: &mut ProcDir, list: &[Process]) {
+        let known = std::mem::take(&mut self.ports);
+        self.read_tcp(cx);
+        self.read_udp(cx);
+        self.fresh = true;
+        let tick = cx.io.tick;
+        self.search_again.retain(|inode, _| self.ports.iter().any(|p| p.inode == *inode));
+        let is_alive = |pid: u32| list.binary_search_by_key(&pid, |p| p.pid).is_ok();
+        let mut wanted = Vec::new();
+        for (i, port) in self.ports.iter_mut().enumerate() {
+            let owner = known.iter().find(|k| k.inode == port.inode && k.pid.is_some_and(is_alive));
+            if let Some(owner) = owner {
+                (port.pid, port.comm) = (owner.pid, owner.comm.clone());
+            } else if self.search_again.get(&port.inode).is_none_or(|again| *again <= tick) {
+                self.search_again.insert(port.inode, tick + SEARCH_AGAIN_TICKS);
+                wanted.push((port.inode, i));
+            }
+        }
+        if !wanted.is_empty() {
+            // Kernel threads have no address space and no files.
+            let users = list.iter().filter(|p| p.stat.virtual_bytes > 0);
+            find_owners(dir, users.map(|p| (p.pid, p.comm.as_slice())), &mut wanted, &mut self.ports);
+        }
+        self.pids.clear();
+        self.pids.extend(self.ports.iter().filter_map(|p| p.pid));
+        self.pids.sort_unstable();
+        self.pids.dedup();
+    }
+
+    fn read_tcp(&mut self, cx: &mut Context) {
+        let count_all = self.sockets < SOCKETS_OFTEN_MAX || cx.io.tick.is_multiple_of(60);
+        let mut states = [0; STATES.len()];
+        self.accept_queues.clear();
+        for path in &self.tcp {
+            let (ports, queues) = (&mut self.ports, &mut self.accept_queues);
+            cx.io.each_line(path, LINES_MAX, |line| {
+                let Some(socket) = parse_socket(line) else { return true };
+                if let Some(count) = states.get_mut((socket.state as usize).wrapping_sub(1)) {
+                    *count += 1;
+                }
+                if socket.state != LISTEN {
+                    // Listening sockets come first: there are no more of them.
+                    return count_all;
+                }
+                if ports.len() < PORTS_MAX {
+                    let Socket { address, port, inode, .. } = socket;
+                    ports.push(ListeningPort { address, port, inode, pid: None, comm: String::new() });
+                    queues.push(socket.rx_queue);
+                }
+                true
+            });
+        }
+        if count_all {
+            self.sockets = states.iter().sum();
+            self.states = states;
+        }
+    }
+
+    fn read_udp(&mut self, cx: &mut Context) {
+        for (path, sums) in self.udp.iter().zip(&mut self.udp_queues) {
+            *sums = [0, 0];
+            cx.io.each_line(path, LINES_MAX, |line| {
+                if let Some(socket) = parse_socket(line) {
+                    sums[0] = sums[0].saturating_add(socket.tx_queue);
+                    sums[1] = sums[1].saturating_add(socket.rx_queue);
+                }
+                true
+            });
+        }
+    }
+
+    /// Pushes what the last [`Listeners::refresh`] found, once.
+    pub(crate) fn push(&mut self, cx: &mut Context) {
+        if !std::mem::take(&mut self.fresh) {
+            return;
+        }
+        let sink = &mut cx.sink;
+        self.state_rows.begin();
+        for (state, count) in STATES.iter().zip(self.states) {
+            let make = |s: &mut crate::series::Sink| vec![s.labels(METRICS[0].name, &[("state", state)])];
+            if let Some(row) = self.state_rows.row(sink, state.as_bytes(), make) {
+                row.push(sink, 0, count as f64);
+            }
+        }
+        self.port_rows.begin();
+        for (port, waiting) in self.ports.iter().zip(&self.accept_queues) {
+            let key = port.inode.to_le_bytes();
+            let make = |s: &mut crate::series::Sink| {
+                let (address, number) = (port.address.to_string(), port.port.to_string());
+                vec![s.labels(METRICS[1].name, &[("address", address), ("port", number)])]
+            };
+            if let Some(row) = self.port_rows.row(sink, &key, make) {
+                row.push(sink, 0, *waiting as f64);
+            }
+        }
+        self.port_rows.end(sink);
+        self.udp_rows.begin();
+        for (ip, sums) in ["v4", "v6"].iter().zip(self.udp_queues) {
+            let make = |s: &mut crate::series::Sink| {
+                ["tx", "rx"].iter().map(|q| s.labels(METRICS[2].name, &[("ip", ip), ("queue", q)])).collect()
+            };
+            if let Some(row) = self.udp_rows.row(sink, ip.as_bytes(), make) {
+                row.push(sink, 0, sums[0] as f64);
+                row.push(sink, 1, sums[1] as f64);
+            }
+        }
+    }
+}
+
+/// Looks through the open files of processes for the sockets in `wanted` (inode, position in `ports`),
+/// until all are found. Processes that cannot be looked into are passed over.
+fn find_owners<'a>(
+    dir: &mut ProcDir,
+    processes: impl Iterator<Item = (u32, &'a [u8])>,
+    wanted: &mut Vec<(u64, usize)>,
+    ports: &mut [ListeningPort],
+) {
+    for (pid, comm) in processes {
+        if wanted.is_empty() {
+            return;
+        }
+        let _ = dir.each_fd(pid, |target| {
+            let inode =
+                target.strip_prefix(b"socket:[").and_then(|t| t.strip_suffix(b"]")).and_then(unsigned);
+            if let Some(inode) = inode {
+                wanted.retain(|(w, i)| {
+                    let found = *w == inode;
+                    if found {
+                        ports[*i].pid = Some(pid);
+                        ports[*i].comm = crate::bytes::clean(comm);
+                    }
+                    !found
+                });
+            }
+            !wanted.is_empty()
+        });
+    }
+}
+
+/// The TCP ports that this machine listens on now, with their owners. Reads the files of processes: call
+/// it seldom; a running [`crate::Recorder`] knows the same from its own readings.
+pub fn listening_ports(proc_root: &Path) -> Vec<ListeningPort> {
+    let settings = Settings { proc_root: proc_root.into(), ..Settings::default() };
+    let mut listeners = Listeners::new(&settings);
+    let mut io = crate::files::Io::new();
+    let mut batch = model::Batch::default();
+    let sink = crate::series::Sink::new(&mut batch, 0, "");
+    listeners.read_tcp(&mut Context::new(&settings, &mut io, sink, 0));
+    let mut ports = listeners.ports;
+    let Ok(mut dir) = ProcDir::open(proc_root) else { return ports };
+    let mut pids = Vec::new();
+    if dir.list(&mut pids).is_ok() {
+        let mut wanted: Vec<(u64, usize)> = ports.iter().enumerate().map(|(i, p)| (p.inode, i)).collect();
+        find_owners(&mut dir, pids.iter().map(|pid| (*pid, b"".as_slice())), &mut wanted, &mut ports);
+    }
+    for port in &mut ports {
+        if let Some(pid) = port.pid {
+            let text = dir
+                .open_file(pid, "comm")
+                .ok()
+                .and_then(|f| io.read_file(&f, crate::files::Shape::Whole).ok());
+            port.comm = text.map(|t| crate::bytes::clean(t.trim_ascii_end())).unwrap_or_default();
+        }
+    }
+    ports
+}
+
+fn parse_socket(line: &[u8]) -> Option<Socket> {
+    let mut fields = Fields(line);
+    let (address, port) = parse_address(fields.nth(1)?)?;
+    let state = hex(fields.nth(1)?)?;
+    let queues = fields.next()?;
+    let colon = queues.iter().position(|b| *b == b':')?;
+    let inode = fields.nth(4).and_then(unsigned)?;
+    Some(Socket {
+        address,
+        port,
+        state,
+        tx_queue: hex(&queues[..colon])?,
+        rx_queue: hex(&queues[colon + 1..])?,
+        inode,
+    })
+}
+
+/// `0100007F:1F90`: the address in words of 32 bits as this machine keeps them, the port as a number.
+fn parse_address(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let colon = text.iter().position(|b| *b == b':')?;
+    let port = u16::try_from(hex(&text[colon + 1..])?).ok()?;
+    let word = |digits: &[u8]| u32::try_from(hex(digits)?).ok().map(u32::to_ne_bytes);
+    let address = match colon {
+        8 => IpAddr::V4(Ipv4Addr::from(word(&text[..8])?)),
+        32 => {
+            let mut bytes = [0; 16];
+            for (i, part) in bytes.chunks_exact_mut(4).enumerate() {
+                part.copy_from_slice(&word(&text[8 * i..8 * i + 8])?);
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    Some((address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn sockets() {
+        for (line, want) in [
+            (
+                "  0: 00000000:07E8 00000000:0000 0A 00000000:00000003 00:00000000 00000000     0        0 108 1 0 100 0 0 10 0",
+                Some(("0.0.0.0", 2024, 10, 0, 3, 108)),
+            ),
+            (
+                "  1: 0100007F:9B36 0100007F:4B11 06 00000000:00000000 03:0000175E 00000000     0        0 0 3 0",
+                Some(("127.0.0.1", 39734, 6, 0, 0, 0)),
+            ),
+            (
+                "  2: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 00000001:00000000 00:00000000 00000000  1000        0 77 1",
+                Some(("::1", 8080, 10, 1, 0, 77)),
+            ),
+            (
+                "  3: B80D01200000000000000000010000FF:0050 0:0 0A 0:0 00:0 0 0 0 9",
+                Some(("2001:db8::ff00:1", 80, 10, 0, 0, 9)),
+            ),
+            (
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+                None,
+            ),
+            ("  4: 0100007F:99999 0:0 0A 0:0 00:0 0 0 0 9", None),
+            ("  5: 0100007F:50 0:0 0A 0:0 00:0", None),
+            ("", None),
+        ] {
+            let got = parse_socket(line.as_bytes());
+            let want = want.map(|(address, port, state, tx_queue, rx_queue, inode)| Socket {
+                address: address.parse().unwrap(),
+                port,
+                state,
+                tx_queue,
+                rx_queue,
+                inode,
+            });
+            assert_eq!(got, want, "{line}");
+        }
+    }
+}
