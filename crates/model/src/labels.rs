@@ -45,6 +45,32 @@ impl Labels {
         builder.build()
     }
 
+    /// Builds from borrowed pairs in any order, with no allocation besides the result; sorts `pairs` in
+    /// place. Empty values are dropped.
+    ///
+    /// # Errors
+    /// As [`Labels::from_pairs`].
+    pub fn from_slice(pairs: &mut [(&str, &str)]) -> Result<Labels, LabelError> {
+        pairs.sort_unstable();
+        let cut = |name: &str| name.chars().take(64).collect();
+        if let Some(twice) = pairs.windows(2).find(|p| p[0].0 == p[1].0) {
+            return Err(LabelError::Duplicate(cut(twice[0].0)));
+        }
+        let mut packed = String::with_capacity(pairs.iter().map(|(n, v)| n.len() + v.len() + 5).sum());
+        for (name, value) in pairs.iter() {
+            if name.is_empty() {
+                return Err(LabelError::EmptyName);
+            }
+            if name.len() > NAME_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
+                return Err(LabelError::TooLong(cut(name)));
+            }
+            if !value.is_empty() {
+                pack(&mut packed, name, value);
+            }
+        }
+        Ok(Labels::from_packed(packed))
+    }
+
     /// Pairs in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
         let mut rest = &*self.packed;

@@ -21,7 +21,7 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, String> {
     let bad = || format!("{text:?} is not a duration; write one like 30s, 5m, 1h30m, 15d or 1y");
     if let Ok(seconds) = text.parse::<f64>() {
         let ms = seconds * 1000.0;
-        return if ms >= 0.0 && ms < 9.2e18 { Ok(ms as i64) } else { Err(bad()) };
+        return if (0.0..9.2e18).contains(&ms) { Ok(ms as i64) } else { Err(bad()) };
     }
     let (mut rest, mut units, mut total) = (text, UNITS.as_slice(), 0i64);
     if rest.is_empty() {

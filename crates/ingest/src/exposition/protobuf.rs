@@ -1,0 +1,275 @@
+//! Delimited `io.prometheus.client.MetricFamily` messages: counters, gauges, untyped, summaries and classic
+//! histograms. A native histogram without classic buckets is counted as unsupported.
+
+use crate::scrape::{Collector, Described};
+use crate::series::{Refused, cut_bytes};
+use crate::wire::{Reader, WireError};
+use model::labels::NAME;
+use model::{LabelsBuilder, MetricKind, RejectReason};
+use stdx::{Error, Result};
+
+type Res<T = ()> = std::result::Result<T, WireError>;
+
+/// Splits a body and hands every sample and description to the collector. A family or metric that is broken inside
+/// spoils only itself.
+pub(crate) fn scan(body: &[u8], out: &mut Collector<'_>) -> Result<()> {
+    let mut families = Reader::new(body);
+    let mut number = 0;
+    loop {
+        let bad = |e: WireError| Error::invalid(format!("the answer is not delimited protobuf: {e}"));
+        let Some(message) = families.delimited().map_err(bad)? else { return Ok(()) };
+        number += 1;
+        if let Err(e) = family(message, number, out) {
+            out.refuse(RejectReason::Malformed, 1, || format!("metric family {number}: {e}"));
+        }
+    }
+}
+
+fn family(message: &[u8], number: u64, out: &mut Collector<'_>) -> Res {
+    let mut described = Described::default();
+    let mut kind = 0;
+    let mut fields = Reader::new(message);
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => described.name = field.bytes()?,
+            2 => described.help = field.bytes()?,
+            3 => kind = field.varint()?,
+            5 => described.unit = field.bytes()?,
+            _ => {}
+        }
+    }
+    described.kind = match kind {
+        0 => MetricKind::Counter,
+        1 => MetricKind::Gauge,
+        2 => MetricKind::Summary,
+        4 => MetricKind::Histogram,
+        5 => MetricKind::GaugeHistogram,
+        _ => MetricKind::Unknown,
+    };
+    out.describe(&described, false);
+    // The name may stand after the metrics, so they are read in a second pass.
+    let mut fields = Reader::new(message);
+    let mut series = Series { family: described.name, number, key: Vec::new() };
+    while let Some((number, field)) = fields.field()? {
+        if number != 4 {
+            continue;
+        }
+        if let Err(e) = field.bytes().and_then(|m| metric(m, &mut series, out)) {
+            let name = cut_bytes(described.name);
+            out.refuse(RejectReason::Malformed, 1, || {
+                format!("metric family {}: {name}: {e}", series.number)
+            });
+        }
+    }
+    Ok(())
+}
+
+struct Series<'a> {
+    family: &'a [u8],
+    number: u64,
+    /// Reused: what identifies a series within the target.
+    key: Vec<u8>,
+}
+
+fn metric(message: &[u8], series: &mut Series<'_>, out: &mut Collector<'_>) -> Res {
+    let (mut time, mut value, mut parts) = (None, None, None);
+    let mut fields = Reader::new(message);
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            2 | 3 | 5 => value = Some(first_double(field.bytes()?)?),
+            4 | 7 => parts = Some((number, field.bytes()?)),
+            6 => time = Some(field.varint()? as i64),
+            _ => {}
+        }
+    }
+    if let Some(value) = value {
+        return emit(message, series, "", None, value, time, out);
+    }
+    match parts {
+        Some((4, summary)) => summary_parts(message, summary, time, series, out),
+        Some((_, histogram)) => histogram_parts(message, histogram, time, series, out),
+        None => {
+            let name = cut_bytes(series.family);
+            out.refuse(RejectReason::Malformed, 1, || format!("{name} has a metric without a value"));
+            Ok(())
+        }
+    }
+}
+
+/// Field 1 of a gauge, counter or untyped value; zero is left out of protobuf.
+fn first_double(message: &[u8]) -> Res<f64> {
+    let (mut value, mut fields) = (0.0, Reader::new(message));
+    while let Some((number, field)) = fields.field()? {
+        if number == 1 {
+            value = field.double()?;
+        }
+    }
+    Ok(value)
+}
+
+fn summary_parts(
+    metric: &[u8],
+    summary: &[u8],
+    time: Option<i64>,
+    series: &mut Series<'_>,
+    out: &mut Collector<'_>,
+) -> Res {
+    let (mut count, mut sum, mut fields) = (0, 0.0, Reader::new(summary));
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => count = field.varint()?,
+            2 => sum = field.double()?,
+            3 => {
+                let (quantile, value) = pair(field.bytes()?)?;
+                emit(metric, series, "", Some(("quantile", quantile)), value, time, out)?;
+            }
+            _ => {}
+        }
+    }
+    emit(metric, series, "_count", None, count as f64, time, out)?;
+    emit(metric, series, "_sum", None, sum, time, out)
+}
+
+fn pair(message: &[u8]) -> Res<(f64, f64)> {
+    let (mut first, mut second, mut fields) = (0.0, 0.0, Reader::new(message));
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => first = field.double()?,
+            2 => second = field.double()?,
+            _ => {}
+        }
+    }
+    Ok((first, second))
+}
+
+fn histogram_parts(
+    metric: &[u8],
+    histogram: &[u8],
+    time: Option<i64>,
+    series: &mut Series<'_>,
+    out: &mut Collector<'_>,
+) -> Res {
+    let (mut count, mut sum, mut buckets, mut native, mut infinite) = (0.0, 0.0, 0, false, false);
+    let mut fields = Reader::new(histogram);
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => count = field.varint()? as f64,
+            2 => sum = field.double()?,
+            3 => {
+                let (bound, value) = bucket(field.bytes()?)?;
+                buckets += 1;
+                infinite |= bound == f64::INFINITY;
+                emit(metric, series, "_bucket", Some(("le", bound)), value, time, out)?;
+            }
+            4 => count = field.double()?,
+            5..=14 => native = true,
+            _ => {}
+        }
+    }
+    if buckets == 0 && native {
+        let name = cut_bytes(series.family);
+        let message = || format!("{name}: native histograms are not kept");
+        out.refuse(RejectReason::Unsupported, 1, message);
+        return Ok(());
+    }
+    if !infinite {
+        emit(metric, series, "_bucket", Some(("le", f64::INFINITY)), count, time, out)?;
+    }
+    emit(metric, series, "_count", None, count, time, out)?;
+    emit(metric, series, "_sum", None, sum, time, out)
+}
+
+/// Upper bound and cumulative count of a classic bucket.
+fn bucket(message: &[u8]) -> Res<(f64, f64)> {
+    let (mut bound, mut count, mut fields) = (0.0, 0.0, Reader::new(message));
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => count = field.varint()? as f64,
+            2 => bound = field.double()?,
+            4 => count = field.double()?,
+            _ => {}
+        }
+    }
+    Ok((bound, count))
+}
+
+/// Hands one sample on: `metric` holds its labels, `extra` is the bucket's or quantile's own.
+fn emit(
+    metric: &[u8],
+    series: &mut Series<'_>,
+    suffix: &str,
+    extra: Option<(&'static str, f64)>,
+    value: f64,
+    time: Option<i64>,
+    out: &mut Collector<'_>,
+) -> Res {
+    let key = &mut series.key;
+    key.clear();
+    key.extend(series.family);
+    key.extend(suffix.as_bytes());
+    // Lengths make the key unambiguous; it starts with the name so that messages can show it.
+    key.extend((series.family.len() as u32).to_le_bytes());
+    if let Some((name, bound)) = extra {
+        key.push(name.as_bytes()[0]);
+        key.extend(bound.to_bits().to_le_bytes());
+    }
+    let mut fields = Reader::new(metric);
+    while let Some((number, field)) = fields.field()? {
+        if number == 1 {
+            let pair = field.bytes()?;
+            key.extend((pair.len() as u32).to_le_bytes());
+            key.extend(pair);
+        }
+    }
+    let (family, limits) = (series.family, out.limits);
+    let fill = |labels: &mut LabelsBuilder| fill_labels(metric, family, suffix, extra, labels, limits);
+    let place = || format!("metric family {}: ", series.number);
+    out.sample(&series.key, fill, value, time, place);
+    Ok(())
+}
+
+fn fill_labels(
+    metric: &[u8],
+    family: &[u8],
+    suffix: &str,
+    extra: Option<(&'static str, f64)>,
+    labels: &mut LabelsBuilder,
+    limits: &crate::Limits,
+) -> std::result::Result<(), Refused> {
+    let refuse = |reason, what: &str| {
+        Err(Refused { reason, message: format!("{}{suffix}: {what}", cut_bytes(family)) })
+    };
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let Some(name) = text(family) else {
+        return refuse(RejectReason::InvalidUtf8, "the name is not UTF-8");
+    };
+    labels.push(NAME, &format!("{name}{suffix}"));
+    if let Some((name, bound)) = extra {
+        labels.push(name, &crate::write_text::go_float(bound));
+    }
+    let (mut fields, mut count) = (Reader::new(metric), 0);
+    while let Ok(Some((number, field))) = fields.field() {
+        let (1, Ok(message)) = (number, field.bytes()) else { continue };
+        count += 1;
+        if count > limits.labels_per_series_max {
+            let what = format!("more than {} labels", limits.labels_per_series_max);
+            return refuse(RejectReason::TooManyLabels, &what);
+        }
+        let (mut name, mut value, mut pair) = (&b""[..], &b""[..], Reader::new(message));
+        loop {
+            match pair.field() {
+                Ok(Some((1, field))) => name = field.bytes().unwrap_or(b""),
+                Ok(Some((2, field))) => value = field.bytes().unwrap_or(b""),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(e) => return refuse(RejectReason::Malformed, &format!("a label: {e}")),
+            }
+        }
+        match (text(name), text(value)) {
+            (Some(""), _) => return refuse(RejectReason::InvalidName, "a label has an empty name"),
+            (Some(n), Some(v)) => labels.push(n, v),
+            _ => return refuse(RejectReason::InvalidUtf8, "a label is not UTF-8"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+use super::*;
+use crate::Limits;
+use crate::wire::{put_bytes_field, put_double_field, put_varint, put_varint_field};
+use model::RejectReason;
+
+fn message(build: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    build(&mut out);
+    out
+}
+
+fn label(out: &mut Vec<u8>, name: &str, value: &str) {
+    let pair = message(|m| {
+        put_bytes_field(m, 1, name.as_bytes());
+        put_bytes_field(m, 2, value.as_bytes());
+    });
+    put_bytes_field(out, 1, &pair);
+}
+
+fn family(out: &mut Vec<u8>, name: &str, kind: u64, metrics: &[Vec<u8>]) {
+    let family = message(|m| {
+        // Metrics first: the name may stand anywhere.
+        metrics.iter().for_each(|metric| put_bytes_field(m, 4, metric));
+        put_bytes_field(m, 1, name.as_bytes());
+        put_bytes_field(m, 2, b"Help.");
+        put_varint_field(m, 3, kind);
+    });
+    put_varint(out, family.len() as u64);
+    out.extend(family);
+}
+
+/// One family of each kind; a native histogram last.
+pub(crate) fn sample() -> Vec<u8> {
+    let value = |field: u32, v: f64, labels: &[(&str, &str)]| {
+        message(|m| {
+            labels.iter().for_each(|(n, v)| label(m, n, v));
+            put_bytes_field(m, field, &message(|m| put_double_field(m, 1, v)));
+        })
+    };
+    let summary = message(|m| {
+        put_varint_field(m, 1, 7);
+        put_double_field(m, 2, 3.5);
+        let quantile = message(|m| {
+            put_double_field(m, 1, 0.5);
+            put_double_field(m, 2, 0.25);
+        });
+        put_bytes_field(m, 3, &quantile);
+    });
+    let histogram = message(|m| {
+        put_varint_field(m, 1, 9);
+        put_double_field(m, 2, 4.5);
+        for (bound, count) in [(0.005, 2), (1.0, 8), (1e6, 8)] {
+            let bucket = message(|m| {
+                put_varint_field(m, 1, count);
+                put_double_field(m, 2, bound);
+            });
+            put_bytes_field(m, 3, &bucket);
+        }
+    });
+    let native = message(|m| {
+        put_varint_field(m, 1, 9);
+        put_varint_field(m, 5, 6);
+    });
+    message(|out| {
+        let timed = message(|m| {
+            m.extend(value(2, -1.0, &[]));
+            put_varint_field(m, 6, 5_000);
+        });
+        family(out, "c_total", 0, &[value(3, 2.0, &[("a", "1")]), value(3, 3.0, &[("a", "2")])]);
+        family(out, "g", 1, &[timed]);
+        family(out, "s", 2, &[message(|m| put_bytes_field(m, 4, &summary))]);
+        family(out, "u", 3, &[value(5, 0.0, &[])]);
+        family(out, "h", 4, &[message(|m| put_bytes_field(m, 7, &histogram))]);
+        family(out, "n", 4, &[message(|m| put_bytes_field(m, 7, &native))]);
+    })
+}
+
+#[test]
+fn every_kind_becomes_its_series() {
+    let limits = Limits::default();
+    let scrape = Scrape { format: Format::Protobuf, at_ms: 9_000, limits: &limits };
+    let decoded = decode(&sample(), scrape).unwrap();
+    let shown: Vec<String> = decoded
+        .batch
+        .samples
+        .iter()
+        .map(|s| format!("{} {} {}", decoded.batch.series[s.series as usize], s.value, s.timestamp_ms))
+        .collect();
+    let want = r#"c_total{a="1"} 2 9000
+c_total{a="2"} 3 9000
+g -1 5000
+s{quantile="0.5"} 0.25 9000
+s_count 7 9000
+s_sum 3.5 9000
+u 0 9000
+h_bucket{le="0.005"} 2 9000
+h_bucket{le="1.0"} 8 9000
+h_bucket{le="1e+06"} 8 9000
+h_bucket{le="+Inf"} 9 9000
+h_count 9 9000
+h_sum 4.5 9000"#;
+    assert_eq!(shown.join("\n"), want);
+    assert_eq!(decoded.rejects.len(), 1);
+    assert_eq!(decoded.rejects[0].reason, RejectReason::Unsupported);
+    assert!(decoded.rejects[0].message.contains('n'));
+    let kinds: Vec<_> = decoded.batch.metadata.iter().map(|m| m.kind.as_str()).collect();
+    assert_eq!(kinds, ["counter", "gauge", "summary", "unknown", "histogram", "histogram"]);
+}
+
+#[test]
+fn a_cut_answer_fails_as_a_whole() {
+    let limits = Limits::default();
+    let body = sample();
+    let scrape = Scrape { format: Format::Protobuf, at_ms: 0, limits: &limits };
+    assert!(decode(&body[..body.len() - 1], scrape).is_err());
+}

@@ -1,0 +1,117 @@
+//! Every decoder against seeded random damage: no panic, and nothing beyond the limits.
+
+use crate::scrape::{Scrape, ScrapeCache, Target};
+use crate::{Decoded, Limits, exposition::Format, json_lines, remote_write};
+use model::{Labels, SeriesData};
+
+/// xorshift64*: enough to choose damage, and the same on every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
+    }
+
+    /// Flips, cuts, repeats and overwrites a few places.
+    fn damage(&mut self, valid: &[u8]) -> Vec<u8> {
+        let mut body = valid.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(body.len());
+            match self.below(6) {
+                0 => body[at..].iter_mut().take(1).for_each(|b| *b ^= 1 << (at % 8)),
+                1 => body.truncate(at),
+                2 => body[at..].iter_mut().take(1).for_each(|b| *b = 0xff),
+                3 => {
+                    let part = body[at..(at + 9).min(body.len())].to_vec();
+                    body.splice(at..at, part);
+                }
+                4 => body.insert(at, b"{}\"\\,= \n#\x00\x80"[at % 11]),
+                _ => drop(body.drain(at..(at + 5).min(body.len()))),
+            }
+        }
+        body
+    }
+}
+
+fn check(decoded: &Decoded, limits: &Limits) {
+    let batch = &decoded.batch;
+    assert!(batch.samples.len() <= limits.samples_per_request_max);
+    assert!(batch.series.len() <= limits.samples_per_request_max);
+    for sample in &batch.samples {
+        let labels = &batch.series[sample.series as usize];
+        assert!(!labels.name().is_empty() && labels.len() <= limits.labels_per_series_max + 2);
+    }
+    assert!(decoded.rejects.len() <= 12);
+    decoded.rejects.iter().for_each(|r| assert!(r.message.len() < 4_000, "{}", r.message.len()));
+}
+
+fn series() -> Vec<SeriesData> {
+    let labels = |i: u32| Labels::from_pairs([("__name__", "m"), ("i", &i.to_string()), ("é", "\n\"\\")]);
+    (0..5)
+        .map(|i| SeriesData {
+            labels: labels(i).unwrap(),
+            timestamps_ms: vec![1_000, 2_000],
+            values: vec![1.5, f64::NAN],
+        })
+        .collect()
+}
+
+fn limits() -> Limits {
+    Limits {
+        samples_per_request_max: 50,
+        labels_per_series_max: 5,
+        decoded_bytes_max: 1 << 16,
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn remote_write_survives_damage() {
+    let (mut random, limits) = (Random(1), limits());
+    let body = remote_write::encode(&series());
+    let message = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+    for _ in 0..5_000 {
+        if let Ok(decoded) = remote_write::decode(&random.damage(&body), &limits) {
+            check(&decoded, &limits);
+        }
+        if let Ok(decoded) = remote_write::decode_message(&random.damage(&message), &limits) {
+            check(&decoded, &limits);
+        }
+    }
+}
+
+#[test]
+fn json_lines_survive_damage() {
+    let (mut random, limits) = (Random(2), limits());
+    let mut body = Vec::new();
+    series().iter().for_each(|s| json_lines::write(&mut body, s));
+    for _ in 0..5_000 {
+        if let Ok(decoded) = json_lines::decode(&random.damage(&body), &limits) {
+            check(&decoded, &limits);
+        }
+    }
+}
+
+#[test]
+fn expositions_survive_damage() {
+    let (mut random, limits) = (Random(3), limits());
+    let text = include_bytes!("exposition/sample.txt");
+    let open = include_bytes!("exposition/sample.om.txt");
+    let proto = crate::exposition::protobuf_tests::sample();
+    for (format, valid) in
+        [(Format::Text, &text[..]), (Format::OpenMetrics, &open[..]), (Format::Protobuf, &proto[..])]
+    {
+        let mut cache = ScrapeCache::new(Target::default());
+        for t in 0..4_000 {
+            let body = random.damage(valid);
+            let scrape = Scrape { format, at_ms: t, limits: &limits };
+            if let Ok(scraped) = cache.scrape(&body, scrape) {
+                check(&scraped.decoded, &limits);
+            }
+            crate::exposition::looks_like_metrics(&body);
+        }
+    }
+}

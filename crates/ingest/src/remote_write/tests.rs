@@ -1,0 +1,162 @@
+use super::*;
+use model::Labels;
+use model::batch::STALE_NAN_BITS;
+
+/// A series of raw label pairs and samples, as protobuf, so that what no client would send can be sent.
+fn raw_series(labels: &[(&[u8], &[u8])], samples: &[(i64, f64)]) -> Vec<u8> {
+    let mut one = Vec::new();
+    for (name, value) in labels {
+        let mut part = Vec::new();
+        put_bytes_field(&mut part, 1, name);
+        put_bytes_field(&mut part, 2, value);
+        put_bytes_field(&mut one, 1, &part);
+    }
+    for (t, v) in samples {
+        let mut part = Vec::new();
+        put_double_field(&mut part, 1, *v);
+        put_varint_field(&mut part, 2, *t as u64);
+        put_bytes_field(&mut one, 2, &part);
+    }
+    one
+}
+
+fn request(series: &[Vec<u8>]) -> Vec<u8> {
+    let mut message = Vec::new();
+    series.iter().for_each(|s| put_bytes_field(&mut message, 1, s));
+    compress(&message)
+}
+
+#[test]
+fn round_trip_keeps_every_bit() {
+    let labels = Labels::from_pairs([("__name__", "x"), ("job", "ü\n\"")]).unwrap();
+    let values = vec![1.5, -0.0, f64::NAN, f64::INFINITY, f64::from_bits(STALE_NAN_BITS), f64::MIN_POSITIVE];
+    let timestamps_ms = vec![-1, 0, 1, 2, 3, i64::MAX];
+    let metadata = Metadata {
+        metric: "x".into(),
+        kind: MetricKind::Summary,
+        help: "What x is.".into(),
+        unit: "s".into(),
+    };
+    let data =
+        SeriesData { labels: labels.clone(), timestamps_ms: timestamps_ms.clone(), values: values.clone() };
+    let decoded =
+        decode(&encode_with_metadata(&[data], std::slice::from_ref(&metadata)), &Limits::default()).unwrap();
+    assert_eq!(decoded.batch.series, [labels]);
+    assert_eq!(decoded.batch.metadata, [metadata]);
+    assert!(decoded.rejects.is_empty());
+    for (i, sample) in decoded.batch.samples.iter().enumerate() {
+        assert_eq!(sample.timestamp_ms, timestamps_ms[i]);
+        assert_eq!(sample.value.to_bits(), values[i].to_bits());
+    }
+    assert_eq!(decoded.batch.samples.len(), values.len());
+}
+
+/// Each bad series between two good ones: the good ones are kept, the bad one is refused with its reason.
+#[test]
+fn one_bad_series_spoils_only_itself() {
+    use RejectReason::*;
+    let many: Vec<String> = (0..10_000).map(|i| format!("l{i}")).collect();
+    let mut many: Vec<(&[u8], &[u8])> = many.iter().map(|n| (n.as_bytes(), b"v".as_slice())).collect();
+    many.insert(0, (b"__name__", b"bad"));
+    let long = "v".repeat(1 << 20);
+    let broken = b"\x0a\x05\x0a\x7fbad".to_vec();
+    let at = [(1_000, 1.0), (2_000, 2.0)];
+    let bad = |labels: &[(&[u8], &[u8])]| raw_series(labels, &at);
+    for (series, reason, words, lost) in [
+        (bad(&[(b"__name__", b"bad"), (b"a", b"\xff")]), InvalidUtf8, "bad", 2),
+        (bad(&[(b"__name__", b"bad"), (b"\xc3", b"x")]), InvalidUtf8, "bad", 2),
+        (bad(&[(b"__name__", b"bad"), (b"a", b"1"), (b"a", b"2")]), DuplicateLabel, "\"a\" comes twice", 2),
+        (bad(&[(b"__name__", b"bad"), (b"a", b""), (b"a", b"2")]), DuplicateLabel, "bad", 2),
+        (bad(&[(b"__name__", b"bad"), (b"", b"1")]), InvalidName, "empty name", 2),
+        (bad(&[(b"job", b"bad")]), InvalidName, "job=bad: there is no metric name", 2),
+        (bad(&[(b"__name__", b"")]), InvalidName, "no metric name", 2),
+        (bad(&[]), InvalidName, "(no labels)", 2),
+        (bad(&many), TooManyLabels, "10001 labels; at most 64", 2),
+        (bad(&[(b"__name__", b"bad"), (b"a", long.as_bytes())]), LabelTooLong, "1048576 bytes", 2),
+        (bad(&[(b"__name__", b"bad"), (long.as_bytes(), b"a")]), LabelTooLong, "1048576", 2),
+        (broken, Malformed, "middle of a field", 1),
+    ] {
+        let good = |name: &[u8]| raw_series(&[(b"__name__", name)], &at);
+        let body = request(&[good(b"first"), series, good(b"last")]);
+        let decoded = decode(&body, &Limits::default()).unwrap();
+        let names: Vec<_> = decoded.batch.series.iter().map(Labels::name).collect();
+        assert_eq!(names, ["first", "last"], "{reason:?}");
+        let owners: Vec<_> = decoded.batch.samples.iter().map(|s| s.series).collect();
+        assert_eq!(owners, [0, 0, 1, 1]);
+        assert_eq!(decoded.rejects.len(), 1);
+        let reject = &decoded.rejects[0];
+        assert_eq!((reject.reason, reject.samples), (reason, lost), "{}", reject.message);
+        assert!(reject.message.contains(words), "{} lacks {words}", reject.message);
+        assert!(reject.message.chars().count() < 500, "{}", reject.message.len());
+    }
+}
+
+#[test]
+fn labels_in_any_order_are_sorted_and_empty_values_are_absent() {
+    let series = raw_series(&[(b"z", b"1"), (b"__name__", b"x"), (b"a", b""), (b"b", b"2")], &[(1, 1.0)]);
+    let decoded = decode(&request(&[series]), &Limits::default()).unwrap();
+    assert_eq!(decoded.batch.series[0].to_string(), r#"x{b="2", z="1"}"#);
+}
+
+#[test]
+fn exemplars_and_native_histograms_are_counted_by_name() {
+    let mut series = raw_series(&[(b"__name__", b"x")], &[(1, 1.0)]);
+    put_bytes_field(&mut series, 3, b"");
+    put_bytes_field(&mut series, 4, b"");
+    put_bytes_field(&mut series, 4, b"");
+    let decoded = decode(&request(&[series]), &Limits::default()).unwrap();
+    assert_eq!(decoded.batch.samples.len(), 1);
+    assert_eq!(decoded.rejects.len(), 1);
+    assert_eq!((decoded.rejects[0].reason, decoded.rejects[0].samples), (RejectReason::Unsupported, 3));
+    assert_eq!(decoded.rejects[0].message, "x: exemplars are not kept");
+}
+
+#[test]
+fn a_body_that_is_no_request_is_an_error() {
+    let valid = request(&[raw_series(&[(b"__name__", b"x")], &[(1, 1.0)])]);
+    let forged = |length: u64| {
+        let mut body = Vec::new();
+        crate::wire::put_varint(&mut body, length);
+        body.extend([0; 8]);
+        body
+    };
+    let mut version_2 = Vec::new();
+    put_bytes_field(&mut version_2, 4, b"__name__");
+    put_bytes_field(&mut version_2, 5, b"\x0a\x00");
+    for (body, kind, words) in [
+        (b"not snappy at all".to_vec(), ErrorKind::Invalid, "snappy"),
+        (Vec::new(), ErrorKind::Invalid, "snappy"),
+        (valid[..valid.len() - 1].to_vec(), ErrorKind::Invalid, "snappy"),
+        (forged(127 << 20), ErrorKind::Invalid, "its header is wrong"),
+        (forged(4_000_000_000), ErrorKind::TooLarge, "fewer samples per request"),
+        (forged(u64::MAX), ErrorKind::Invalid, "snappy"),
+        (compress(b"\x0a\x7fabc"), ErrorKind::Invalid, "middle of a field"),
+        (compress(b"{\"metric\":{}}"), ErrorKind::Invalid, "not a remote write 1.0 request"),
+        (compress(&version_2), ErrorKind::Invalid, "2.0"),
+    ] {
+        let e = decode(&body, &Limits::default()).unwrap_err();
+        assert_eq!(e.kind, kind, "{e}");
+        assert!(e.to_string().contains(words), "{e} lacks {words}");
+    }
+    let small = Limits { body_bytes_max: 3, ..Limits::default() };
+    assert_eq!(decode(&valid, &small).unwrap_err().kind, ErrorKind::TooLarge);
+}
+
+#[test]
+fn past_the_limits_of_a_request_the_rest_is_refused_and_counted() {
+    let series = |name: &[u8], n: i64| {
+        raw_series(&[(b"__name__", name)], &(0..n).map(|t| (t, 1.0)).collect::<Vec<_>>())
+    };
+    let body = request(&[series(b"a", 3), series(b"b", 3), series(b"c", 3)]);
+    let kept = |limits: &Limits| {
+        let d = decode(&body, limits).unwrap();
+        assert!(d.batch.samples.iter().all(|s| (s.series as usize) < d.batch.series.len()));
+        let refused: u64 = d.rejects.iter().map(|r| r.samples).sum();
+        assert_eq!(d.batch.samples.len() as u64 + refused, 9, "accepted + rejected = sent");
+        (d.batch.series.len(), d.batch.samples.len(), d.rejects[0].reason)
+    };
+    let limits = Limits { samples_per_request_max: 4, ..Limits::default() };
+    assert_eq!(kept(&limits), (2, 4, RejectReason::TooLarge));
+    let limits = Limits { series_per_request_max: 1, ..Limits::default() };
+    assert_eq!(kept(&limits), (1, 3, RejectReason::TooLarge));
+}
