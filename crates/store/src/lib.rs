@@ -1,1 +1,30 @@
-//! placeholder
+//! Keeps samples: a write-ahead log on local disk, a head in memory, Parquet blocks on object storage,
+//! and retention. Readers get a [`View`]. It must never acknowledge what is not durable, never
+//! give a wrong answer for damaged bytes, and knows nothing of protocols, queries or HTTP.
+//!
+//! The way of a batch: [`Store::append`] → writer thread → log (one fsync for a group) → head →
+//! acknowledgement. Later [`Store::maintain`] cuts the head into a block, commits a manifest that names it,
+//! and drops the head and its log segments. A reader's view has every sample once at every instant.
+
+mod block;
+pub mod chunk;
+mod folder;
+mod head;
+mod index;
+mod manifest;
+mod objects;
+mod parquet_io;
+mod settings;
+mod store;
+mod view;
+mod wal;
+mod writer;
+mod xor;
+
+pub use index::LabelIndex;
+pub use settings::Settings;
+pub use store::{Pending, Status, Store};
+pub use view::{Lifetime, Part, SeriesPieces, View};
+pub use writer::Appended;
+
+pub(crate) use store::{Shared, Stats};

@@ -1,0 +1,339 @@
+//! A block: the samples of a stretch of time as two Parquet files that are never changed:
+//! `NUMBER.series.parquet` (labels) and `NUMBER.chunks.parquet` (one row for each chunk). Reads give what
+//! the checksums confirm; a damaged row is left out and told. Format: `docs/formats/block.md`.
+
+use crate::chunk::{Chunk, Encoding, Summary};
+use crate::head::Piece;
+use crate::index::LabelIndex;
+use crate::manifest::BlockEntry;
+use crate::objects::Objects;
+use crate::parquet_io as pq;
+use model::{Labels, LabelsBuilder, Matcher};
+use std::sync::{Arc, Mutex};
+use stdx::{Error, Result};
+
+/// Rows in one row group: the unit that a read fetches of the two binary columns.
+const ROWS_PER_GROUP: usize = 8192;
+
+/// Paths of the two files of a block.
+pub fn paths(id: u64) -> [String; 2] {
+    [format!("blocks/{id:012}.series.parquet"), format!("blocks/{id:012}.chunks.parquet")]
+}
+
+/// A block that readers may use. Its index is read when first asked for.
+pub struct Block {
+    /// As in the manifest.
+    pub entry: BlockEntry,
+    objects: Objects,
+    index: Mutex<Option<Arc<BlockIndex>>>,
+}
+
+/// What is known of a block without reading samples.
+pub struct BlockIndex {
+    /// Labels of the block's series; ids are of this block only.
+    pub labels: LabelIndex,
+    /// For each series the position of its first row in `rows`; one entry more at the end.
+    starts: Vec<u32>,
+    rows: Vec<Summary>,
+    checksums: Vec<u32>,
+    file: pq::Metadata,
+}
+
+impl BlockIndex {
+    /// Summaries of a series' chunks, by precedence.
+    pub fn summaries(&self, id: u32) -> &[Summary] {
+        &self.rows[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize]
+    }
+
+    /// An estimate of the memory taken, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.labels.heap_bytes() + self.rows.len() * (size_of::<Summary>() + 4) + self.starts.len() * 4
+    }
+}
+
+/// Chunks of one series, by precedence.
+pub type SeriesChunks = (Labels, Vec<Chunk>);
+
+/// Writes a block's files, durably, and returns its entry; `None` if there is no sample.
+///
+/// # Errors
+/// `Unavailable` if the objects cannot be written.
+pub fn write(
+    objects: &Objects,
+    id: u64,
+    level: u32,
+    mut series: Vec<SeriesChunks>,
+) -> Result<Option<BlockEntry>> {
+    series.retain(|(_, chunks)| !chunks.is_empty());
+    // In order of labels, chunks of one metric lie together: they look alike, and are read together.
+    series.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut entry = BlockEntry {
+        id,
+        first_ms: i64::MAX,
+        last_ms: i64::MIN,
+        series: series.len() as u64,
+        samples: 0,
+        chunks_bytes: 0,
+        series_bytes: 0,
+        level,
+    };
+    for (_, chunks) in &series {
+        for Chunk { summary, .. } in chunks {
+            entry.first_ms = entry.first_ms.min(summary.first_ms);
+            entry.last_ms = entry.last_ms.max(summary.last_ms);
+            entry.samples += u64::from(summary.count);
+        }
+    }
+    if entry.samples == 0 {
+        return Ok(None);
+    }
+    let series_file = pq::write_series(series.iter().map(|(labels, _)| labels))?;
+    let rows =
+        series.iter().enumerate().flat_map(|(i, (_, chunks))| chunks.iter().map(move |c| (i as u32, c)));
+    let chunks_file = pq::write_chunks(rows, ROWS_PER_GROUP)?;
+    entry.series_bytes = series_file.len() as u64;
+    entry.chunks_bytes = chunks_file.len() as u64;
+    let [series_path, chunks_path] = paths(id);
+    for (path, bytes) in [(series_path, series_file), (chunks_path, chunks_file)] {
+        // Left over from a try that was not committed: nothing refers to it.
+        objects.delete(&path)?;
+        objects.put_new(&path, bytes.into())?;
+    }
+    Ok(Some(entry))
+}
+
+impl Block {
+    /// A block of the manifest; reads nothing yet.
+    pub fn new(entry: BlockEntry, objects: Objects) -> Block {
+        Block { entry, objects, index: Mutex::new(None) }
+    }
+
+    /// Bytes of both files.
+    pub fn bytes(&self) -> u64 {
+        self.entry.chunks_bytes + self.entry.series_bytes
+    }
+
+    /// Whether the block may hold samples of this range (both ends inclusive).
+    pub fn overlaps(&self, start_ms: i64, end_ms: i64) -> bool {
+        self.entry.first_ms <= end_ms && self.entry.last_ms >= start_ms
+    }
+
+    /// The index, read now if it is not in memory.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable`.
+    pub fn index(&self) -> Result<Arc<BlockIndex>> {
+        let mut kept = self.index.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(index) = &*kept {
+            return Ok(index.clone());
+        }
+        let index = Arc::new(self.read_index()?);
+        *kept = Some(index.clone());
+        Ok(index)
+    }
+
+    /// Memory that the index takes now, in bytes.
+    pub fn index_bytes(&self) -> usize {
+        let kept = self.index.lock().unwrap_or_else(|e| e.into_inner());
+        kept.as_ref().map_or(0, |index| index.heap_bytes())
+    }
+
+    /// Gives the memory of the index back, until it is next asked for.
+    pub fn forget_index(&self) {
+        *self.index.lock().unwrap_or_else(|e| e.into_inner()) = None;
+    }
+
+    fn read_index(&self) -> Result<BlockIndex> {
+        let [series_path, chunks_path] = paths(self.entry.id);
+        let series_file = self.objects.get(&series_path)?;
+        let mut labels = LabelIndex::default();
+        for pairs in pq::read_series(series_file)? {
+            let mut builder = LabelsBuilder::default();
+            pairs.iter().for_each(|(n, v)| builder.push(n, v));
+            labels.push(builder.build().map_err(|e| Error::corrupt(format!("{series_path}: {e}")))?);
+        }
+        let file = pq::Metadata::read(&self.objects, &chunks_path, self.entry.chunks_bytes)?;
+        let columns = pq::read_summaries(&self.objects, &chunks_path, &file)?;
+        let wrong = |what: &str| Error::corrupt(format!("{chunks_path}: {what}"));
+        let (mut starts, mut rows) = (vec![0u32], Vec::with_capacity(columns.series.len()));
+        for (i, series) in columns.series.iter().enumerate() {
+            let series = u32::try_from(*series).map_err(|_| wrong("a negative series"))?;
+            if series as usize >= labels.series().len() || (series as usize) + 1 < starts.len() {
+                return Err(wrong("rows are not in order of series"));
+            }
+            while starts.len() <= series as usize {
+                starts.push(i as u32);
+            }
+            rows.push(Summary {
+                first_ms: columns.first_ms[i],
+                last_ms: columns.last_ms[i],
+                count: u32::try_from(columns.count[i]).map_err(|_| wrong("a negative count"))?,
+                min: columns.min[i],
+                max: columns.max[i],
+                sum: columns.sum[i],
+                first: columns.first[i],
+                last: columns.last[i],
+                increase: columns.increase[i],
+                encoding: Encoding::from_number(columns.encoding[i])
+                    .ok_or_else(|| wrong("an unknown encoding"))?,
+            });
+        }
+        starts.resize(labels.series().len() + 1, rows.len() as u32);
+        let checksums = columns.checksum.iter().map(|c| *c as u32).collect();
+        Ok(BlockIndex { labels, starts, rows, checksums, file })
+    }
+
+    /// For each series that passes the matchers, its chunks that overlap the range. Damaged rows are
+    /// left out and described in `warnings`.
+    ///
+    /// # Errors
+    /// `TooLarge` if there are more than `samples_max` samples; `Corrupt` or `Unavailable` if the
+    /// block cannot be read at all.
+    pub fn read(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        samples_max: usize,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<(Labels, Vec<Piece>)>> {
+        let index = self.index()?;
+        let (mut wanted, mut owner, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        let mut samples = 0usize;
+        for id in index.labels.select(matchers) {
+            let before = wanted.len();
+            for row in index.starts[id as usize]..index.starts[id as usize + 1] {
+                let summary = &index.rows[row as usize];
+                if summary.first_ms <= end_ms && summary.last_ms >= start_ms {
+                    wanted.push(row);
+                    owner.push((id, out.len()));
+                    samples += summary.count as usize;
+                }
+            }
+            if wanted.len() > before {
+                out.push((index.labels.labels(id).clone(), Vec::new()));
+            }
+        }
+        if samples > samples_max {
+            return Err(too_many_samples(samples_max));
+        }
+        let [_, chunks_path] = paths(self.entry.id);
+        let mut damaged = 0u32;
+        pq::read_payloads(&self.objects, &chunks_path, &index.file, &wanted, |i, timestamps, values| {
+            let (id, position) = owner[i];
+            let row = wanted[i] as usize;
+            let chunk = Chunk { summary: index.rows[row], timestamps, values };
+            if chunk.checksum(id) == index.checksums[row] {
+                out[position].1.push(Piece::Sealed(chunk));
+            } else {
+                damaged += 1;
+            }
+        })?;
+        if damaged > 0 {
+            warnings.push(format!("{chunks_path}: {damaged} damaged chunks were left out"));
+        }
+        Ok(out)
+    }
+
+    /// All series with all chunks, for merging.
+    ///
+    /// # Errors
+    /// As [`Block::read`].
+    pub fn read_all(&self, warnings: &mut Vec<String>) -> Result<Vec<SeriesChunks>> {
+        let found = self.read(&[], i64::MIN, i64::MAX, usize::MAX, warnings)?;
+        let sealed = |piece| match piece {
+            Piece::Sealed(chunk) => Some(chunk),
+            Piece::Plain(..) => None,
+        };
+        Ok(found
+            .into_iter()
+            .map(|(l, pieces)| (l, pieces.into_iter().filter_map(sealed).collect()))
+            .collect())
+    }
+}
+
+/// The error past the limit on samples of one read.
+pub fn too_many_samples(samples_max: usize) -> Error {
+    let text = format!(
+        "this needs more than {samples_max} samples; take a shorter time range or narrower label matchers"
+    );
+    Error::new(stdx::ErrorKind::TooLarge, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::seal;
+    use crate::head::merge;
+
+    fn made(folder: &std::path::Path) -> Block {
+        let objects = Objects::local(folder).unwrap();
+        let mut series = Vec::new();
+        for s in 0..50i64 {
+            let labels = Labels::from_pairs([("__name__", "m".to_string()), ("s", s.to_string())]).unwrap();
+            let chunks = (0..200i64)
+                .map(|c| {
+                    let t: Vec<i64> = (0..5).map(|i| c * 5000 + i * 1000 + i % 2).collect();
+                    let v: Vec<f64> = (0..5).map(|i| (s * i) as f64 + 0.5 * (c % 2) as f64).collect();
+                    seal(&t, &v).unwrap()
+                })
+                .collect();
+            series.push((labels, chunks));
+        }
+        let entry = write(&objects, 3, 0, series).unwrap().unwrap();
+        assert_eq!((entry.series, entry.samples, entry.first_ms), (50, 50_000, 0));
+        Block::new(entry, objects)
+    }
+
+    #[test]
+    fn reads_back_just_what_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let block = made(folder.path());
+        let mut warnings = Vec::new();
+        let matchers = [Matcher::new("s", model::MatchOp::Regex, "7|49").unwrap()];
+        let found = block.read(&matchers, 10_000, 24_999, 1_000_000, &mut warnings).unwrap();
+        assert_eq!(found.len(), 2);
+        for (labels, pieces) in found {
+            let s: f64 = labels.get("s").parse().unwrap();
+            let (t, v) = merge(&pieces, 10_000, 24_999).unwrap();
+            assert_eq!((t.len(), t[0], t[1], v[1], v[6]), (15, 10_000, 11_001, s, s + 0.5));
+        }
+        assert_eq!(warnings, Vec::<String>::new());
+        let all = block.read_all(&mut warnings).unwrap();
+        assert_eq!(all.iter().map(|(_, c)| c.len()).sum::<usize>(), 50 * 200);
+        let error = block.read(&[], 0, 1 << 40, 1000, &mut warnings).err().unwrap();
+        assert_eq!(error.kind, stdx::ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn damage_is_told_and_never_a_wrong_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = made(folder.path());
+        let mut warnings = Vec::new();
+        let truth = whole.read_all(&mut warnings).unwrap();
+        let file = folder.path().join(&paths(3)[1]);
+        let bytes = std::fs::read(&file).unwrap();
+        let (mut told, mut unnoticed) = (0, 0);
+        for step in 0..60usize {
+            let at = step * bytes.len() / 60;
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            std::fs::write(&file, &damaged).unwrap();
+            let block = Block::new(whole.entry.clone(), Objects::local(folder.path()).unwrap());
+            let mut warnings = Vec::new();
+            match block.read_all(&mut warnings) {
+                Err(_) => told += 1,
+                Ok(found) => {
+                    for (labels, chunks) in &found {
+                        let (_, want) = truth.iter().find(|(l, _)| l == labels).unwrap();
+                        assert!(chunks.iter().all(|c| want.contains(c)), "a wrong chunk at byte {at}");
+                    }
+                    let complete = found.iter().map(|(_, c)| c.len()).sum::<usize>() == 50 * 200;
+                    assert!(complete || !warnings.is_empty(), "a silent gap at byte {at}");
+                    if complete { unnoticed += 1 } else { told += 1 }
+                }
+            }
+        }
+        assert!(told > 20, "{told} told, {unnoticed} without effect");
+    }
+}

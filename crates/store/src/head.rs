@@ -1,0 +1,302 @@
+//! The newest samples, in memory: one generation of the head. A generation takes appends until it is
+//! cut; then it never changes again, is written to a block, and is dropped with all that it
+//! knew of its series, so that series that come and go cannot pile up.
+//! It must never be changed by anyone but the one writer, and never before the log is durable.
+
+use crate::chunk::{self, Chunk, SAMPLES_MAX};
+use crate::index::LabelIndex;
+use crate::view::{Lifetime, lifetime};
+use crate::xor::{Reader, put_signed, put_value};
+use model::Labels;
+use stdx::{Error, Result};
+
+/// A generation of the head.
+#[derive(Default)]
+pub struct Head {
+    /// Labels and the way back to ids.
+    pub index: LabelIndex,
+    series: Vec<HeadSeries>,
+    /// Samples held.
+    pub samples: u64,
+    /// First and last sample time over all series.
+    pub range_ms: Option<(i64, i64)>,
+    heap_bytes: usize,
+}
+
+/// Samples of one series: sealed chunks, the open end, and what came late. Where two hold the same
+/// instant, the one that is named first here wins.
+#[derive(Default)]
+struct HeadSeries {
+    sealed: Vec<Chunk>,
+    open: Open,
+    late_sealed: Vec<Chunk>,
+    late: Vec<(i64, f64)>,
+}
+
+/// The open end of a series: samples in increasing order of time, lightly compressed.
+#[derive(Clone, Default)]
+struct Open {
+    bytes: Vec<u8>,
+    count: usize,
+    first_ms: i64,
+    last_ms: i64,
+    last_delta: i64,
+    last_bits: u64,
+}
+
+impl Open {
+    fn push(&mut self, timestamp_ms: i64, bits: u64) {
+        if self.count == 0 {
+            *self = Open { bytes: std::mem::take(&mut self.bytes), ..Open::default() };
+            self.first_ms = timestamp_ms;
+            self.last_ms = timestamp_ms;
+        }
+        let delta = timestamp_ms.wrapping_sub(self.last_ms);
+        put_signed(&mut self.bytes, delta.wrapping_sub(self.last_delta));
+        put_value(&mut self.bytes, self.last_bits, bits);
+        (self.last_delta, self.last_ms, self.last_bits) = (delta, timestamp_ms, bits);
+        self.count += 1;
+    }
+
+    fn decode(&self) -> Result<(Vec<i64>, Vec<f64>)> {
+        let mut reader = Reader::new(&self.bytes);
+        let (mut now, mut delta, mut bits) = (self.first_ms, 0i64, 0u64);
+        let (mut t, mut v) = (Vec::with_capacity(self.count), Vec::with_capacity(self.count));
+        for _ in 0..self.count {
+            delta = delta.wrapping_add(reader.signed()?);
+            now = now.wrapping_add(delta);
+            bits = reader.value(bits)?;
+            t.push(now);
+            v.push(f64::from_bits(bits));
+        }
+        Ok((t, v))
+    }
+
+    fn seal(&mut self) -> Result<Chunk> {
+        let (t, v) = self.decode()?;
+        let chunk = chunk::seal(&t, &v)?;
+        self.bytes.clear();
+        self.bytes.shrink_to(256);
+        self.count = 0;
+        Ok(chunk)
+    }
+}
+
+/// Samples of one series as they are kept, in order of precedence.
+pub enum Piece {
+    /// A chunk, not yet decoded.
+    Sealed(Chunk),
+    /// Decoded samples in order of time.
+    Plain(Vec<i64>, Vec<f64>),
+}
+
+impl Head {
+    /// Adds a series without samples.
+    pub fn add_series(&mut self, labels: Labels) -> u32 {
+        self.series.push(HeadSeries::default());
+        self.heap_bytes += size_of::<HeadSeries>();
+        self.index.push(labels)
+    }
+
+    /// Appends one sample, in any order of time.
+    ///
+    /// # Errors
+    /// `Internal` if a full chunk cannot be sealed; the sample is kept then all the same.
+    pub fn push(&mut self, id: u32, timestamp_ms: i64, value: f64) -> Result<()> {
+        let series = &mut self.series[id as usize];
+        self.samples += 1;
+        let (min, max) = self.range_ms.unwrap_or((timestamp_ms, timestamp_ms));
+        self.range_ms = Some((min.min(timestamp_ms), max.max(timestamp_ms)));
+        let newest = if series.open.count > 0 {
+            Some(series.open.last_ms)
+        } else {
+            series.sealed.last().map(|c| c.summary.last_ms)
+        };
+        if newest.is_some_and(|newest| timestamp_ms <= newest) {
+            series.late.push((timestamp_ms, value));
+            self.heap_bytes += 16;
+            if series.late.len() >= SAMPLES_MAX {
+                let (t, v) = in_order(std::mem::take(&mut series.late));
+                let chunk = chunk::seal(&t, &v)?;
+                self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
+                series.late_sealed.push(chunk);
+            }
+            return Ok(());
+        }
+        let before = series.open.bytes.len();
+        series.open.push(timestamp_ms, value.to_bits());
+        self.heap_bytes += series.open.bytes.len() - before;
+        if series.open.count >= SAMPLES_MAX {
+            self.heap_bytes = self.heap_bytes.saturating_sub(series.open.bytes.len());
+            let chunk = series.open.seal()?;
+            self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
+            series.sealed.push(chunk);
+        }
+        Ok(())
+    }
+
+    /// Whether the open end holds this instant, and with which bits. Older instants are not looked at.
+    pub fn recent_value(&self, id: u32, timestamp_ms: i64) -> Option<u64> {
+        let series = &self.series[id as usize];
+        let late = series.late.iter().find(|(t, _)| *t == timestamp_ms).map(|(_, v)| v.to_bits());
+        let open = &series.open;
+        if open.count == 0 || timestamp_ms < open.first_ms || timestamp_ms > open.last_ms {
+            return late;
+        }
+        let (t, v) = open.decode().ok()?;
+        t.binary_search(&timestamp_ms).ok().map(|i| v[i].to_bits()).or(late)
+    }
+
+    /// Time and bits of the newest in-order sample.
+    pub fn newest(&self, id: u32) -> Option<(i64, u64)> {
+        let series = &self.series[id as usize];
+        if series.open.count > 0 {
+            return Some((series.open.last_ms, series.open.last_bits));
+        }
+        series.sealed.last().map(|c| (c.summary.last_ms, c.summary.last.to_bits()))
+    }
+
+    /// What the series holds in `start_ms..=end_ms` (and some samples around it), by precedence.
+    ///
+    /// # Errors
+    /// `Corrupt` if the open end does not decode (a bug, or bad memory).
+    pub fn pieces(&self, id: u32, start_ms: i64, end_ms: i64, out: &mut Vec<Piece>) -> Result<()> {
+        let series = &self.series[id as usize];
+        let overlaps = |first: i64, last: i64| first <= end_ms && last >= start_ms;
+        let sealed = |chunks: &[Chunk], out: &mut Vec<Piece>| {
+            for c in chunks.iter().filter(|c| overlaps(c.summary.first_ms, c.summary.last_ms)) {
+                out.push(Piece::Sealed(c.clone()));
+            }
+        };
+        sealed(&series.sealed, out);
+        if series.open.count > 0 && overlaps(series.open.first_ms, series.open.last_ms) {
+            let (t, v) = series.open.decode()?;
+            out.push(Piece::Plain(t, v));
+        }
+        sealed(&series.late_sealed, out);
+        if !series.late.is_empty() {
+            let (t, v) = in_order(series.late.clone());
+            out.push(Piece::Plain(t, v));
+        }
+        Ok(())
+    }
+
+    /// All chunks of a series by precedence, the open end and the late samples sealed for this.
+    ///
+    /// # Errors
+    /// As [`Head::pieces`].
+    pub fn chunks(&self, id: u32) -> Result<Vec<Chunk>> {
+        let mut pieces = Vec::new();
+        self.pieces(id, i64::MIN, i64::MAX, &mut pieces)?;
+        pieces
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Sealed(chunk) => Ok(chunk),
+                Piece::Plain(t, v) => chunk::seal(&t, &v),
+            })
+            .collect()
+    }
+
+    /// Since when and until when the series has samples in chunks that overlap the range.
+    pub fn lifetime(&self, id: u32, start_ms: i64, end_ms: i64) -> Option<Lifetime> {
+        let series = &self.series[id as usize];
+        let sealed = series.sealed.iter().chain(&series.late_sealed).map(|c| &c.summary);
+        let mut life = lifetime(sealed.filter(|s| s.first_ms <= end_ms && s.last_ms >= start_ms));
+        let mut add = |first_ms: i64, last_ms: i64, samples: u64| {
+            if first_ms <= end_ms && last_ms >= start_ms {
+                let l = life.get_or_insert(Lifetime { first_ms, last_ms, samples: 0 });
+                l.first_ms = l.first_ms.min(first_ms);
+                l.last_ms = l.last_ms.max(last_ms);
+                l.samples += samples;
+            }
+        };
+        if series.open.count > 0 {
+            add(series.open.first_ms, series.open.last_ms, series.open.count as u64);
+        }
+        series.late.iter().for_each(|(t, _)| add(*t, *t, 1));
+        life
+    }
+
+    /// An estimate of the memory taken, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.heap_bytes + self.index.heap_bytes()
+    }
+
+    /// Number of series.
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+}
+
+/// Sorts by time; of several samples at one instant the first that came stays.
+fn in_order(mut samples: Vec<(i64, f64)>) -> (Vec<i64>, Vec<f64>) {
+    samples.sort_by_key(|(t, _)| *t);
+    samples.dedup_by_key(|(t, _)| *t);
+    samples.into_iter().unzip()
+}
+
+/// Joins pieces, given by precedence, into samples of strictly increasing time in `start_ms..=end_ms`.
+///
+/// # Errors
+/// `Corrupt` if a chunk does not decode.
+pub fn merge(pieces: &[Piece], start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, Vec<f64>)> {
+    let (mut t, mut v) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        match piece {
+            Piece::Sealed(chunk) => chunk.decode(&mut t, &mut v)?,
+            Piece::Plain(times, values) => {
+                t.extend_from_slice(times);
+                v.extend_from_slice(values);
+            }
+        }
+    }
+    if t.len() != v.len() {
+        return Err(Error::corrupt("times and values differ in number"));
+    }
+    if t.windows(2).any(|w| w[0] >= w[1]) {
+        (t, v) = in_order(t.into_iter().zip(v).collect());
+    }
+    let from = t.partition_point(|t| *t < start_ms);
+    let to = t.partition_point(|t| *t <= end_ms).max(from);
+    t.truncate(to);
+    v.truncate(to);
+    t.drain(..from);
+    v.drain(..from);
+    Ok((t, v))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// Any order of arrival gives back each instant once, with the value that came first.
+        #[test]
+        fn any_order_reads_back_sorted(times in prop::collection::vec(0i64..3000, 1..2500)) {
+            let mut head = Head::default();
+            let id = head.add_series(Labels::default());
+            let mut naive = BTreeMap::new();
+            for (i, t) in times.iter().enumerate() {
+                // The writer refuses what the head can see to be there already.
+                if head.recent_value(id, *t).is_none() {
+                    head.push(id, *t, i as f64).unwrap();
+                }
+                naive.entry(*t).or_insert(i as f64);
+            }
+            let mut pieces = Vec::new();
+            head.pieces(id, 100, 2000, &mut pieces).unwrap();
+            let (t, v) = merge(&pieces, 100, 2000).unwrap();
+            let want: Vec<i64> = naive.range(100..=2000).map(|(t, _)| *t).collect();
+            prop_assert_eq!(&t, &want);
+            // Of two samples at one instant the first to come wins, unless it was late and the other
+            // was sealed before: what is in order takes precedence.
+            for (t, v) in t.iter().zip(&v) {
+                prop_assert_eq!(times[*v as usize], *t);
+            }
+            let sealed: u64 = head.chunks(id).unwrap().iter().map(|c| u64::from(c.summary.count)).sum();
+            prop_assert!(sealed <= head.samples);
+        }
+    }
+}

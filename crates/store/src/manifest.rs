@@ -1,0 +1,166 @@
+//! What the store consists of: numbered manifests, each made once by conditional create and never
+//! changed. The highest readable number counts. It must never be advanced before everything
+//! that it names is durable. Format: `docs/formats/manifest.md`.
+
+use crate::objects::Objects;
+use serde::{Deserialize, Serialize};
+use stdx::{Error, ErrorKind, Result};
+
+/// Older manifests that are kept, for the case that the newest is damaged.
+const KEEP: u64 = 4;
+
+/// One version of the list of blocks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    /// Number of this manifest; each one is one more than the last.
+    pub number: u64,
+    /// Which writer made it; a writer with a lower epoch than another is fenced off.
+    pub epoch: u64,
+    /// Write-ahead segments below this number are in blocks.
+    pub wal_floor: u64,
+    /// Number of the next block.
+    pub next_block: u64,
+    /// Blocks in order of precedence: of two samples at one instant, the earlier block's counts.
+    pub blocks: Vec<BlockEntry>,
+}
+
+/// A block as the manifest knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockEntry {
+    /// Its number, which its files are named after.
+    pub id: u64,
+    /// First sample, milliseconds since 1970.
+    pub first_ms: i64,
+    /// Last sample.
+    pub last_ms: i64,
+    /// Number of series.
+    pub series: u64,
+    /// Number of samples.
+    pub samples: u64,
+    /// Size of `chunks.parquet` in bytes.
+    pub chunks_bytes: u64,
+    /// Size of `series.parquet` in bytes.
+    pub series_bytes: u64,
+    /// How many times it was merged; a block cut from the head is 0.
+    pub level: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    crc32: u32,
+    manifest: Box<serde_json::value::RawValue>,
+}
+
+/// The newest format number that this version writes and reads.
+pub const FORMAT: u32 = 1;
+
+fn path(number: u64) -> String {
+    format!("manifest/{number:012}.json")
+}
+
+impl Manifest {
+    /// Reads the newest manifest that is whole; an empty one if there is none at all. The texts are about
+    /// manifests that had to be passed over.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, if all manifests there are damaged, or if the format is newer than ours.
+    pub fn load(objects: &Objects) -> Result<(Manifest, Vec<String>)> {
+        let mut numbers: Vec<u64> = objects
+            .list("manifest")?
+            .iter()
+            .filter_map(|(name, _)| name.strip_prefix("manifest/")?.strip_suffix(".json")?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        let mut passed_over = Vec::new();
+        for number in numbers.iter().rev() {
+            match objects.get(&path(*number)).and_then(|bytes| decode(&bytes)) {
+                Ok(manifest) => return Ok((manifest, passed_over)),
+                Err(e) if e.kind == ErrorKind::Corrupt => {
+                    passed_over.push(format!("{} is damaged and was passed over: {e}", path(*number)));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        if numbers.is_empty() {
+            return Ok((Manifest { format: FORMAT, ..Manifest::default() }, passed_over));
+        }
+        Err(Error::corrupt(format!(
+            "none of the {} manifests can be read; restore the folder from a backup ({})",
+            numbers.len(),
+            passed_over.join("; ")
+        )))
+    }
+
+    /// Makes this manifest the newest, durably.
+    ///
+    /// # Errors
+    /// `Conflict` if another process has made a manifest of this number.
+    pub fn commit(&self, objects: &Objects) -> Result<()> {
+        objects.put_new(&path(self.number), encode(self)?.into())?;
+        if self.number > KEEP {
+            // A left-over old manifest does no harm: the highest number counts.
+            let _ = objects.delete(&path(self.number - KEEP));
+        }
+        Ok(())
+    }
+
+    /// The next version, to be changed and committed.
+    pub fn next(&self) -> Manifest {
+        Manifest { number: self.number + 1, ..self.clone() }
+    }
+}
+
+fn encode(manifest: &Manifest) -> Result<Vec<u8>> {
+    let internal = |e| Error::wrap(ErrorKind::Internal, "cannot write the manifest as JSON", e);
+    let text = serde_json::to_string(manifest).map_err(internal)?;
+    let crc32 = crc32fast::hash(text.as_bytes());
+    let manifest = serde_json::value::RawValue::from_string(text).map_err(internal)?;
+    serde_json::to_vec(&Envelope { crc32, manifest }).map_err(internal)
+}
+
+fn decode(bytes: &[u8]) -> Result<Manifest> {
+    let corrupt = |e| Error::wrap(ErrorKind::Corrupt, "it is not JSON of the right shape", e);
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(corrupt)?;
+    if crc32fast::hash(envelope.manifest.get().as_bytes()) != envelope.crc32 {
+        return Err(Error::corrupt("its checksum is wrong"));
+    }
+    let manifest: Manifest = serde_json::from_str(envelope.manifest.get()).map_err(corrupt)?;
+    if manifest.format > FORMAT {
+        return Err(Error::invalid(format!(
+            "the data folder has format {}, this version reads up to {FORMAT}; use a newer Midwatch",
+            manifest.format
+        )));
+    }
+    Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_whole_one_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::local(folder.path()).unwrap();
+        let (mut m, _) = Manifest::load(&objects).unwrap();
+        for epoch in 1..=6 {
+            m = Manifest { epoch, ..m.next() };
+            m.commit(&objects).unwrap();
+        }
+        assert_eq!(m.commit(&objects).unwrap_err().kind, ErrorKind::Conflict);
+        assert_eq!(Manifest::load(&objects).unwrap(), (m.clone(), vec![]));
+        assert_eq!(objects.list("manifest").unwrap().len() as u64, KEEP);
+
+        std::fs::write(folder.path().join(path(6)), b"").unwrap();
+        let (older, passed_over) = Manifest::load(&objects).unwrap();
+        assert_eq!((older.epoch, passed_over.len()), (5, 1));
+        for number in 3..=5 {
+            let file = folder.path().join(path(number));
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, text.replace("\"epoch\":", "\"epoch\":1")).unwrap();
+        }
+        assert_eq!(Manifest::load(&objects).unwrap_err().kind, ErrorKind::Corrupt);
+    }
+}

@@ -1,0 +1,128 @@
+//! Blocks and manifests as objects: put once, read, list, delete. A folder today, a bucket by the same
+//! calls. On a folder it adds what the library leaves out: fsync of the file and of its folder.
+//! It must never overwrite an object.
+
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stdx::{Error, ErrorKind, Result};
+
+/// An object store with blocking calls; call it from threads that may block.
+#[derive(Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
+    runtime: Arc<tokio::runtime::Runtime>,
+}
+
+impl Objects {
+    /// Objects as files below a folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or used.
+    pub fn local(folder: &Path) -> Result<Objects> {
+        let io = |e: std::io::Error| io_error(folder, e);
+        for sub in ["manifest", "blocks"] {
+            std::fs::create_dir_all(folder.join(sub)).map_err(io)?;
+        }
+        sync_folder(folder)?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|e| object_error(&folder.display().to_string(), e))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(io)?;
+        Ok(Objects { store: Arc::new(store), folder: folder.into(), runtime: Arc::new(runtime) })
+    }
+
+    /// Makes a new object, durable when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` if there is one of this name; `Unavailable` if it cannot be written.
+    pub fn put_new(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        self.runtime
+            .block_on(self.store.put_opts(&ObjectPath::from(path), bytes.into(), options))
+            .map_err(|e| object_error(path, e))?;
+        let file = self.folder.join(path);
+        File::open(&file).and_then(|f| f.sync_all()).map_err(|e| io_error(&file, e))?;
+        sync_folder(file.parent().unwrap_or(&self.folder))
+    }
+
+    /// A whole object.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Unavailable`.
+    pub fn get(&self, path: &str) -> Result<Bytes> {
+        self.runtime
+            .block_on(async { self.store.get(&ObjectPath::from(path)).await?.bytes().await })
+            .map_err(|e| object_error(path, e))
+    }
+
+    /// A part of an object.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Unavailable`.
+    pub fn get_range(&self, path: &str, start: u64, length: u64) -> Result<Bytes> {
+        self.runtime
+            .block_on(self.store.get_range(&ObjectPath::from(path), start..start + length))
+            .map_err(|e| object_error(path, e))
+    }
+
+    /// Paths and sizes of all objects below a prefix.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>> {
+        let prefix_path = ObjectPath::from(prefix);
+        let found = self
+            .runtime
+            .block_on(self.store.list_with_delimiter(Some(&prefix_path)))
+            .map_err(|e| object_error(prefix, e))?;
+        Ok(found.objects.into_iter().map(|o| (o.location.to_string(), o.size)).collect())
+    }
+
+    /// Removes an object; that it is not there is no error.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn delete(&self, path: &str) -> Result<()> {
+        match self.runtime.block_on(self.store.delete(&ObjectPath::from(path))) {
+            Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
+            Err(e) => Err(object_error(path, e)),
+        }
+    }
+}
+
+/// Makes names created in a folder durable.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| io_error(folder, e))
+}
+
+/// An error of the operating system, with what to do where that is known.
+pub fn io_error(path: &Path, e: std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
+    let path = path.display();
+    let (kind, message) = match e.kind() {
+        Io::StorageFull | Io::QuotaExceeded => (
+            ErrorKind::Unavailable,
+            format!("no space left for {path}; free some, and recording goes on by itself"),
+        ),
+        Io::ReadOnlyFilesystem => (ErrorKind::Unavailable, format!("{path} is on a read-only file system")),
+        Io::PermissionDenied => (ErrorKind::Unavailable, format!("no permission for {path}")),
+        Io::NotFound => (ErrorKind::NotFound, format!("{path} is not there")),
+        _ => (ErrorKind::Unavailable, format!("cannot use {path}")),
+    };
+    Error::wrap(kind, message, e)
+}
+
+fn object_error(path: &str, e: object_store::Error) -> Error {
+    use object_store::Error as E;
+    let kind = match &e {
+        E::NotFound { .. } => ErrorKind::NotFound,
+        E::AlreadyExists { .. } | E::Precondition { .. } => ErrorKind::Conflict,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::wrap(kind, format!("object {path}"), e)
+}

@@ -1,0 +1,48 @@
+//! What a store can be told. Plain values with units in their names; it must never read a file or the
+//! environment for them.
+
+/// Settings of a store; each field says what it costs to change it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Samples older than this are removed, whole blocks at a time. Longer costs disk.
+    pub retention_ms: i64,
+    /// Oldest blocks are removed when all blocks together are larger than this.
+    pub blocks_bytes_max: u64,
+    /// A head is cut into a block when it is this old. Longer makes better chunks of slow series, and
+    /// costs memory and a longer start.
+    pub head_age_ms: i64,
+    /// A head is cut early when it takes this much memory.
+    pub head_bytes_max: usize,
+    /// A head is cut early when its log is this long.
+    pub wal_bytes_max: u64,
+    /// The most series in one head; a sample of one more is refused.
+    pub series_max: usize,
+    /// The most bytes of block indexes kept in memory between queries.
+    pub index_bytes_max: usize,
+    /// The most metrics whose type and help are kept.
+    pub metadata_max: usize,
+    /// How many batches may wait for the writer; more are refused as `Busy`.
+    pub queue_batches_max: usize,
+    /// How many blocks of one level are merged into one of the next.
+    pub merge_blocks: usize,
+    /// Merging stops at blocks of this size.
+    pub merge_bytes_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            retention_ms: 30 * 86_400_000,
+            blocks_bytes_max: 20 << 30,
+            head_age_ms: 2 * 3_600_000,
+            head_bytes_max: 1 << 30,
+            wal_bytes_max: 1 << 30,
+            series_max: 5_000_000,
+            index_bytes_max: 256 << 20,
+            metadata_max: 100_000,
+            queue_batches_max: 256,
+            merge_blocks: 4,
+            merge_bytes_max: 128 << 20,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What readers get: the heads and blocks as they were when it was made. Blocks and cut heads never change;
+//! the newest head may still take samples while a view exists, later than those already seen.
+//! It must never write, and never give a sample that a checksum does not confirm.
+
+use crate::block::{Block, too_many_samples};
+use crate::chunk::Summary;
+use crate::head::{Head, Piece, merge};
+use foldhash::{HashMap, HashMapExt};
+use model::{Labels, Matcher, SeriesData};
+use std::sync::{Arc, Mutex, RwLock};
+use stdx::{Error, ErrorKind, Result};
+
+/// A stable set of heads and blocks to read from. Cheap to make and to clone.
+#[derive(Clone)]
+pub struct View {
+    pub(crate) blocks: Arc<Vec<Arc<Block>>>,
+    /// Oldest first; the last one takes appends.
+    pub(crate) heads: Vec<Arc<RwLock<Head>>>,
+    pub(crate) warnings: Arc<Mutex<Vec<String>>>,
+}
+
+/// The parts of one series in a range, not yet joined.
+pub struct SeriesPieces {
+    /// The series.
+    pub labels: Labels,
+    pieces: Vec<Piece>,
+}
+
+/// A part of a series: its summary where it is a whole chunk.
+pub enum Part<'a> {
+    /// A sealed chunk's summary.
+    Summary(&'a Summary),
+    /// Decoded samples.
+    Samples(&'a [i64], &'a [f64]),
+}
+
+impl SeriesPieces {
+    /// Joins the parts: strictly increasing times in `start_ms..=end_ms`.
+    ///
+    /// # Errors
+    /// `Corrupt` if a chunk does not decode.
+    pub fn samples(&self, start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, Vec<f64>)> {
+        merge(&self.pieces, start_ms, end_ms)
+    }
+
+    /// The parts by precedence, without decoding.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.pieces.iter().map(|piece| match piece {
+            Piece::Sealed(chunk) => Part::Summary(&chunk.summary),
+            Piece::Plain(t, v) => Part::Samples(t, v),
+        })
+    }
+
+    /// True if no two parts overlap in time, so that summaries may be added up.
+    pub fn is_disjoint(&self) -> bool {
+        let mut last = i64::MIN;
+        self.parts().all(|part| {
+            let (from, to) = match part {
+                Part::Summary(s) => (s.first_ms, s.last_ms),
+                Part::Samples(t, _) => match (t.first(), t.last()) {
+                    (Some(from), Some(to)) => (*from, *to),
+                    _ => return true,
+                },
+            };
+            let ok = last < from || last == i64::MIN;
+            last = to;
+            ok
+        })
+    }
+
+    /// Decodes one part.
+    ///
+    /// # Errors
+    /// `Corrupt` if a chunk does not decode.
+    pub fn decode_part(&self, index: usize) -> Result<(Vec<i64>, Vec<f64>)> {
+        merge(&self.pieces[index..=index], i64::MIN, i64::MAX)
+    }
+}
+
+/// Since when and until when a series is known, and how much of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lifetime {
+    /// First sample, milliseconds since 1970.
+    pub first_ms: i64,
+    /// Last sample.
+    pub last_ms: i64,
+    /// Samples, counted per chunk (a sample that came twice may count twice).
+    pub samples: u64,
+}
+
+impl View {
+    /// The series that pass the matchers and may have samples in `start_ms..=end_ms`, with their parts.
+    ///
+    /// # Errors
+    /// `TooLarge` past a limit; `Unavailable` if a block cannot be read now. Damaged blocks and chunks are left out
+    /// and told by [`View::warnings`].
+    pub fn pieces(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        series_max: usize,
+        samples_max: usize,
+    ) -> Result<Vec<SeriesPieces>> {
+        let mut found: Vec<SeriesPieces> = Vec::new();
+        let mut positions: HashMap<Labels, usize> = HashMap::new();
+        let mut samples = 0usize;
+        let mut add = |labels: &Labels, mut pieces: Vec<Piece>| -> Result<()> {
+            for piece in &pieces {
+                samples += match piece {
+                    Piece::Sealed(chunk) => chunk.summary.count as usize,
+                    Piece::Plain(t, _) => t.len(),
+                };
+            }
+            if samples > samples_max {
+                return Err(too_many_samples(samples_max));
+            }
+            match positions.get(labels) {
+                Some(position) => found[*position].pieces.append(&mut pieces),
+                None if found.len() >= series_max => return Err(too_many_series(series_max)),
+                None => {
+                    positions.insert(labels.clone(), found.len());
+                    found.push(SeriesPieces { labels: labels.clone(), pieces });
+                }
+            }
+            Ok(())
+        };
+        for block in self.blocks.iter().filter(|b| b.overlaps(start_ms, end_ms)) {
+            let mut warnings = Vec::new();
+            let read = block.read(matchers, start_ms, end_ms, samples_max, &mut warnings);
+            self.warn(warnings);
+            for (labels, pieces) in self.or_warn(block, read)?.unwrap_or_default() {
+                add(&labels, pieces)?;
+            }
+        }
+        for head in &self.heads {
+            let head = head.read().unwrap_or_else(|e| e.into_inner());
+            if head.range_ms.is_none_or(|(first, last)| first > end_ms || last < start_ms) {
+                continue;
+            }
+            for id in head.index.select(matchers) {
+                let mut pieces = Vec::new();
+                head.pieces(id, start_ms, end_ms, &mut pieces)?;
+                if !pieces.is_empty() {
+                    add(head.index.labels(id), pieces)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// As [`View::pieces`], joined; series without a sample in the range are left out.
+    ///
+    /// # Errors
+    /// As [`View::pieces`].
+    pub fn select(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        series_max: usize,
+        samples_max: usize,
+    ) -> Result<Vec<SeriesData>> {
+        let mut out = Vec::new();
+        for series in self.pieces(matchers, start_ms, end_ms, series_max, samples_max)? {
+            let (timestamps_ms, values) = series.samples(start_ms, end_ms)?;
+            if !timestamps_ms.is_empty() {
+                out.push(SeriesData { labels: series.labels, timestamps_ms, values });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The label sets of series that pass the matchers and have chunks that overlap the range.
+    ///
+    /// # Errors
+    /// As [`View::pieces`].
+    pub fn series(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        series_max: usize,
+    ) -> Result<Vec<Labels>> {
+        let mut found: HashMap<Labels, ()> = HashMap::new();
+        self.for_each_series(matchers, start_ms, end_ms, |labels, _| {
+            found.insert(labels.clone(), ());
+            if found.len() > series_max { Err(too_many_series(series_max)) } else { Ok(()) }
+        })?;
+        Ok(found.into_keys().collect())
+    }
+
+    /// Since when and until when each matching series is known, over all that is kept.
+    ///
+    /// # Errors
+    /// As [`View::pieces`].
+    pub fn lifetimes(&self, matchers: &[Matcher], series_max: usize) -> Result<Vec<(Labels, Lifetime)>> {
+        let mut found: HashMap<Labels, Lifetime> = HashMap::new();
+        self.for_each_series(matchers, i64::MIN, i64::MAX, |labels, life| {
+            match found.get_mut(labels) {
+                Some(known) => {
+                    known.first_ms = known.first_ms.min(life.first_ms);
+                    known.last_ms = known.last_ms.max(life.last_ms);
+                    known.samples += life.samples;
+                }
+                None => {
+                    found.insert(labels.clone(), life);
+                }
+            }
+            if found.len() > series_max { Err(too_many_series(series_max)) } else { Ok(()) }
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    fn for_each_series(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        mut found: impl FnMut(&Labels, Lifetime) -> Result<()>,
+    ) -> Result<()> {
+        for block in self.blocks.iter().filter(|b| b.overlaps(start_ms, end_ms)) {
+            let Some(index) = self.or_warn(block, block.index())? else { continue };
+            for id in index.labels.select(matchers) {
+                let rows = index.summaries(id).iter();
+                if let Some(life) = lifetime(rows.filter(|s| s.first_ms <= end_ms && s.last_ms >= start_ms)) {
+                    found(index.labels.labels(id), life)?;
+                }
+            }
+        }
+        for head in &self.heads {
+            let head = head.read().unwrap_or_else(|e| e.into_inner());
+            for id in head.index.select(matchers) {
+                if let Some(life) = head.lifetime(id, start_ms, end_ms) {
+                    found(head.index.labels(id), life)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What had to be left out so far, in words: the answer is partial.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    fn warn(&self, texts: Vec<String>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(|e| e.into_inner());
+        for text in texts {
+            if !warnings.contains(&text) {
+                warnings.push(text);
+            }
+        }
+    }
+
+    /// A damaged or missing block is left out and told, anything else is an error.
+    fn or_warn<T>(&self, block: &Block, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                self.warn(vec![format!("block {} was left out: {e}", block.entry.id)]);
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// For each label name and value the number of series in the newest head: where series come from.
+    pub fn with_head_index<T>(&self, read: impl FnOnce(&crate::index::LabelIndex) -> T) -> Option<T> {
+        let head = self.heads.last()?.read().unwrap_or_else(|e| e.into_inner());
+        Some(read(&head.index))
+    }
+}
+
+fn too_many_series(max: usize) -> Error {
+    let text = format!("this selects more than {max} series; use narrower label matchers");
+    Error::new(ErrorKind::TooLarge, text)
+}
+
+/// The lifetime over some chunks; `None` without any.
+pub fn lifetime<'a>(summaries: impl Iterator<Item = &'a Summary>) -> Option<Lifetime> {
+    summaries.fold(None, |life, s| {
+        let life = life.unwrap_or(Lifetime { first_ms: s.first_ms, last_ms: s.last_ms, samples: 0 });
+        Some(Lifetime {
+            first_ms: life.first_ms.min(s.first_ms),
+            last_ms: life.last_ms.max(s.last_ms),
+            samples: life.samples + u64::from(s.count),
+        })
+    })
+}

@@ -1,0 +1,242 @@
+//! The one writer: takes batches from a bounded queue, writes them to the log as a group, makes the group
+//! durable with one fsync, applies it to the head, and only then acknowledges.
+//! It must never apply or acknowledge what the log has not taken.
+
+use crate::head::Head;
+use crate::wal::Wal;
+use crate::{Shared, Stats};
+use foldhash::{HashMap, HashMapExt};
+use model::batch::count_reject;
+use model::{Batch, Labels, Metadata, Reject, RejectReason};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, RwLock};
+use stdx::{Error, Result};
+
+/// What the writer is asked to do.
+pub(crate) enum Command {
+    Append(Batch, Reply<Appended>),
+    /// Start a new head; the answer is the cut one, and the first log segment that is not in it.
+    Cut(Reply<(Arc<RwLock<Head>>, u64)>),
+}
+
+pub(crate) type Reply<T> = tokio::sync::oneshot::Sender<Result<T>>;
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Appended {
+    /// Samples that are durable now, those included that were there already.
+    pub accepted: u64,
+    /// Samples that were refused.
+    pub rejects: Vec<Reject>,
+    /// The batch, emptied, to be used again.
+    pub batch: Batch,
+}
+
+/// Samples written under one fsync at the most, unless one batch alone is larger.
+const GROUP_SAMPLES: usize = 500_000;
+/// Samples applied to the head under one lock, so that readers wait little.
+const APPLY_SAMPLES: usize = 512;
+
+pub(crate) struct Writer {
+    pub shared: Arc<Shared>,
+    pub wal: Wal,
+    pub ids: HashMap<Labels, u32>,
+    /// For each id, time and bits of the newest in-order sample that was given to the log.
+    pub newest: Vec<Option<(i64, u64)>>,
+    pub series_max: usize,
+    pub metadata_max: usize,
+}
+
+struct Pending {
+    reply: Reply<Appended>,
+    outcome: Appended,
+}
+
+impl Writer {
+    pub fn run(mut self, commands: Receiver<Command>) {
+        while let Ok(first) = commands.recv() {
+            let (mut pending, mut samples) = (Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(command) = next.take() {
+                match command {
+                    Command::Append(batch, reply) => self.take(batch, reply, &mut pending, &mut samples),
+                    Command::Cut(reply) => {
+                        self.commit(&mut pending, &mut samples);
+                        let _ = reply.send(Ok(self.cut()));
+                    }
+                }
+                if samples.len() < GROUP_SAMPLES {
+                    next = commands.try_recv().ok();
+                }
+            }
+            self.commit(&mut pending, &mut samples);
+        }
+    }
+
+    /// Checks a batch and adds it to the group.
+    fn take(
+        &mut self,
+        mut batch: Batch,
+        reply: Reply<Appended>,
+        pending: &mut Vec<Pending>,
+        samples: &mut Vec<(u32, i64, u64)>,
+    ) {
+        if let Err(e) = self.open_segment() {
+            let _ = reply.send(Err(e));
+            return;
+        }
+        let mut outcome = Appended::default();
+        let start = samples.len();
+        let ids = self.resolve(&batch.series);
+        let head = self.shared.active();
+        let head = head.read().unwrap_or_else(|e| e.into_inner());
+        for sample in &batch.samples {
+            let Some(Some(id)) = ids.get(sample.series as usize) else {
+                count_reject(&mut outcome.rejects, RejectReason::TooManySeries, 1, || {
+                    format!(
+                        "more than {} series are being written; raise the limit or send fewer",
+                        self.series_max
+                    )
+                });
+                continue;
+            };
+            let bits = sample.value.to_bits();
+            let newest = &mut self.newest[*id as usize];
+            if newest.is_none_or(|(t, _)| sample.timestamp_ms > t) {
+                *newest = Some((sample.timestamp_ms, bits));
+            } else {
+                let known = match newest {
+                    Some((t, bits)) if *t == sample.timestamp_ms => Some(*bits),
+                    _ => head.recent_value(*id, sample.timestamp_ms),
+                };
+                match known {
+                    Some(known) if known == bits => {
+                        outcome.accepted += 1;
+                        continue;
+                    }
+                    Some(known) => {
+                        count_reject(&mut outcome.rejects, RejectReason::DuplicateTimestamp, 1, || {
+                            let (series, t) = (&batch.series[sample.series as usize], sample.timestamp_ms);
+                            let (had, new) = (f64::from_bits(known), sample.value);
+                            format!("{series} has the value {had} at {t} ms already; {new} was not taken")
+                        });
+                        continue;
+                    }
+                    None => self.shared.stats.late.inc(),
+                }
+            }
+            samples.push((*id, sample.timestamp_ms, bits));
+            outcome.accepted += 1;
+        }
+        let metadata = self.shared.new_metadata(std::mem::take(&mut batch.metadata), self.metadata_max);
+        if samples.len() > start || !metadata.is_empty() {
+            self.wal.add_frame(&samples[start..], &metadata, |id| head.index.labels(id));
+        }
+        batch.clear();
+        outcome.batch = batch;
+        pending.push(Pending { reply, outcome });
+    }
+
+    /// Ids of label sets in the present head; `None` past the limit on series.
+    fn resolve(&mut self, series: &[Labels]) -> Vec<Option<u32>> {
+        let mut ids: Vec<Option<u32>> = series.iter().map(|l| self.ids.get(l).copied()).collect();
+        if ids.iter().all(Option::is_some) {
+            return ids;
+        }
+        let head = self.shared.active();
+        let mut head = head.write().unwrap_or_else(|e| e.into_inner());
+        let mut new = Vec::new();
+        for (labels, id) in series.iter().zip(&mut ids).filter(|(_, id)| id.is_none()) {
+            *id = match self.ids.get(labels) {
+                Some(known) => Some(*known),
+                None if self.ids.len() >= self.series_max => None,
+                None => {
+                    let fresh = head.add_series(labels.clone());
+                    self.ids.insert(labels.clone(), fresh);
+                    self.newest.push(None);
+                    new.push(labels.clone());
+                    Some(fresh)
+                }
+            };
+        }
+        drop(head);
+        self.shared.announce(new);
+        ids
+    }
+
+    fn open_segment(&mut self) -> Result<()> {
+        let result = self.wal.open_segment();
+        match &result {
+            Ok(false) => {}
+            Ok(true) => {
+                self.shared.stats.set_problem(None);
+                let known: Vec<Metadata> = self.shared.metadata().into_values().collect();
+                if !known.is_empty() {
+                    self.wal.add_frame(&[], &known, |_| unreachable!("no samples"));
+                }
+            }
+            Err(e) => self.shared.stats.set_problem(Some(e.to_string())),
+        }
+        result.map(|_| ())
+    }
+
+    /// Makes the group durable, applies it, and answers.
+    fn commit(&mut self, pending: &mut Vec<Pending>, samples: &mut Vec<(u32, i64, u64)>) {
+        if pending.is_empty() {
+            return;
+        }
+        let stats = &self.shared.stats;
+        match self.wal.flush() {
+            Ok(bytes) => {
+                stats.wal_bytes.add(bytes as f64);
+                stats.fsyncs.inc();
+                self.apply(samples);
+                for Pending { reply, outcome } in pending.drain(..) {
+                    stats.appended.add(outcome.accepted as f64);
+                    let _ = reply.send(Ok(outcome));
+                }
+            }
+            Err(e) => {
+                stats.wal_errors.inc();
+                stats.set_problem(Some(e.to_string()));
+                for Pending { reply, .. } in pending.drain(..) {
+                    let _ = reply.send(Err(Error::new(e.kind, e.to_string())));
+                }
+                // What was noted for the samples that are lost now must not make us take a retry for a
+                // sample that is there already.
+                let head = self.shared.active();
+                let head = head.read().unwrap_or_else(|e| e.into_inner());
+                for (id, newest) in self.newest.iter_mut().enumerate() {
+                    *newest = head.newest(id as u32);
+                }
+            }
+        }
+        samples.clear();
+    }
+
+    fn apply(&self, samples: &[(u32, i64, u64)]) {
+        let head = self.shared.active();
+        for part in samples.chunks(APPLY_SAMPLES) {
+            let mut head = head.write().unwrap_or_else(|e| e.into_inner());
+            for (id, timestamp_ms, bits) in part {
+                if head.push(*id, *timestamp_ms, f64::from_bits(*bits)).is_err() {
+                    self.shared.stats.internal_errors.inc();
+                }
+            }
+        }
+    }
+
+    /// A new, empty head takes over; the log goes on in a new segment.
+    fn cut(&mut self) -> (Arc<RwLock<Head>>, u64) {
+        let floor = self.wal.rotate();
+        self.ids = HashMap::new();
+        self.newest = Vec::new();
+        (self.shared.push_head(), floor)
+    }
+}
+
+impl Stats {
+    fn set_problem(&self, text: Option<String>) {
+        *self.problem.lock().unwrap_or_else(|e| e.into_inner()) = text;
+    }
+}

@@ -1,0 +1,197 @@
+//! The store from outside: what was acknowledged is there, once, whatever is cut, merged, removed or
+//! reopened in between.
+
+use model::{Batch, Labels, Matcher, MetricKind};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+use stdx::ErrorKind;
+use stdx::metrics::Registry;
+use store::{Settings, Store};
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn open(folder: &Path, settings: Settings) -> Store {
+    Store::open(folder, settings, &Registry::default()).unwrap()
+}
+
+fn labels(series: usize) -> Labels {
+    Labels::from_pairs([("__name__", "m".to_string()), ("s", series.to_string())]).unwrap()
+}
+
+fn append(store: &Store, samples: &[(usize, i64, f64)]) -> store::Appended {
+    let mut batch = Batch::default();
+    samples.iter().for_each(|(s, t, v)| batch.push(&labels(*s), *t, *v));
+    store.append(batch).unwrap().wait_blocking().unwrap()
+}
+
+fn read(store: &Store) -> BTreeMap<(String, i64), f64> {
+    let view = store.view();
+    let found = view.select(&[Matcher::equal("__name__", "m")], i64::MIN, i64::MAX, 1000, 1 << 30).unwrap();
+    assert_eq!(view.warnings(), Vec::<String>::new());
+    let mut out = BTreeMap::new();
+    for series in found {
+        for (t, v) in series.timestamps_ms.iter().zip(&series.values) {
+            assert!(out.insert((series.labels.get("s").to_string(), *t), *v).is_none());
+        }
+    }
+    out
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Series, time, value.
+    Append(Vec<(usize, i64, i8)>),
+    Cut,
+    Maintain,
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let sample = (0..4usize, 0..60i64, 0..3i8);
+    let step = prop_oneof![
+        6 => prop::collection::vec(sample, 0..80).prop_map(Step::Append),
+        2 => Just(Step::Cut),
+        2 => Just(Step::Maintain),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Against a map: every acknowledged instant is there once, and its value is one that was sent and
+    /// acknowledged for it.
+    #[test]
+    fn the_same_as_a_map(steps in steps()) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { merge_blocks: 2, ..Settings::default() };
+        let mut store = Some(open(folder.path(), settings.clone()));
+        let mut sent: BTreeMap<(String, i64), Vec<f64>> = BTreeMap::new();
+        for step in steps {
+            let s = store.as_ref().unwrap();
+            match step {
+                Step::Append(samples) => {
+                    let samples: Vec<_> =
+                        samples.iter().map(|(s, t, v)| (*s, NOW_MS + t * 1000, f64::from(*v))).collect();
+                    let outcome = append(s, &samples);
+                    let rejected: u64 = outcome.rejects.iter().map(|r| r.samples).sum();
+                    prop_assert_eq!(outcome.accepted + rejected, samples.len() as u64);
+                    for (s, t, v) in samples {
+                        sent.entry((s.to_string(), t)).or_default().push(v);
+                    }
+                }
+                Step::Cut => s.flush_head().unwrap(),
+                Step::Maintain => s.maintain(NOW_MS + 60_000).unwrap(),
+                Step::Reopen => {
+                    drop(store.take());
+                    store = Some(open(folder.path(), settings.clone()));
+                }
+            }
+            let found = read(store.as_ref().unwrap());
+            prop_assert!(found.keys().eq(sent.keys()), "instants differ");
+            for (key, value) in &found {
+                prop_assert!(sent[key].contains(value), "{:?} has {} of {:?}", key, value, sent[key]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_value_of_an_instant_stays_and_a_retry_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    assert_eq!(append(&store, &[(0, 1000, 1.0), (0, 2000, 2.0)]).accepted, 2);
+    assert_eq!(append(&store, &[(0, 1000, 1.0), (0, 2000, 2.0)]).accepted, 2);
+    let outcome = append(&store, &[(0, 1000, 9.0), (0, 2000, 9.0), (0, 3000, 3.0)]);
+    assert_eq!((outcome.accepted, outcome.rejects.len(), outcome.rejects[0].samples), (1, 1, 2));
+    assert!(outcome.rejects[0].message.contains("1000"), "{:?}", outcome.rejects);
+    assert_eq!(read(&store).values().copied().collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn retention_by_age_and_by_size_removes_whole_blocks_and_their_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { retention_ms: 10_000, ..Settings::default() };
+    let store = open(folder.path(), settings.clone());
+    append(&store, &[(0, 1000, 1.0)]);
+    store.flush_head().unwrap();
+    append(&store, &[(0, 8000, 2.0)]);
+    store.flush_head().unwrap();
+    let view = store.view();
+    store.maintain(12_000).unwrap();
+    assert_eq!(read(&store).len(), 1);
+    let files = || std::fs::read_dir(folder.path().join("blocks")).unwrap().count();
+    // A reader that began before still reads what it saw.
+    assert_eq!((view.select(&[], 0, 1 << 40, 10, 10).unwrap()[0].values.len(), files()), (2, 4));
+    drop(view);
+    store.maintain(12_000).unwrap();
+    assert_eq!(files(), 2);
+    drop(store);
+
+    let store = open(folder.path(), Settings { blocks_bytes_max: 10, ..settings });
+    store.maintain(12_000).unwrap();
+    store.maintain(12_000).unwrap();
+    assert_eq!((read(&store).len(), files()), (0, 0));
+}
+
+#[test]
+fn the_log_is_short_again_after_a_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings { wal_bytes_max: 2000, ..Settings::default() });
+    for t in 0..1000 {
+        append(&store, &[(0, t * 1000, t as f64), (1, t * 1000, 0.5)]);
+    }
+    let before = store.status();
+    store.maintain(0).unwrap();
+    let after = store.status();
+    assert!(before.wal_bytes > 2000 && after.wal_bytes == 0, "{} {}", before.wal_bytes, after.wal_bytes);
+    assert_eq!((after.blocks, after.blocks_samples, after.head_samples), (1, 2000, 0));
+    assert_eq!(read(&store).len(), 2000);
+}
+
+#[test]
+fn metadata_and_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { series_max: 2, ..Settings::default() };
+    let store = open(folder.path(), settings.clone());
+    let metadata = model::Metadata {
+        metric: "m".into(),
+        kind: MetricKind::Counter,
+        help: "Help.".into(),
+        unit: String::new(),
+    };
+    let batch = Batch { metadata: vec![metadata.clone()], ..Batch::default() };
+    store.append(batch).unwrap().wait_blocking().unwrap();
+    let outcome = append(&store, &[(0, 1, 1.0), (1, 1, 1.0), (2, 1, 1.0), (0, 2, 2.0)]);
+    assert_eq!((outcome.accepted, outcome.rejects[0].reason.as_str()), (3, "too_many_series"));
+    let error = store.view().select(&[], 0, 10, 1, 10).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    // It survives the cut, the removal of the old segments, and a new start.
+    append(&store, &[(0, 3, 1.0)]);
+    store.flush_head().unwrap();
+    append(&store, &[(0, 4, 1.0)]);
+    drop(store);
+    let store = open(folder.path(), settings);
+    assert_eq!(store.metadata_of("m"), Some(metadata));
+    assert_eq!(store.take_new_series().len(), 1);
+}
+
+#[test]
+fn a_damaged_block_is_left_out_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    append(&store, &[(0, 1000, 1.0)]);
+    store.flush_head().unwrap();
+    append(&store, &[(0, 2000, 2.0)]);
+    store.flush_head().unwrap();
+    drop(store);
+    let damaged = folder.path().join("blocks/000000000000.chunks.parquet");
+    std::fs::write(&damaged, b"PAR1 nonsense").unwrap();
+    let store = open(folder.path(), Settings::default());
+    assert_eq!(store.status().messages.len(), 1);
+    let view = store.view();
+    let found = view.select(&[], 0, 10_000, 10, 10).unwrap();
+    assert_eq!((found[0].values.as_slice(), view.warnings().len()), ([2.0].as_slice(), 1));
+}
