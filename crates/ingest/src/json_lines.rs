@@ -26,9 +26,8 @@ pub fn decode(body: &[u8], limits: &Limits) -> Result<Decoded> {
         return Err(Error::new(ErrorKind::TooLarge, message));
     }
     let mut out = Decoded::default();
-    let mut number = 0;
-    for line in crate::exposition::text::lines(body) {
-        number += 1;
+    for (i, line) in crate::exposition::text::lines(body).enumerate() {
+        let number = i + 1;
         if line.is_empty() {
             continue;
         }
@@ -59,6 +58,10 @@ fn one(line: &[u8], limits: &Limits, out: &mut Decoded) -> Result<(), (Refused, 
         return refuse(RejectReason::Malformed, message, samples.max(times) as u64);
     }
     let mut pairs = crate::series::RawPairs::default();
+    if parsed.metric.0.len() > LABELS_MAX {
+        let message = format!("more than {LABELS_MAX} labels: {}", cut_bytes(line));
+        return refuse(RejectReason::TooManyLabels, message, samples as u64);
+    }
     parsed.metric.0.iter().for_each(|(n, v)| pairs.push(n.as_bytes(), v.as_bytes(), limits));
     let labels = pairs.build(limits).map_err(|refused| (refused, samples as u64))?;
     if samples == 0 {
@@ -89,6 +92,9 @@ struct Line<'a> {
     timestamps: Bounded<i64>,
 }
 
+/// The most labels that are held to be checked, whatever the limits say.
+const LABELS_MAX: usize = 4096;
+
 /// Pairs in their order, so that a name that comes twice is seen.
 struct Metric<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -107,7 +113,9 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Metric<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metric<'de>, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some((Text(name), Text(value))) = map.next_entry()? {
-                    pairs.push((name, value));
+                    if pairs.len() <= LABELS_MAX {
+                        pairs.push((name, value));
+                    }
                 }
                 Ok(Metric(pairs))
             }
@@ -239,7 +247,7 @@ mod tests {
             stale,
             f64::INFINITY,
             f64::NEG_INFINITY,
-            2.2250738585072011e-308,
+            2.225_073_858_507_201e-308,
             -7.0,
         ];
         let series = SeriesData {
@@ -272,6 +280,10 @@ mod tests {
         use RejectReason::*;
         let good = r#"{"metric":{"__name__":"good"},"values":[1],"timestamps":[1]}"#;
         let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        let labels = |n| {
+            let all: String = (0..n).map(|i| format!(",\"l{i}\":\"v\"")).collect();
+            format!("{{\"metric\":{{\"__name__\":\"x\"{all}}},\"values\":[1],\"timestamps\":[1]}}")
+        };
         for (line, reason, words) in [
             ("nonsense", Malformed, "line 2: expected"),
             (r#"{"metric":{"__name__":"x"},"values":[1,2],"timestamps":[1]}"#, Malformed, "2 values but 1"),
@@ -286,6 +298,8 @@ mod tests {
                 "twice",
             ),
             (&nested, Malformed, "line 2"),
+            (&labels(100), TooManyLabels, "101 labels; at most 64"),
+            (&labels(10_000), TooManyLabels, "more than 4096 labels"),
         ] {
             let body = format!("{good}\n{line}\n\n{good}\n");
             let decoded = decode(body.as_bytes(), &Limits::default()).unwrap();

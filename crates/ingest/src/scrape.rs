@@ -73,8 +73,16 @@ pub struct ScrapeCache {
     entries: Vec<Entry>,
     free: Vec<u32>,
     by_raw: HashMap<Arc<[u8]>, u32>,
-    described: HashMap<Box<[u8]>, (MetricKind, Box<[u8]>, Box<[u8]>)>,
+    described: HashMap<Box<[u8]>, Known>,
     generation: u64,
+}
+
+/// What was last said of a metric, as it stood in the body.
+#[derive(Debug)]
+struct Known {
+    kind: MetricKind,
+    help: Box<[u8]>,
+    unit: Box<[u8]>,
 }
 
 #[derive(Debug)]
@@ -351,7 +359,7 @@ impl Collector<'_> {
     /// Takes the description of one metric; it is passed on when it is new or has changed.
     pub fn describe(&mut self, d: &Described<'_>, open_metrics: bool) {
         let known = self.cache.described.get(d.name);
-        if known.is_some_and(|(k, h, u)| *k == d.kind && **h == *d.help && **u == *d.unit) {
+        if known.is_some_and(|k| k.kind == d.kind && *k.help == *d.help && *k.unit == *d.unit) {
             return;
         }
         let room = known.is_some() || self.cache.described.len() < self.limits.metadata_per_request_max;
@@ -364,8 +372,8 @@ impl Collector<'_> {
         if name.is_empty() || !room || too_long {
             return;
         }
-        let what = (d.kind, d.help.into(), d.unit.into());
-        self.cache.described.insert(d.name.into(), what);
+        let new = Known { kind: d.kind, help: d.help.into(), unit: d.unit.into() };
+        self.cache.described.insert(d.name.into(), new);
         let suffix = match d.kind {
             MetricKind::Counter if open_metrics && !name.ends_with("_total") => "_total",
             MetricKind::Info if open_metrics && !name.ends_with("_info") => "_info",

@@ -50,10 +50,8 @@ fn drop_unused_series(batch: &mut Batch) {
     const UNUSED: u32 = u32::MAX;
     let mut moved = vec![UNUSED; batch.series.len()];
     batch.samples.iter().for_each(|s| moved[s.series as usize] = 0);
-    let mut next = 0;
-    for slot in moved.iter_mut().filter(|slot| **slot != UNUSED) {
+    for (next, slot) in (0..).zip(moved.iter_mut().filter(|slot| **slot != UNUSED)) {
         *slot = next;
-        next += 1;
     }
     let mut index = 0;
     batch.series.retain(|_| {

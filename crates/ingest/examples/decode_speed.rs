@@ -1,0 +1,64 @@
+//! How fast bodies are decoded: prints nanoseconds per sample on one core. Run it with `--release`.
+
+use ingest::scrape::{Scrape, ScrapeCache, Target};
+use ingest::{Limits, exposition::Format, json_lines, remote_write};
+use model::{Labels, SeriesData};
+use std::fmt::Write;
+use std::time::Instant;
+
+fn main() {
+    let limits = Limits::default();
+    let mut body = String::new();
+    for i in 0..100_000 {
+        let (path, code) = (i / 10, i % 10);
+        let _ = writeln!(
+            body,
+            "http_requests_total{{method=\"GET\",handler=\"/api/v1/path/{path}\",code=\"20{code}\",zone=\"eu-west-1a\"}} {i}.5"
+        );
+    }
+    let target = Target {
+        labels: Labels::from_pairs([("job", "shop"), ("instance", "10.0.0.1:8080")]).unwrap_or_default(),
+        ..Target::default()
+    };
+    let mut cache = ScrapeCache::new(target);
+    for what in ["text, 100,000 lines, first scrape", "text, second scrape", "text, third scrape"] {
+        let started = Instant::now();
+        let scrape = Scrape { format: Format::Text, at_ms: 1, limits: &limits };
+        let n = cache.scrape(body.as_bytes(), scrape).map_or(0, |s| s.samples_kept);
+        report(what, started, n, body.len());
+    }
+    for points in [1, 60] {
+        let series: Vec<SeriesData> = (0..100_000 / points)
+            .map(|i| SeriesData {
+                labels: Labels::from_pairs([
+                    ("__name__", "http_requests_total"),
+                    ("handler", &format!("/api/v1/path/{i}")),
+                    ("instance", "10.0.0.1:8080"),
+                    ("job", "shop"),
+                    ("method", "GET"),
+                ])
+                .unwrap_or_default(),
+                timestamps_ms: (0..points as i64).collect(),
+                values: vec![i as f64; points],
+            })
+            .collect();
+        let body = remote_write::encode(&series);
+        let started = Instant::now();
+        let n = remote_write::decode(&body, &limits).map_or(0, |d| d.batch.samples.len());
+        report(&format!("remote write, {points} samples a series"), started, n as u64, body.len());
+        let mut body = Vec::new();
+        series.iter().for_each(|s| json_lines::write(&mut body, s));
+        let started = Instant::now();
+        let n = json_lines::decode(&body, &limits).map_or(0, |d| d.batch.samples.len());
+        report(&format!("JSON lines, {points} samples a series"), started, n as u64, body.len());
+    }
+}
+
+fn report(what: &str, started: Instant, samples: u64, bytes: usize) {
+    let taken = started.elapsed();
+    let each = taken.as_nanos() as f64 / samples.max(1) as f64;
+    println!(
+        "{what:40} {samples:7} samples {bytes:9} bytes {:7.1} ms {each:7.0} ns/sample",
+        taken.as_secs_f64() * 1e3
+    );
+}
