@@ -1,0 +1,192 @@
+//! The one door to the store: checks times, appends, and counts per source what came and what was
+//! refused, so that "why is this number missing?" has an answer. It must never drop without counting.
+
+use crate::clock::now_ms;
+use ingest::Decoded;
+use model::{Batch, Reject};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use stdx::Result;
+use stdx::metrics::{Kind, Registry, Value};
+use store::Store;
+
+/// Sources that are remembered one by one at the most; more are counted together as `other`.
+const SOURCES_MAX: usize = 2_000;
+
+/// Appends to the store and keeps the books. Cheap to clone.
+#[derive(Clone)]
+pub struct Sink {
+    store: Arc<Store>,
+    limits: Arc<ingest::Limits>,
+    registry: Registry,
+    sources: Arc<Mutex<BTreeMap<String, Source>>>,
+}
+
+struct Source {
+    samples: u64,
+    /// Shared by all sources of one kind.
+    counter: Value,
+    last_ms: i64,
+    rejects: Vec<Refused>,
+}
+
+/// What one source had refused for one reason.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// How many samples, since the start of the process.
+    pub reject: Reject,
+    /// When it last happened.
+    pub last_ms: i64,
+}
+
+/// One source's books.
+#[derive(Clone, Debug)]
+pub struct SourceReading {
+    /// Its name: `host`, `midwatch`, `remote_write`, `import`, or `scrape JOB INSTANCE`.
+    pub source: String,
+    /// Samples accepted since the start of the process.
+    pub samples: u64,
+    /// When the last came.
+    pub last_ms: i64,
+    /// What was refused.
+    pub rejects: Vec<Refused>,
+}
+
+/// What became of one delivery.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    /// Samples that are durable.
+    pub accepted: u64,
+    /// All refusals, the decoder's included.
+    pub rejects: Vec<Reject>,
+    /// The batch, emptied, to be used again.
+    pub batch: Batch,
+}
+
+impl Sink {
+    /// A sink with empty books.
+    pub fn new(store: Arc<Store>, limits: ingest::Limits, registry: Registry) -> Sink {
+        Sink { store, limits: Arc::new(limits), registry, sources: Arc::default() }
+    }
+
+    /// The limits on what arrives.
+    pub fn limits(&self) -> &ingest::Limits {
+        &self.limits
+    }
+
+    /// Appends what was decoded; when this returns, it is durable.
+    ///
+    /// # Errors
+    /// `Busy` or `Unavailable`: nothing was kept, send it again.
+    pub async fn deliver(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
+        let (batch, rejects) = self.check(decoded);
+        self.settle(source, rejects, match self.store.append(batch) {
+            Ok(pending) => pending.wait().await,
+            Err(e) => Err(e),
+        })
+    }
+
+    /// As [`Sink::deliver`], for threads that may block.
+    ///
+    /// # Errors
+    /// As [`Sink::deliver`].
+    pub fn deliver_blocking(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
+        let (batch, rejects) = self.check(decoded);
+        self.settle(source, rejects, match self.store.append(batch) {
+            Ok(pending) => pending.wait_blocking(),
+            Err(e) => Err(e),
+        })
+    }
+
+    /// Counts what a decoder refused without a batch (a whole body that makes no sense).
+    pub fn refuse(&self, source: &str, reject: Reject) {
+        self.count(source, 0, &[reject]);
+    }
+
+    fn check(&self, mut decoded: Decoded) -> (Batch, Vec<Reject>) {
+        let now_ms = now_ms();
+        let oldest_ms = now_ms.saturating_sub(self.store.settings().retention_ms);
+        ingest::check_times(&mut decoded.batch, now_ms, oldest_ms, &self.limits, &mut decoded.rejects);
+        (decoded.batch, decoded.rejects)
+    }
+
+    fn settle(
+        &self,
+        source: &str,
+        mut rejects: Vec<Reject>,
+        outcome: Result<store::Appended>,
+    ) -> Result<Delivered> {
+        match outcome {
+            Ok(outcome) => {
+                for reject in outcome.rejects {
+                    match rejects.iter_mut().find(|r| r.reason == reject.reason) {
+                        Some(known) => known.samples += reject.samples,
+                        None => rejects.push(reject),
+                    }
+                }
+                self.count(source, outcome.accepted, &rejects);
+                Ok(Delivered { accepted: outcome.accepted, rejects, batch: outcome.batch })
+            }
+            Err(e) => {
+                self.count(source, 0, &rejects);
+                let labels = vec![("source", kind(source).to_string())];
+                let help = "Deliveries that could not be kept; the sender was told to try again.";
+                self.registry.value(Kind::Counter, "midwatch_deliveries_failed_total", help, labels).inc();
+                Err(e)
+            }
+        }
+    }
+
+    fn count(&self, source: &str, accepted: u64, rejects: &[Reject]) {
+        let mut sources = self.sources.lock().unwrap_or_else(|e| e.into_inner());
+        let full = sources.len() >= SOURCES_MAX && !sources.contains_key(source);
+        let name = if full { "other" } else { source };
+        if !sources.contains_key(name) {
+            let labels = vec![("source", kind(name).to_string())];
+            let help = "Samples accepted, by source.";
+            let counter = self.registry.value(Kind::Counter, "midwatch_samples_accepted_total", help, labels);
+            sources.insert(name.into(), Source { samples: 0, counter, last_ms: 0, rejects: Vec::new() });
+        }
+        let Some(entry) = sources.get_mut(name) else { return };
+        let now_ms = now_ms();
+        if accepted > 0 {
+            entry.samples += accepted;
+            entry.counter.add(accepted as f64);
+            entry.last_ms = now_ms;
+        }
+        for reject in rejects {
+            let labels =
+                vec![("source", kind(name).to_string()), ("reason", reject.reason.as_str().to_string())];
+            let help = "Samples refused, by source and reason.";
+            let counter = self.registry.value(Kind::Counter, "midwatch_samples_rejected_total", help, labels);
+            counter.add(reject.samples as f64);
+            match entry.rejects.iter_mut().find(|r| r.reject.reason == reject.reason) {
+                Some(known) => {
+                    known.reject.samples += reject.samples;
+                    known.reject.message.clone_from(&reject.message);
+                    known.last_ms = now_ms;
+                }
+                None => entry.rejects.push(Refused { reject: reject.clone(), last_ms: now_ms }),
+            }
+        }
+    }
+
+    /// The books of every source, by name.
+    pub fn sources(&self) -> Vec<SourceReading> {
+        let sources = self.sources.lock().unwrap_or_else(|e| e.into_inner());
+        sources
+            .iter()
+            .map(|(name, s)| SourceReading {
+                source: name.clone(),
+                samples: s.samples,
+                last_ms: s.last_ms,
+                rejects: s.rejects.clone(),
+            })
+            .collect()
+    }
+}
+
+/// The kind of a source: its first word, so that the counters' labels stay few.
+fn kind(source: &str) -> &str {
+    source.split(' ').next().unwrap_or(source)
+}
