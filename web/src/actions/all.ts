@@ -1,0 +1,318 @@
+/**
+ * Everything that can be done, as one list. Keyboard, palette and help all read it. Must never hold a key anywhere else.
+ */
+
+import { copyPromql, stepChart } from "../chart/steps";
+import { groupOf } from "../look/layout";
+import { searchBox, wall } from "../look/state";
+import { openTile, toggleGroup, togglePick } from "../look/WallView";
+import { groupKey } from "../look/wall";
+import { moveRange, switchLive, zoomRange } from "../shell/RangeControl";
+import { go, openPage, overlay, say, settleAddress, view } from "../state/app";
+import { PRESETS } from "../state/range";
+import { isDark, setTheme } from "../state/theme";
+import type { Page, Under } from "../state/url";
+import type { Action } from "./registry";
+
+const onLook = (): boolean => view.value.page === "look";
+const chartOpen = (): boolean => onLook() && view.value.open.length > 0;
+const onWall = (): boolean => onLook() && wall.value !== null && (wall.value.found?.ids.length ?? 0) > 0;
+/** Letters that the chart uses for itself are the wall's only while no chart is open. */
+const wallOnly = (): boolean => onWall() && !chartOpen();
+
+function focusWall(): void {
+  if (document.activeElement?.id !== "wall") document.getElementById("wall")?.focus({ preventScroll: true });
+  const w = wall.value;
+  if (w) w.focused = true;
+}
+
+function onCursor(f: (index: number) => void): void {
+  const w = wall.value;
+  if (!w) return;
+  focusWall();
+  if (w.cursor < 0) w.setCursor(w.inSight()[0] ?? 0);
+  if (w.cursor >= 0) f(w.cursor);
+}
+
+function toPage(page: Page): () => void {
+  return () => view.value.page !== page && openPage(page);
+}
+
+function searchFocus(): void {
+  if (!onLook()) openPage("look");
+  // The box comes with the page.
+  requestAnimationFrame(() => searchBox.value?.select());
+}
+
+async function copyLink(): Promise<void> {
+  settleAddress();
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say("The link is copied: it shows a colleague the same.");
+  } catch {
+    say("The browser does not let this page copy: take the link from the address bar.");
+  }
+}
+
+function toggleUnder(u: Under): () => void {
+  return () => {
+    const { under } = view.value;
+    const next = under.includes(u) ? under.filter((x) => x !== u) : [...under, u];
+    go({ under: (["h", "y", "w"] as const).filter((x) => next.includes(x)) });
+  };
+}
+
+const everywhere: Action[] = [
+  {
+    id: "palette",
+    title: "Go to, do, or find anything",
+    area: "Everywhere",
+    keys: ["Ctrl+k"],
+    run: () => (overlay.value = overlay.value === "palette" ? "none" : "palette"),
+  },
+  { id: "search", title: "Find series", area: "Everywhere", keys: ["/"], run: searchFocus },
+  {
+    id: "help",
+    title: "All keys",
+    area: "Everywhere",
+    keys: ["?"],
+    run: () => (overlay.value = overlay.value === "help" ? "none" : "help"),
+  },
+  { id: "home", title: "Home: is everything fine?", area: "Everywhere", keys: ["g h"], run: toPage("home") },
+  { id: "look", title: "Look: every series", area: "Everywhere", keys: ["g l"], run: toPage("look") },
+  {
+    id: "targets",
+    title: "Targets: what is collected, tried, refused",
+    area: "Everywhere",
+    keys: ["g t"],
+    run: toPage("targets"),
+  },
+  {
+    id: "midwatch",
+    title: "Midwatch: what it does itself, and costs",
+    area: "Everywhere",
+    keys: ["g m"],
+    run: toPage("midwatch"),
+  },
+  {
+    id: "theme",
+    title: "Light or dark colours",
+    area: "Everywhere",
+    keys: ["D"],
+    run: () => setTheme(isDark() ? "light" : "dark"),
+  },
+  {
+    id: "theme-system",
+    title: "Colours as the system has them",
+    area: "Everywhere",
+    keys: [],
+    run: () => setTheme("system"),
+  },
+  {
+    id: "link",
+    title: "Copy a link to just this",
+    area: "Everywhere",
+    keys: ["u"],
+    run: () => void copyLink(),
+  },
+];
+
+const time: Action[] = [
+  { id: "live", title: "Follow now, or stop", area: "Time", keys: ["Space"], when: onLook, run: switchLive },
+  { id: "earlier", title: "Earlier", area: "Time", keys: ["["], when: onLook, run: () => moveRange(-0.5) },
+  { id: "later", title: "Later", area: "Time", keys: ["]"], when: onLook, run: () => moveRange(0.5) },
+  { id: "out", title: "Zoom out", area: "Time", keys: ["-"], when: onLook, run: () => zoomRange(2) },
+  { id: "in", title: "Zoom in", area: "Time", keys: ["+", "="], when: onLook, run: () => zoomRange(0.5) },
+  {
+    id: "back",
+    title: "Back to what was shown before",
+    area: "Time",
+    keys: ["Backspace"],
+    when: onLook,
+    run: () => history.back(),
+  },
+  {
+    id: "range",
+    title: "Type a time range",
+    area: "Time",
+    keys: ["t"],
+    when: onLook,
+    run: () => (overlay.value = "range"),
+  },
+  ...PRESETS.map(
+    (p, i): Action => ({
+      id: `last-${p.text}`,
+      title: `Last ${p.text}`,
+      area: "Time",
+      keys: [String(i + 1)],
+      when: onLook,
+      run: () => go({ range: { kind: "last", seconds: p.seconds } }),
+    }),
+  ),
+];
+
+function moves(id: string, title: string, keys: string[], run: () => void): Action {
+  return { id, title, area: "Look", keys, when: wallOnly, keysOnly: true, run: () => (focusWall(), run()) };
+}
+
+const look: Action[] = [
+  moves("left", "Left", ["ArrowLeft", "h"], () => wall.value?.move("left")),
+  moves("down", "Down", ["ArrowDown", "j"], () => wall.value?.move("down")),
+  moves("up", "Up", ["ArrowUp", "k"], () => wall.value?.move("up")),
+  moves("right", "Right", ["ArrowRight", "l"], () => wall.value?.move("right")),
+  moves("group-next", "Next group", ["}", "J"], () => wall.value?.moveGroup(1)),
+  moves("group-before", "Group before", ["{", "K"], () => wall.value?.moveGroup(-1)),
+  moves("first", "First series", ["Home", "g g"], () => wall.value?.moveTo("first")),
+  moves("last", "Last series", ["End", "G"], () => wall.value?.moveTo("last")),
+  {
+    id: "open",
+    title: "Open the chart of this series, or compare the picked ones",
+    area: "Look",
+    keys: ["Enter"],
+    when: wallOnly,
+    keysOnly: true,
+    run: () =>
+      view.value.pick.length > 1 ? go({ open: view.value.pick }) : onCursor((i) => openTile(wall.value!, i)),
+  },
+  {
+    id: "pick",
+    title: "Pick this series for comparison",
+    area: "Look",
+    keys: ["x"],
+    when: wallOnly,
+    keysOnly: true,
+    run: () => onCursor((i) => togglePick(wall.value!, i)),
+  },
+  {
+    id: "compare",
+    title: "Compare the picked series",
+    area: "Look",
+    keys: ["c"],
+    when: () => wallOnly() && view.value.pick.length > 0,
+    run: () => go({ open: view.value.pick }),
+  },
+  {
+    id: "unpick",
+    title: "Forget the picked series",
+    area: "Look",
+    keys: ["X"],
+    when: () => onLook() && view.value.pick.length > 0,
+    run: () => go({ pick: [] }),
+  },
+  {
+    id: "shut",
+    title: "Shut or open this group",
+    area: "Look",
+    keys: ["o"],
+    when: wallOnly,
+    keysOnly: true,
+    run: () => onCursor((i) => toggleGroup(groupOf(wall.value!.layout, i))),
+  },
+  {
+    id: "shut-all",
+    title: "Shut all groups, or open all",
+    area: "Look",
+    keys: ["O"],
+    when: wallOnly,
+    run: () =>
+      go({ shut: view.value.shut.length > 0 ? [] : (wall.value?.found?.groups ?? []).map(groupKey) }),
+  },
+  {
+    id: "group",
+    title: "Group by thing or by metric",
+    area: "Look",
+    keys: ["e"],
+    when: onLook,
+    run: () => go({ group: view.value.group === "entity" ? "metric" : "entity", at: "", shut: [] }),
+  },
+  {
+    id: "raw",
+    title: "Counters as rates, or as they are",
+    area: "Look",
+    keys: ["r"],
+    when: onLook,
+    run: () => go({ raw: !view.value.raw }),
+  },
+  {
+    id: "everything",
+    title: "Show every series",
+    area: "Look",
+    keys: ["a"],
+    when: () => onLook() && (view.value.q !== "" || view.value.match !== ""),
+    run: () => go({ q: "", match: "" }),
+  },
+];
+
+const chart: Action[] = [
+  {
+    id: "close",
+    title: "Close the chart",
+    area: "Chart",
+    keys: ["Escape"],
+    when: chartOpen,
+    run: () => {
+      go({ open: [], why: false });
+      focusWall();
+    },
+  },
+  {
+    id: "next",
+    title: "Next series",
+    area: "Chart",
+    keys: ["n", "ArrowRight"],
+    when: chartOpen,
+    keysOnly: true,
+    run: () => stepChart("right"),
+  },
+  {
+    id: "before",
+    title: "Series before",
+    area: "Chart",
+    keys: ["p", "ArrowLeft"],
+    when: chartOpen,
+    keysOnly: true,
+    run: () => stepChart("left"),
+  },
+  {
+    id: "under-h",
+    title: "Lay an hour ago under it",
+    area: "Chart",
+    keys: ["h"],
+    when: chartOpen,
+    run: toggleUnder("h"),
+  },
+  {
+    id: "under-y",
+    title: "Lay yesterday under it",
+    area: "Chart",
+    keys: ["y"],
+    when: chartOpen,
+    run: toggleUnder("y"),
+  },
+  {
+    id: "under-w",
+    title: "Lay last week under it",
+    area: "Chart",
+    keys: ["w"],
+    when: chartOpen,
+    run: toggleUnder("w"),
+  },
+  {
+    id: "why",
+    title: "Why is this number missing?",
+    area: "Chart",
+    keys: ["m"],
+    when: chartOpen,
+    run: () => go({ why: !view.value.why }),
+  },
+  {
+    id: "copy",
+    title: "Copy the PromQL of this chart",
+    area: "Chart",
+    keys: ["c"],
+    when: chartOpen,
+    run: () => void copyPromql(),
+  },
+];
+
+export const ACTIONS: readonly Action[] = [...everywhere, ...time, ...look, ...chart];

@@ -1,0 +1,168 @@
+/**
+ * Asks Midwatch, of the same origin only. Every failure becomes an `ApiError` that says what to do next. Must never
+ * retry by itself: who asks decides when to ask again.
+ */
+import type { Chart, Discovery, Found, Home, SeriesFacts, Status, Targets, Tile } from "./types";
+
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly kind: "unreachable" | "refused" | "broken",
+    readonly hint: string = "",
+    /** Bytes of the query that the error is about. */
+    readonly position: { start: number; end: number } | null = null,
+  ) {
+    super(message);
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+
+/** How far the server's clock is ahead of this one, milliseconds. */
+let clockAheadMs = 0;
+
+/** Now, by the clock of the machine that records. */
+export function serverNow(): number {
+  return Date.now() + clockAheadMs;
+}
+
+function learnClock(response: Response): void {
+  const date = Date.parse(response.headers.get("date") ?? "");
+  if (!Number.isFinite(date)) return;
+  const ahead = date + 500 - Date.now();
+  // The header counts whole seconds: less than two is no difference that it could tell.
+  clockAheadMs = Math.abs(ahead) < 2000 ? 0 : ahead;
+}
+
+type Envelope = {
+  status?: string;
+  data?: unknown;
+  error?: string;
+  hint?: string;
+  position?: { start: number; end: number };
+};
+
+/** One question. An abort by the caller comes out as the `AbortError` of the browser. */
+async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
+  const stop = (): void => timeout.abort();
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) timeout.abort();
+  try {
+    const response = await fetch(path, {
+      method: body === undefined ? "GET" : "POST",
+      signal: timeout.signal,
+      cache: "no-store",
+      credentials: "same-origin",
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+    learnClock(response);
+    const text = await response.text();
+    return unwrap<T>(response.status, text);
+  } catch (e) {
+    if (e instanceof ApiError) throw e;
+    if (signal?.aborted) throw new DOMException("no longer wanted", "AbortError");
+    const at = location.host;
+    if (timeout.signal.aborted) {
+      throw new ApiError(
+        `Midwatch did not answer within ${TIMEOUT_MS / 1000} s.`,
+        "unreachable",
+        "It may be busy: ask for a shorter range or fewer series, and look at `midwatch top` on that machine.",
+      );
+    }
+    throw new ApiError(`Midwatch does not answer at ${at}.`, "unreachable", "Is `midwatch serve` running?");
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+function unwrap<T>(status: number, text: string): T {
+  let envelope: Envelope | null = null;
+  try {
+    envelope = JSON.parse(text) as Envelope;
+  } catch {
+    envelope = null;
+  }
+  if (envelope?.status === "success" && envelope.data !== undefined) return envelope.data as T;
+  if (envelope?.status === "error") {
+    throw new ApiError(
+      envelope.error ?? `Midwatch answered with status ${status}.`,
+      status >= 500 ? "broken" : "refused",
+      envelope.hint ?? "",
+      envelope.position ?? null,
+    );
+  }
+  throw new ApiError(
+    `What answers at ${location.host} (status ${status}) does not speak as Midwatch does.`,
+    "broken",
+    "Is this interface of the same version as the program? Reload the page; if that does not help, restart `midwatch serve`.",
+  );
+}
+
+const query = (fields: [string, string | number | undefined][]): string =>
+  fields
+    .filter(([, v]) => v !== undefined && v !== "")
+    .map(([k, v]) => `${k}=${encodeURIComponent(v as string | number)}`)
+    .join("&");
+
+export const isAbort = (e: unknown): boolean => e instanceof DOMException && e.name === "AbortError";
+
+export interface FindQuery {
+  q: string;
+  match: string;
+  group: string;
+  from?: number;
+  to?: number;
+  limit?: number;
+}
+
+export const api = {
+  find: (f: FindQuery, signal?: AbortSignal): Promise<Found> =>
+    ask(
+      `/api/v1/look/find?${query([
+        ["q", f.q],
+        ["match", f.match],
+        ["group", f.group],
+        ["start", f.from === undefined ? undefined : f.from / 1000],
+        ["end", f.to === undefined ? undefined : f.to / 1000],
+        ["limit", f.limit],
+      ])}`,
+      signal,
+    ),
+  tiles: (
+    body: { ids: number[]; start: number; end: number; points: number; mode: string },
+    signal?: AbortSignal,
+  ): Promise<{ tiles: Tile[] }> => ask("/api/v1/look/tiles", signal, body),
+  chart: (
+    c: { match: string; from: number; to: number; points: number; mode: string; offsets: number[] },
+    signal?: AbortSignal,
+  ): Promise<Chart> =>
+    ask(
+      `/api/v1/look/chart?${query([
+        ["match", c.match],
+        ["start", c.from / 1000],
+        ["end", c.to / 1000],
+        ["points", c.points],
+        ["mode", c.mode],
+        ...c.offsets.map((o): [string, number] => ["offset", o]),
+      ])}`,
+      signal,
+    ),
+  series: (match: string, from: number, to: number, signal?: AbortSignal): Promise<SeriesFacts> =>
+    ask(
+      `/api/v1/look/series?${query([
+        ["match", match],
+        ["start", from / 1000],
+        ["end", to / 1000],
+      ])}`,
+      signal,
+    ),
+  home: (signal?: AbortSignal): Promise<Home> => ask("/api/v1/home", signal),
+  targets: (signal?: AbortSignal): Promise<Targets> => ask("/api/v1/targets", signal),
+  discovery: (signal?: AbortSignal): Promise<Discovery> => ask("/api/v1/discovery", signal),
+  status: (signal?: AbortSignal): Promise<Status> => ask("/api/v1/status/midwatch", signal),
+};

@@ -1,0 +1,169 @@
+/** The shapes of the HTTP API, as docs/reference/http-api.md gives them. Must hold no code. */
+import type { Labels } from "../state/selector";
+
+export type Condition = "fine" | "look" | "bad" | "silent";
+
+export interface FindGroup {
+  title: string;
+  kind: string;
+  parent?: string;
+  first: number;
+  count: number;
+}
+
+export interface Suggestion {
+  text: string;
+  kind: string;
+  series: number;
+}
+
+export interface Found {
+  epoch: string;
+  total: number;
+  elapsed_ms: number;
+  truncated: boolean;
+  groups: FindGroup[];
+  ids: number[];
+  suggestions: Suggestion[];
+}
+
+export interface Tile {
+  id: number;
+  metric: string;
+  labels: Labels;
+  title: string;
+  kind: string;
+  unit: string;
+  mode: string;
+  values: (number | null)[];
+  last: number | null;
+  min: number | null;
+  max: number | null;
+}
+
+export interface Stats {
+  count: number;
+  min: number | null;
+  max: number | null;
+  mean: number | null;
+  p50: number | null;
+  p95: number | null;
+  first: number | null;
+  last: number | null;
+}
+
+export interface ChartLine {
+  labels: Labels;
+  offset_s: number;
+  avg: (number | null)[];
+  min: (number | null)[];
+  max: (number | null)[];
+  stats: Stats;
+}
+
+export interface Chart {
+  unit: string;
+  mode: string;
+  step_s: number;
+  t: number[];
+  lines: ChartLine[];
+  truncated: boolean;
+}
+
+export interface SeriesFacts {
+  labels: Labels;
+  metric: string;
+  kind: string;
+  unit: string;
+  help: string;
+  source: { kind: string; text: string };
+  first_seen_ms: number | null;
+  last_seen_ms: number | null;
+  interval_ms: number | null;
+  samples_in_range: number;
+  gaps: { from_ms: number; to_ms: number }[];
+  drops: { reason: string; samples: number; last_ms: number; message: string }[];
+  explanation: string[];
+}
+
+export interface HomeTile {
+  id: string;
+  title: string;
+  state: Condition;
+  value: string;
+  detail: string;
+  link: { q?: string; match?: string };
+}
+
+export interface Subject {
+  id: string;
+  title: string;
+  kind: string;
+  state: Condition;
+  tiles: HomeTile[];
+}
+
+export interface Home {
+  now_ms: number;
+  state: Condition;
+  headline: string;
+  subjects: Subject[];
+}
+
+export interface Port {
+  port: number;
+  address: string;
+  process: string;
+  state: string;
+  reason: string;
+  checked_ms: number | null;
+  next_check_ms: number | null;
+}
+
+export interface Discovery {
+  enabled: boolean;
+  ports: Port[];
+}
+
+export interface ActiveTarget {
+  labels: Labels;
+  discoveredLabels: Labels;
+  scrapePool: string;
+  scrapeUrl: string;
+  health: string;
+  lastError: string;
+  lastScrape: string;
+  lastScrapeDuration: number;
+  scrapeInterval: string;
+}
+
+export interface Targets {
+  activeTargets: ActiveTarget[];
+  droppedTargets?: { discoveredLabels: Labels }[];
+}
+
+export interface Status {
+  version: string;
+  started_ms: number;
+  data_dir: string;
+  retention: string;
+  cost: { cpu_ratio: number; memory_bytes: number };
+  store: {
+    series: number;
+    samples_per_s: number;
+    head_bytes: number;
+    wal_bytes: number;
+    blocks: number;
+    blocks_bytes: number;
+    oldest_ms: number | null;
+    disk_free_bytes: number;
+    state: string;
+    message: string;
+  };
+  sources: {
+    source: string;
+    samples: number;
+    rejected: { reason: string; samples: number; message: string }[];
+    last_ms: number | null;
+  }[];
+}

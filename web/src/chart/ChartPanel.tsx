@@ -1,0 +1,227 @@
+/**
+ * The large chart of one or several series: plot, legend, labels, earlier periods, and why a number may be missing.
+ * Must never keep what is chosen here anywhere but in the view.
+ */
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { serverNow } from "../api/client";
+import { clockTime, dayText, isoText, zoneOf } from "../format/time";
+import { unitName } from "../format/units";
+import { fitsToken, withFilter } from "../look/query";
+import { go, tick, view } from "../state/app";
+import { between } from "../state/range";
+import { metricOf, withMatcher } from "../state/selector";
+import { colour, colourEpoch, lineColours } from "../state/theme";
+import type { Under } from "../state/url";
+import { Failure, Loading, Notice } from "../ui/notice";
+import { type Merged, merge } from "./data";
+import { Legend } from "./Legend";
+import { chartError, facts, shown, startLoading } from "./load";
+import { plot } from "./plot";
+import { copyPromql, promql } from "./steps";
+import { Why } from "./Why";
+
+const UNDERS: readonly { under: Under; title: string }[] = [
+  { under: "h", title: "an hour ago" },
+  { under: "y", title: "yesterday" },
+  { under: "w", title: "last week" },
+];
+
+function filterTo(name: string, value: string): void {
+  const { q, match } = view.value;
+  if (fitsToken(name, value)) go({ q: withFilter(q, name, value), open: [], why: false, at: "" }, "push");
+  else go({ match: withMatcher(match, name, value), open: [], why: false, at: "" }, "push");
+}
+
+function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => void }) {
+  const host = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  useEffect(() => {
+    const watch = new ResizeObserver(() => {
+      const { clientWidth: width, clientHeight: height } = host.current!;
+      setSize({ width, height });
+    });
+    watch.observe(host.current!);
+    return () => watch.disconnect();
+  }, []);
+  const epoch = colourEpoch.value;
+  const gaps = view.value.open.length === 1 ? (facts.value?.gaps ?? []) : [];
+  const span = shown.value?.span;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of colours draws anew.
+  useEffect(() => {
+    if (size.width < 50 || size.height < 50 || !span) return;
+    const u = plot(
+      host.current!,
+      {
+        data,
+        from: span.from / 1000,
+        to: span.to / 1000,
+        gaps,
+        colours: {
+          text: colour("--muted"),
+          grid: colour("--grid"),
+          gap: colour("--gap"),
+          lines: lineColours(),
+        },
+        ...size,
+      },
+      { zoom: (from, to) => go({ range: between(from, to) }), point: onPoint },
+    );
+    return () => u.destroy();
+  }, [data, size, epoch, gaps, span]);
+  return (
+    <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />
+  );
+}
+
+function Labels() {
+  const f = facts.value;
+  if (!f || view.value.open.length !== 1) return null;
+  const entries = Object.entries(f.labels).filter(([name]) => name !== "__name__");
+  return (
+    <p class="labels">
+      {entries.map(([name, value]) => (
+        <button
+          key={name}
+          type="button"
+          class="chip chip-button"
+          title={`Find all series with ${name}=${value}`}
+          onClick={() => filterTo(name, value)}
+        >
+          <span class="chip-name">{name}</span>
+          {value}
+        </button>
+      ))}
+    </p>
+  );
+}
+
+function Head({ data }: { data: Merged | null }) {
+  const v = view.value;
+  const f = facts.value;
+  const single = v.open.length === 1;
+  const metric = metricOf(v.open[0] ?? "") || v.open[0];
+  const mode = data?.lines[0]?.mode;
+  const unit = data
+    ? data.units
+        .map((u) => unitName(u))
+        .filter(Boolean)
+        .join(", ")
+    : "";
+  const what = [
+    f && single && f.kind !== "unknown" ? f.kind : "",
+    mode === "rate" ? "shown as rate" : "",
+    unit,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  return (
+    <div class="chart-head">
+      <div class="chart-title">
+        <h2 tabIndex={-1}>{single ? metric : `${v.open.length} series`}</h2>
+        <span class="muted">{what}</span>
+      </div>
+      <div class="chart-tools">
+        <button
+          type="button"
+          class="button"
+          aria-pressed={v.raw}
+          title="Counters as they are (r)"
+          onClick={() => go({ raw: !v.raw })}
+        >
+          Raw
+        </button>
+        {UNDERS.map(({ under, title }) => (
+          <button
+            key={under}
+            type="button"
+            class="button"
+            aria-pressed={v.under.includes(under)}
+            title={`Lay ${title} under it (${under})`}
+            onClick={() =>
+              go({
+                under: v.under.includes(under) ? v.under.filter((u) => u !== under) : [...v.under, under],
+              })
+            }
+          >
+            {title}
+          </button>
+        ))}
+        <button
+          type="button"
+          class="button"
+          aria-pressed={v.why}
+          title="Why is this number missing? (m)"
+          onClick={() => go({ why: !v.why })}
+        >
+          Missing?
+        </button>
+        <button type="button" class="button" title={`${promql()} (c)`} onClick={() => void copyPromql()}>
+          Copy PromQL
+        </button>
+        <button
+          type="button"
+          class="button close"
+          aria-label="Close the chart"
+          title="Close (Esc)"
+          onClick={() => go({ open: [], why: false })}
+        >
+          ✕
+        </button>
+      </div>
+      {f?.help && single && <p class="chart-help">{f.help}</p>}
+    </div>
+  );
+}
+
+export function ChartPanel() {
+  useEffect(startLoading, []);
+  const panel = useRef<HTMLElement>(null);
+  const [point, setPoint] = useState<number | null>(null);
+  const v = view.value;
+  const s = shown.value;
+  const key = v.open.slice(0, 20).join("\n");
+  const fresh = s !== null && s.key === key;
+  const f = facts.value;
+  const data = useMemo(() => {
+    if (!fresh) return null;
+    return merge(s.answers, () => (v.open.length === 1 && f ? f.labels : undefined));
+  }, [s, fresh, f, v.open.length]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another series takes the focus to its title.
+  useEffect(() => {
+    const there = panel.current?.contains(document.activeElement);
+    if (!there && document.activeElement?.id !== "wall")
+      panel.current?.querySelector("h2")?.focus({ preventScroll: true });
+    setPoint(null);
+  }, [key]);
+  const empty = data !== null && data.lines.every((l) => l.line.stats.count === 0);
+  const at = data && point !== null ? data.t[point] : undefined;
+  return (
+    <section class="chart" ref={panel} role="dialog" aria-label="Chart">
+      <Head data={data} />
+      <div class="chart-body">
+        <div class="chart-main">
+          {chartError.value !== null && <Failure error={chartError.value} />}
+          {data === null && chartError.value === null && <Loading what="the chart" />}
+          {empty && (
+            <Notice title="No samples in this time.">
+              <p>Zoom out (-), or see why (m).</p>
+            </Notice>
+          )}
+          {data !== null && !empty && <Plot data={data} onPoint={setPoint} />}
+          <p class="chart-at" title={at === undefined ? "" : isoText(at * 1000)}>
+            {at === undefined
+              ? `Times are ${zoneOf(tick.value)}. Drag to zoom.`
+              : `${dayText(at * 1000, serverNow())} ${clockTime(at * 1000)} ${zoneOf(at * 1000)}`}
+            {data?.truncated && " Only the first series are shown: narrow the selector."}
+            {data && data.units.length > 1 && " The units differ: each has its own scale."}
+          </p>
+          {data !== null && (
+            <Legend data={data} point={point} colours={colourEpoch.value >= 0 ? lineColours() : []} />
+          )}
+          <Labels />
+        </div>
+        {v.why && <Why facts={f} />}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * Puts the answers for one or more series onto one time axis, as uPlot wants its columns, and gives out colours. Must
+ * never change a value.
+ */
+import type { Chart, ChartLine } from "../api/types";
+import { telling } from "../look/face";
+import { metricOf, sameLabels } from "../state/selector";
+
+/** What one selector brought. */
+export interface Answer {
+  selector: string;
+  chart: Chart;
+}
+
+export interface Line {
+  selector: string;
+  name: string;
+  unit: string;
+  mode: string;
+  line: ChartLine;
+  /** Index of its colour; earlier periods have that of the present. */
+  colour: number;
+  offset: number;
+}
+
+export interface Merged {
+  t: number[];
+  lines: Line[];
+  /** For each line: mean, least, greatest on `t`. */
+  columns: { avg: (number | null)[]; min: (number | null)[]; max: (number | null)[] }[];
+  units: string[];
+  truncated: boolean;
+}
+
+/** `labels` named by what tells them apart from the others. */
+export function lineName(
+  metric: string,
+  labels: Record<string, string>,
+  others: Record<string, string>[],
+): string {
+  const pairs = telling(labels, undefined).filter(
+    ([name, value]) => others.length === 0 || others.some((o) => o[name] !== value),
+  );
+  const text = pairs.map(([name, value]) => `${name}=${value}`).join(" ");
+  return text === "" ? metric : others.length === 0 ? `${metric} ${text}` : text;
+}
+
+/** The lines of an answer that the selector means: exactly those labels when there are any such, else all. */
+function meant(answer: Answer, exact: Record<string, string> | undefined): ChartLine[] {
+  if (!exact) return answer.chart.lines;
+  const same = answer.chart.lines.filter((l) => sameLabels(l.labels, exact));
+  return same.length > 0 ? same : answer.chart.lines;
+}
+
+/** All answers on one axis. `exact` gives the labels of a selector that is known to name one series. */
+export function merge(
+  answers: readonly Answer[],
+  exact: (selector: string) => Record<string, string> | undefined,
+): Merged {
+  const t = [...new Set(answers.flatMap((a) => a.chart.t))].sort((a, b) => a - b);
+  const at = new Map(t.map((s, i) => [s, i]));
+  const lines: Line[] = [];
+  const columns: Merged["columns"] = [];
+  const present = answers.flatMap((a) => meant(a, exact(a.selector)).filter((l) => l.offset_s === 0));
+  let colour = 0;
+  for (const answer of answers) {
+    const metric = metricOf(answer.selector) || "series";
+    const ofThis = meant(answer, exact(answer.selector));
+    const seen: { labels: Record<string, string>; colour: number }[] = [];
+    for (const line of [...ofThis].sort((a, b) => a.offset_s - b.offset_s)) {
+      let own = seen.find((s) => sameLabels(s.labels, line.labels));
+      if (!own) {
+        own = { labels: line.labels, colour: colour++ };
+        seen.push(own);
+      }
+      const others = present
+        .filter((l) => l.offset_s === 0 && !sameLabels(l.labels, line.labels))
+        .map((l) => l.labels);
+      const name = lineName(line.labels.__name__ ?? metric, line.labels, others);
+      lines.push({
+        selector: answer.selector,
+        name:
+          answers.length > 1 && others.length > 0 && name !== metric
+            ? `${metric} ${name}`.replace(`${metric} ${metric}`, metric)
+            : name,
+        unit: answer.chart.unit,
+        mode: answer.chart.mode,
+        line,
+        colour: own.colour,
+        offset: line.offset_s,
+      });
+      const put = (values: (number | null)[]): (number | null)[] => {
+        const out: (number | null)[] = new Array(t.length).fill(null);
+        answer.chart.t.forEach((s, i) => {
+          const v = values[i];
+          out[at.get(s)!] = v === undefined || v === null || !Number.isFinite(v) ? null : v;
+        });
+        return out;
+      };
+      columns.push({ avg: put(line.avg), min: put(line.min), max: put(line.max) });
+    }
+  }
+  return {
+    t,
+    lines,
+    columns,
+    units: [...new Set(answers.map((a) => a.chart.unit))],
+    truncated: answers.some((a) => a.chart.truncated),
+  };
+}
+
+/** "an hour ago" for 3600. */
+export function offsetText(seconds: number): string {
+  if (seconds === 3600) return "an hour ago";
+  if (seconds === 86400) return "yesterday";
+  if (seconds === 604800) return "last week";
+  return `${seconds} s ago`;
+}

@@ -1,0 +1,111 @@
+/**
+ * Asks for what the large chart shows, and again as time goes on. Must never show an answer to another question than
+ * the present one.
+ */
+import { effect, signal } from "@preact/signals";
+import { api, isAbort, serverNow } from "../api/client";
+import type { Chart, SeriesFacts } from "../api/types";
+import { live, tick, view } from "../state/app";
+import { resolve, type Span } from "../state/range";
+import type { Under } from "../state/url";
+import type { Answer } from "./data";
+
+export interface Shown {
+  key: string;
+  answers: Answer[];
+  /** Selectors that brought nothing, with the reason. */
+  failures: { selector: string; error: unknown }[];
+  span: Span;
+}
+
+export const shown = signal<Shown | null>(null);
+export const facts = signal<SeriesFacts | null>(null);
+export const chartError = signal<unknown>(null);
+
+export const OFFSETS: Record<Under, number> = { h: 3600, y: 86400, w: 604800 };
+const POINTS = 600;
+const COMPARED_MAX = 20;
+const FACTS_MS = 10_000;
+
+async function loadChart(signal_: AbortSignal): Promise<void> {
+  const v = view.peek();
+  const span = resolve(v.range, serverNow(), POINTS);
+  const mode = v.raw ? "raw" : "auto";
+  const offsets = v.under.map((u) => OFFSETS[u]);
+  const asked = v.open.slice(0, COMPARED_MAX);
+  const settled = await Promise.allSettled(
+    asked.map(
+      (match): Promise<Chart> =>
+        api.chart({ match, from: span.from, to: span.to, points: POINTS, mode, offsets }, signal_),
+    ),
+  );
+  if (signal_.aborted) return;
+  const answers: Answer[] = [];
+  const failures: Shown["failures"] = [];
+  settled.forEach((s, i) => {
+    if (s.status === "fulfilled") answers.push({ selector: asked[i]!, chart: s.value });
+    else if (!isAbort(s.reason)) failures.push({ selector: asked[i]!, error: s.reason });
+  });
+  if (answers.length === 0 && failures.length > 0) {
+    chartError.value = failures[0]!.error;
+    return;
+  }
+  chartError.value = null;
+  shown.value = { key: asked.join("\n"), answers, failures, span };
+}
+
+async function loadFacts(signal_: AbortSignal): Promise<void> {
+  const v = view.peek();
+  const match = v.open[0];
+  if (match === undefined) return;
+  const span = resolve(v.range, serverNow(), POINTS);
+  try {
+    const f = await api.series(match, span.from, span.to, signal_);
+    if (!signal_.aborted) facts.value = f;
+  } catch (e) {
+    if (!isAbort(e)) facts.value = null;
+  }
+}
+
+/** Loads while the panel is open; returns how to stop. */
+export function startLoading(): () => void {
+  let stop = new AbortController();
+  let busy = false;
+  let before = "";
+  let openBefore = "";
+  let factsAt = 0;
+  const run = async (fresh: boolean): Promise<void> => {
+    if (fresh) {
+      stop.abort();
+      stop = new AbortController();
+    } else if (busy) return;
+    const own = stop;
+    busy = true;
+    const wantFacts = fresh || performance.now() - factsAt > FACTS_MS;
+    if (wantFacts) factsAt = performance.now();
+    await Promise.all([loadChart(own.signal), wantFacts ? loadFacts(own.signal) : null]);
+    if (stop === own) busy = false;
+  };
+  const end = effect(() => {
+    const v = view.value;
+    const key = JSON.stringify([v.open, v.range, v.raw, v.under]);
+    tick.value;
+    if (v.open.length === 0) return;
+    const open = v.open.join("\n");
+    if (open !== openBefore) {
+      openBefore = open;
+      facts.value = null;
+      chartError.value = null;
+    }
+    if (key !== before) {
+      before = key;
+      void run(true);
+    } else if (live.peek()) void run(false);
+  });
+  return () => {
+    end();
+    stop.abort();
+    shown.value = null;
+    facts.value = null;
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * The page for looking around: search, the wall, and the large chart above it. Must never hold state that a link
+ * would lose.
+ */
+import { useEffect, useState } from "preact/hooks";
+import { ApiError } from "../api/client";
+import { ChartPanel } from "../chart/ChartPanel";
+import { formatCount } from "../format/units";
+import { go, view } from "../state/app";
+import { Failure, Loading, Notice } from "../ui/notice";
+import { SearchBox } from "./SearchBox";
+import { findError, finding, found, foundMs, searchAgain, startSearching } from "./state";
+import { WallView } from "./WallView";
+
+function Count() {
+  const f = found.value;
+  if (!f) return <span class="count">{finding.value ? "searching …" : ""}</span>;
+  const ms = f.elapsed_ms < 10 ? Math.max(f.elapsed_ms, 0.1).toFixed(1) : Math.round(f.elapsed_ms);
+  return (
+    <span class="count" title={`${foundMs.value.toFixed(0)} ms until the answer was here`}>
+      {formatCount(f.total)} series in {ms} ms
+      {f.truncated && `, the first ${formatCount(f.ids.length)} shown: narrow the search`}
+    </span>
+  );
+}
+
+function Empty() {
+  const { q, match, range } = view.value;
+  if (q !== "" || match !== "") {
+    return (
+      <Notice title="No series here has these words in this time.">
+        <p>Try fewer words, parts of words, or a longer time range.</p>
+        <p class="row">
+          <button type="button" class="button" onClick={() => go({ q: "", match: "" })}>
+            Show every series
+          </button>
+          {range.kind === "fixed" && (
+            <button
+              type="button"
+              class="button"
+              onClick={() => go({ range: { kind: "last", seconds: 3600 } })}
+            >
+              Look at the last hour
+            </button>
+          )}
+        </p>
+      </Notice>
+    );
+  }
+  return (
+    <Notice title="Nothing was recorded in this time.">
+      <p>
+        A fresh Midwatch has its first samples after a second or two. If this stays empty,{" "}
+        <a href="/targets">Targets</a> says what was found and refused, and <a href="/midwatch">Midwatch</a>{" "}
+        whether it records.
+      </p>
+      {range.kind === "fixed" && (
+        <button type="button" class="button" onClick={() => go({ range: { kind: "last", seconds: 3600 } })}>
+          Look at the last hour
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+/** What narrows the wall beside the words, each removable. */
+function Narrowings() {
+  const { match, pick, shut } = view.value;
+  if (match === "" && pick.length === 0 && shut.length === 0) return null;
+  return (
+    <div class="narrowings">
+      {match !== "" && (
+        <span class="chip">
+          <code>{match}</code>
+          <button type="button" aria-label="Remove this selector" onClick={() => go({ match: "" })}>
+            ✕
+          </button>
+        </span>
+      )}
+      {pick.length > 0 && (
+        <span class="chip chip-strong">
+          {pick.length} picked
+          <button type="button" class="chip-word" onClick={() => go({ open: pick })}>
+            Compare
+          </button>
+          <button type="button" aria-label="Forget the picked series" onClick={() => go({ pick: [] })}>
+            ✕
+          </button>
+        </span>
+      )}
+      {shut.length > 0 && (
+        <span class="chip">
+          {shut.length} {shut.length === 1 ? "group" : "groups"} shut
+          <button type="button" class="chip-word" onClick={() => go({ shut: [] })}>
+            Open all
+          </button>
+        </span>
+      )}
+    </div>
+  );
+}
+
+export function Look() {
+  useEffect(startSearching, []);
+  const [failed, setFailed] = useState<unknown>(null);
+  const v = view.value;
+  const f = found.value;
+  const error = findError.value ?? failed;
+  const nothing = f !== null && f.ids.length === 0;
+  const e = error instanceof ApiError ? error : null;
+  return (
+    <main class="look">
+      <div class="tools">
+        <SearchBox />
+        <div class="tools-right">
+          <Count />
+          <fieldset class="switch" aria-label="Grouped by">
+            <button
+              type="button"
+              aria-pressed={v.group === "entity"}
+              onClick={() => go({ group: "entity", at: "", shut: [] })}
+            >
+              Things
+            </button>
+            <button
+              type="button"
+              aria-pressed={v.group === "metric"}
+              onClick={() => go({ group: "metric", at: "", shut: [] })}
+            >
+              Metrics
+            </button>
+          </fieldset>
+          <fieldset class="switch" aria-label="Counters as">
+            <button type="button" aria-pressed={!v.raw} onClick={() => go({ raw: false })}>
+              Rate
+            </button>
+            <button type="button" aria-pressed={v.raw} onClick={() => go({ raw: true })}>
+              Raw
+            </button>
+          </fieldset>
+        </div>
+      </div>
+      <Narrowings />
+      {error !== null && f !== null && (
+        <p class="stale" role="alert">
+          {e?.message ?? "Midwatch does not answer."} {e?.hint} Shown is what was known before.{" "}
+          <button type="button" class="link" onClick={searchAgain}>
+            Try again
+          </button>
+        </p>
+      )}
+      <div class="wall-frame">
+        {f === null && error !== null && <Failure error={error} again={searchAgain} />}
+        {f === null && error === null && <Loading what="series" />}
+        {nothing && <Empty />}
+        <div class={f !== null && !nothing ? "wall-holder" : "wall-holder hidden"}>
+          <WallView onFailed={setFailed} onLoaded={() => setFailed(null)} />
+        </div>
+      </div>
+      {v.open.length > 0 && <ChartPanel />}
+      <p class="sr" aria-live="polite">
+        {f && !finding.value ? `${formatCount(f.total)} series found` : ""}
+      </p>
+    </main>
+  );
+}

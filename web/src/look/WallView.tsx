@@ -1,0 +1,296 @@
+/**
+ * The wall on the page: the box that scrolls, the canvas that sticks in it, pointer gestures, and the same tiles as a
+ * list for screen readers. Must never paint; the controller does.
+ */
+import { effect } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { clockTime, isoText, zoneOf } from "../format/time";
+import { formatValue } from "../format/units";
+import { go, live, span, TILE_POINTS, tick, view } from "../state/app";
+import { between } from "../state/range";
+import { colour, colourEpoch, lineColours } from "../state/theme";
+import { hit } from "./layout";
+import { acrossTile, type Palette, slotAt } from "./paint";
+import { found, foundFor, wall } from "./state";
+import { groupKey, Wall } from "./wall";
+
+function readPalette(): Palette {
+  return {
+    text: colour("--text"),
+    muted: colour("--muted"),
+    faint: colour("--faint"),
+    line: colour("--spark"),
+    area: colour("--spark-area"),
+    tile: colour("--tile"),
+    tileHover: colour("--tile-hover"),
+    focus: colour("--focus"),
+    background: colour("--background"),
+    border: colour("--border"),
+    picks: lineColours(),
+  };
+}
+
+/** Opens or shuts a group; the address holds which are shut. */
+export function toggleGroup(index: number): void {
+  const group = found.value?.groups[index];
+  if (!group) return;
+  const key = groupKey(group);
+  const { shut } = view.value;
+  go({ shut: shut.includes(key) ? shut.filter((k) => k !== key) : [...shut, key] });
+}
+
+/** Opens the chart of a tile. */
+export function openTile(w: Wall, index: number): void {
+  const face = w.faceAt(index);
+  if (!face) return;
+  w.setCursor(index);
+  go({ open: [face.selector] });
+}
+
+export function togglePick(w: Wall, index: number): void {
+  const face = w.faceAt(index);
+  if (!face) return;
+  const { pick } = view.value;
+  go({
+    pick: pick.includes(face.selector) ? pick.filter((p) => p !== face.selector) : [...pick, face.selector],
+  });
+}
+
+/** Pointer gestures: hover, click, and a sideways drag over a chart that zooms. */
+function gestures(w: Wall, box: HTMLElement): () => void {
+  let down: { x: number; y: number; index: number; at: number } | null = null;
+  const place = (e: PointerEvent): { x: number; y: number } => {
+    const r = box.getBoundingClientRect();
+    return { x: e.clientX - r.left, y: e.clientY - r.top + box.scrollTop };
+  };
+  const under = (e: PointerEvent) => {
+    const { x, y } = place(e);
+    return { x, target: hit(w.layout, x, y) };
+  };
+  const onDown = (e: PointerEvent): void => {
+    if (e.button !== 0) return;
+    const { x, target } = under(e);
+    if (target?.kind !== "tile") return;
+    down = { x: e.clientX, y: e.clientY, index: target.index, at: acrossTile(w.layout, target.index, x) };
+  };
+  const onMove = (e: PointerEvent): void => {
+    const { x, target } = under(e);
+    if (down) {
+      const moved = Math.abs(e.clientX - down.x);
+      if (!w.drag && moved > 6 && moved > Math.abs(e.clientY - down.y)) {
+        w.drag = { index: down.index, from: down.at, to: down.at };
+        box.setPointerCapture(e.pointerId);
+      }
+      if (w.drag) {
+        w.drag.to = acrossTile(w.layout, down.index, x);
+        w.repaint();
+        return;
+      }
+    }
+    if (e.pointerType === "mouse") {
+      w.point(target?.kind === "tile" ? target.index : -1, x);
+      box.style.cursor = target ? "pointer" : "";
+    }
+  };
+  const onUp = (e: PointerEvent): void => {
+    const { drag } = w;
+    w.drag = null;
+    const began = down;
+    down = null;
+    if (drag) {
+      const { from, to } = w.frameShown ?? span.value;
+      const moment = (part: number): number => from + part * (to - from);
+      if (Math.abs(drag.to - drag.from) > 0.015) go({ range: between(moment(drag.from), moment(drag.to)) });
+      w.repaint();
+      return;
+    }
+    const { target } = under(e);
+    if (target?.kind === "header") toggleGroup(target.group);
+    else if (target && began?.index === target.index && Math.abs(e.clientY - began.y) < 8) {
+      if (e.ctrlKey || e.metaKey || e.shiftKey) togglePick(w, target.index);
+      else openTile(w, target.index);
+    }
+  };
+  const onGone = (): void => {
+    down = null;
+    w.drag = null;
+    w.point(-1, 0);
+  };
+  const pairs: [string, (e: PointerEvent) => void][] = [
+    ["pointerdown", onDown],
+    ["pointermove", onMove],
+    ["pointerup", onUp],
+    ["pointercancel", onGone],
+    ["pointerleave", () => !w.drag && onGone()],
+  ];
+  for (const [name, f] of pairs) box.addEventListener(name, f as EventListener);
+  return () => {
+    for (const [name, f] of pairs) box.removeEventListener(name, f as EventListener);
+  };
+}
+
+/** Everything that the wall follows; returns how to stop. */
+function follow(w: Wall): () => void {
+  let searched = "";
+  const stops = [
+    effect(() => w.setPalette(colourEpoch.value >= 0 ? readPalette() : readPalette())),
+    effect(() => {
+      const answer = found.value;
+      if (!answer) return;
+      const what = JSON.parse(foundFor.peek() || "[]")
+        .slice(0, 3)
+        .join("\n");
+      w.setFound(answer, searched !== "" && what !== searched);
+      searched = what;
+    }),
+    effect(() => {
+      const { from, to } = span.value;
+      const mode = view.value.raw ? "raw" : "auto";
+      w.setFrame({ from, to, mode, points: TILE_POINTS, tick: live.value ? tick.value : 0 });
+    }),
+    effect(() => {
+      w.picks = view.value.pick;
+      w.repaint();
+    }),
+  ];
+  let shutBefore = "";
+  stops.push(
+    effect(() => {
+      const { shut } = view.value;
+      if (shut.join("\n") === shutBefore) return;
+      shutBefore = shut.join("\n");
+      w.setShut(shut);
+    }),
+  );
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+/** The line under the wall: what is under the pointer or the cursor, in full. */
+function readout(w: Wall): { text: string; title: string } {
+  const index = w.hover >= 0 ? w.hover : w.focused ? w.cursor : -1;
+  const kept = w.keptAt(index);
+  const face = w.faceAt(index);
+  if (!kept || !face) return { text: "", title: "" };
+  const { tile, frame } = kept;
+  if (w.hover >= 0 && w.across !== null) {
+    const slot = slotAt(w.across, tile.values.length);
+    const ms = frame.from + (slot / Math.max(1, tile.values.length - 1)) * (frame.to - frame.from);
+    const value = formatValue(tile.values[slot], tile.unit, 4);
+    return { text: `${clockTime(ms)} ${zoneOf(ms)}   ${value}   ${face.selector}`, title: isoText(ms) };
+  }
+  const range = `min ${formatValue(tile.min, tile.unit)}, max ${formatValue(tile.max, tile.unit)}`;
+  return {
+    text: `${formatValue(tile.last, tile.unit, 4)}   ${range}   ${face.selector}`,
+    title: face.selector,
+  };
+}
+
+interface Spoken {
+  index: number;
+  text: string;
+}
+
+/** The tiles in sight in words. */
+function spokenTiles(w: Wall): Spoken[] {
+  return w
+    .inSight()
+    .slice(0, 400)
+    .map((index) => {
+      const kept = w.keptAt(index);
+      const face = w.faceAt(index);
+      const text =
+        kept && face
+          ? `${face.title} ${face.sub}: ${formatValue(kept.tile.last, kept.tile.unit)}`
+          : "loading";
+      return { index, text };
+    });
+}
+
+export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => void; onLoaded: () => void }) {
+  const box = useRef<HTMLDivElement>(null);
+  const space = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const line = useRef<HTMLDivElement>(null);
+  const [spoken, setSpoken] = useState<Spoken[]>([]);
+  const [cursor, setCursor] = useState(-1);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the wall is built once, when the page is shown.
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const w = new Wall(box.current!, space.current!, canvas.current!, {
+      anchor: (at) => go({ at }, "replace"),
+      readout: () => {
+        const { text, title } = readout(w);
+        line.current!.textContent = text;
+        line.current!.title = title;
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+          setSpoken(spokenTiles(w));
+          setCursor(w.cursor);
+        }, 150);
+      },
+      failed: onFailed,
+      loaded: onLoaded,
+    });
+    w.restore(view.peek().at);
+    const sizes = new ResizeObserver(() => w.resize());
+    sizes.observe(box.current!);
+    w.resize();
+    const unfollow = follow(w);
+    const ungesture = gestures(w, box.current!);
+    wall.value = w;
+    return () => {
+      wall.value = null;
+      clearTimeout(timer);
+      sizes.disconnect();
+      unfollow();
+      ungesture();
+      w.close();
+    };
+  }, []);
+
+  const focus = (on: boolean) => () => {
+    const w = wall.peek();
+    if (!w) return;
+    w.focused = on;
+    if (on && w.cursor < 0 && box.current?.matches(":focus-visible")) w.setCursor(w.inSight()[0] ?? 0);
+    w.repaint();
+  };
+  return (
+    <>
+      <div
+        ref={box}
+        id="wall"
+        class="wall"
+        tabIndex={0}
+        role="listbox"
+        aria-label="Series, as small charts"
+        aria-multiselectable="true"
+        aria-activedescendant={spoken.some((s) => s.index === cursor) ? `tile-${cursor}` : undefined}
+        onScroll={() => wall.peek()?.scrolled()}
+        onFocus={focus(true)}
+        onBlur={focus(false)}
+      >
+        <div ref={space} class="wall-space">
+          <canvas ref={canvas} class="wall-canvas" role="presentation" />
+          <div class="sr">
+            {spoken.map((s) => (
+              <div
+                key={s.index}
+                id={`tile-${s.index}`}
+                role="option"
+                aria-selected={s.index === cursor}
+                tabIndex={-1}
+              >
+                {s.text}
+              </div>
+            ))}
+          </div>
+        </div>
+      </div>
+      <div ref={line} class="readout" />
+    </>
+  );
+}

@@ -1,0 +1,329 @@
+/**
+ * The wall's controller: knows the found series, the layout, the place scrolled to, the cursor and the pointer; asks
+ * the tile store for what is in sight and one screen ahead; repaints once per frame at most. Must never know how
+ * anything else on the page looks, and never write the view but through its callbacks.
+ */
+import { type Frame, type Kept, TileStore } from "../api/tiles";
+import type { FindGroup, Found } from "../api/types";
+import { faceOf } from "./face";
+import {
+  anchorAt,
+  anchorTop,
+  type Direction,
+  groupOf,
+  type Layout,
+  layOut,
+  neighbour,
+  nextOpen,
+  tileRect,
+  visible,
+} from "./layout";
+import { acrossTile, type Face, type Palette, paint } from "./paint";
+
+export const SIZES = { tileMin: 184, tileHeight: 86, headerHeight: 34, gap: 6, margin: 12 };
+const NARROW = { ...SIZES, tileMin: 150, margin: 8 };
+
+export interface WallEvents {
+  /** The place scrolled to changed (after a rest). */
+  anchor: (at: string) => void;
+  /** Something a person may want to read changed: hover, cursor, tiles in sight. */
+  readout: () => void;
+  failed: (e: unknown) => void;
+  loaded: () => void;
+}
+
+export const groupKey = (g: FindGroup): string => [g.kind, g.parent ?? "", g.title].join("/");
+
+export class Wall {
+  found: Found | null = null;
+  layout: Layout = layOut([], new Set(), 300, SIZES);
+  cursor = -1;
+  hover = -1;
+  across: number | null = null;
+  drag: { index: number; from: number; to: number } | null = null;
+  picks: string[] = [];
+  focused = false;
+  stale = false;
+
+  private keys: string[] = [];
+  private shut: ReadonlySet<string> = new Set();
+  private faces = new Map<number, Face>();
+  private frame: Frame | null = null;
+  private palette: Palette | null = null;
+  private width = 0;
+  private height = 0;
+  private painting = 0;
+  private wantTimer: ReturnType<typeof setTimeout> | undefined;
+  private restTimer: ReturnType<typeof setTimeout> | undefined;
+  private lastWant = 0;
+  private lastTop = 0;
+  private wantedAnchor: string | null = null;
+  private readonly store: TileStore;
+
+  constructor(
+    private readonly box: HTMLElement,
+    private readonly space: HTMLElement,
+    private readonly canvas: HTMLCanvasElement,
+    private readonly events: WallEvents,
+  ) {
+    this.store = new TileStore(
+      () => {
+        this.stale = false;
+        this.events.loaded();
+        this.events.readout();
+        this.repaint();
+      },
+      (e) => {
+        this.stale = true;
+        this.events.failed(e);
+        this.repaint();
+      },
+    );
+  }
+
+  /** New results of a search. `top` = it is another search, so begin at its top. */
+  setFound(found: Found, top: boolean): void {
+    const before = this.found;
+    if (before && before.epoch !== found.epoch) {
+      this.store.clear();
+      this.faces.clear();
+    }
+    this.store.forgetAbsent();
+    const cursorId = this.idAt(this.cursor);
+    const anchor = top ? "" : (this.wantedAnchor ?? anchorAt(this.layout, this.box.scrollTop));
+    this.found = found;
+    this.keys = found.groups.map(groupKey);
+    if (this.faces.size > 50_000 || before?.groups !== found.groups) this.faces.clear();
+    this.cursor = cursorId === undefined ? -1 : found.ids.indexOf(cursorId);
+    this.hover = -1;
+    this.relayout(anchor);
+  }
+
+  setShut(shut: string[]): void {
+    const anchor = anchorAt(this.layout, this.box.scrollTop);
+    this.shut = new Set(shut);
+    this.relayout(this.wantedAnchor ?? anchor);
+  }
+
+  setFrame(frame: Frame): void {
+    this.frame = frame;
+    this.wantSoon(0);
+  }
+
+  setPalette(palette: Palette): void {
+    this.palette = palette;
+    this.repaint();
+  }
+
+  /** Where to be once there is something to scroll. */
+  restore(anchor: string): void {
+    this.wantedAnchor = anchor;
+  }
+
+  resize(): void {
+    const anchor = this.wantedAnchor ?? anchorAt(this.layout, this.box.scrollTop);
+    this.width = this.box.clientWidth;
+    this.height = this.box.clientHeight;
+    this.sizeCanvas();
+    this.relayout(anchor);
+  }
+
+  private sizeCanvas(): void {
+    const ratio = Math.min(window.devicePixelRatio || 1, 3);
+    const w = Math.round(this.width * ratio);
+    const h = Math.round(this.height * ratio);
+    if (this.canvas.width !== w) this.canvas.width = w;
+    if (this.canvas.height !== h) this.canvas.height = h;
+    this.canvas.style.width = `${this.width}px`;
+    this.canvas.style.height = `${this.height}px`;
+  }
+
+  private relayout(anchor: string): void {
+    const groups = (this.found?.groups ?? []).map((g, i) => ({
+      key: this.keys[i]!,
+      first: g.first,
+      count: g.count,
+    }));
+    this.layout = layOut(groups, this.shut, this.width, this.width < 500 ? NARROW : SIZES);
+    this.space.style.height = `${Math.max(this.layout.height, this.height)}px`;
+    if (this.found && this.height > 0) {
+      const top = anchorTop(this.layout, anchor);
+      if (top !== null && anchorAt(this.layout, this.box.scrollTop) !== anchor) this.box.scrollTop = top;
+      this.wantedAnchor = null;
+    }
+    this.wantSoon(0);
+    this.repaint();
+    this.events.readout();
+  }
+
+  /** The box was scrolled. */
+  scrolled(): void {
+    this.repaint();
+    const top = this.box.scrollTop;
+    const now = performance.now();
+    const screens = Math.abs(top - this.lastTop) / Math.max(this.height, 1);
+    // While someone flies past, nothing is asked for: it would be gone before the answer.
+    this.wantSoon(now - this.lastWant > 150 && screens < 1.5 ? 0 : 80);
+    if (now - this.lastWant > 150) this.lastTop = top;
+    clearTimeout(this.restTimer);
+    this.restTimer = setTimeout(() => {
+      if (this.found) this.events.anchor(anchorAt(this.layout, this.box.scrollTop));
+      this.events.readout();
+    }, 200);
+  }
+
+  private wantSoon(delay: number): void {
+    clearTimeout(this.wantTimer);
+    this.wantTimer = setTimeout(() => this.wantNow(), delay);
+  }
+
+  private wantNow(): void {
+    this.lastWant = performance.now();
+    const { frame, found } = this;
+    if (!frame || !found || this.height === 0) return;
+    const top = this.box.scrollTop;
+    const down = top >= this.lastTop;
+    this.lastTop = top;
+    const ids = this.idsBetween(top, top + this.height);
+    const ahead = down
+      ? this.idsBetween(top + this.height, top + 2 * this.height)
+      : this.idsBetween(top - this.height, top);
+    this.store.want([...new Set([...ids, ...ahead])], frame);
+  }
+
+  private idsBetween(from: number, to: number): number[] {
+    const ids: number[] = [];
+    for (const row of visible(this.layout, Math.max(0, from), to).rows) {
+      for (let i = 0; i < row.count; i++) ids.push(this.found!.ids[row.first + i]!);
+    }
+    return ids;
+  }
+
+  idAt(index: number): number | undefined {
+    return index < 0 ? undefined : this.found?.ids[index];
+  }
+
+  keptAt(index: number): Kept | undefined {
+    const id = this.idAt(index);
+    return id === undefined ? undefined : this.store.peek(id);
+  }
+
+  faceAt(index: number): Face | undefined {
+    const id = this.idAt(index);
+    if (id === undefined) return undefined;
+    const known = this.faces.get(id);
+    if (known) return known;
+    const kept = this.store.peek(id);
+    if (!kept) return undefined;
+    const face = faceOf(kept.tile, this.found?.groups[groupOf(this.layout, index)]);
+    this.faces.set(id, face);
+    return face;
+  }
+
+  /** Indices of the tiles in sight, in order. */
+  inSight(): number[] {
+    const top = this.box.scrollTop;
+    const all: number[] = [];
+    for (const row of visible(this.layout, top, top + this.height).rows) {
+      for (let i = 0; i < row.count; i++) all.push(row.first + i);
+    }
+    return all;
+  }
+
+  get frameShown(): Frame | null {
+    return this.frame;
+  }
+
+  get loading(): boolean {
+    return this.store.loading;
+  }
+
+  /** Moves the cursor; the first move only shows it, at the first tile in sight. */
+  move(direction: Direction): void {
+    if (this.cursor < 0) this.setCursor(this.inSight()[0] ?? 0);
+    else this.setCursor(neighbour(this.layout, this.cursor, direction));
+  }
+
+  moveGroup(step: 1 | -1): void {
+    const here = this.cursor < 0 ? (this.inSight()[0] ?? 0) : this.cursor;
+    const g = nextOpen(this.layout, groupOf(this.layout, here), step);
+    if (g >= 0) this.setCursor(this.layout.groups[g]!.first);
+  }
+
+  moveTo(end: "first" | "last"): void {
+    const count = this.found?.ids.length ?? 0;
+    if (count > 0) this.setCursor(end === "first" ? 0 : count - 1);
+  }
+
+  /** Puts the cursor on a tile and brings it into sight. */
+  setCursor(index: number): void {
+    if (!this.found || index < 0 || index >= this.found.ids.length) return;
+    this.cursor = index;
+    const r = tileRect(this.layout, index);
+    if (r) {
+      const top = this.box.scrollTop;
+      const head = this.layout.sizes.headerHeight;
+      if (r.y - head < top) this.box.scrollTop = r.y - head;
+      else if (r.y + r.h + 8 > top + this.height) this.box.scrollTop = r.y + r.h + 8 - this.height;
+    }
+    this.repaint();
+    this.events.readout();
+  }
+
+  /** The pointer is at this point of the box, or gone. */
+  point(index: number, x: number): void {
+    const across = index < 0 ? null : acrossTile(this.layout, index, x);
+    if (index === this.hover && across === this.across) return;
+    this.hover = index;
+    this.across = across;
+    this.repaint();
+    this.events.readout();
+  }
+
+  repaint(): void {
+    if (this.painting !== 0) return;
+    this.painting = requestAnimationFrame(() => {
+      this.painting = 0;
+      this.paintNow();
+    });
+  }
+
+  private paintNow(): void {
+    const ctx = this.canvas.getContext("2d", { alpha: false });
+    if (!ctx || !this.palette || this.width === 0) return;
+    paint(ctx, {
+      layout: this.layout,
+      scrollTop: this.box.scrollTop,
+      width: this.width,
+      height: this.height,
+      ratio: this.canvas.width / this.width,
+      palette: this.palette,
+      kept: (i) => this.keptAt(i),
+      face: (i) => this.faceAt(i),
+      group: (g) => {
+        const group = this.found!.groups[g]!;
+        return {
+          title: group.title,
+          parent: group.parent ?? "",
+          kind: group.kind,
+          count: group.count,
+          shut: this.shut.has(this.keys[g]!),
+        };
+      },
+      pickOf: (face) => (face ? this.picks.indexOf(face.selector) : -1),
+      cursor: this.cursor,
+      showCursor: this.focused,
+      hover: this.hover,
+      across: this.across,
+      drag: this.drag,
+      stale: this.stale,
+    });
+  }
+
+  close(): void {
+    this.store.clear();
+    clearTimeout(this.wantTimer);
+    clearTimeout(this.restTimer);
+    cancelAnimationFrame(this.painting);
+  }
+}

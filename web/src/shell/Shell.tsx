@@ -1,0 +1,127 @@
+/**
+ * The frame around every page: the bar, the page, and what lies above it. Must never know what a page shows.
+ */
+import { useEffect } from "preact/hooks";
+import { Home } from "../home/Home";
+import { Look } from "../look/Look";
+import { MidwatchPage } from "../pages/MidwatchPage";
+import { TargetsPage } from "../pages/TargetsPage";
+import { Help } from "../palette/Help";
+import { PaletteBox } from "../palette/PaletteBox";
+import { message, openPage, overlay, view } from "../state/app";
+import { isDark, setTheme, theme } from "../state/theme";
+import { PATHS, type Page } from "../state/url";
+import { RangeControl } from "./RangeControl";
+
+const PAGES: readonly { page: Page; title: string }[] = [
+  { page: "home", title: "Home" },
+  { page: "look", title: "Look" },
+  { page: "targets", title: "Targets" },
+  { page: "midwatch", title: "Midwatch" },
+];
+
+const SHOWS = { home: Home, look: Look, targets: TargetsPage, midwatch: MidwatchPage };
+
+function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+      <path d="M2 19h7l3-10 6 16 4-10 2 4h6" />
+    </svg>
+  );
+}
+
+function Bar() {
+  const { page } = view.value;
+  const dark = theme.value === "dark" || (theme.value === "system" && isDark());
+  return (
+    <header class="bar">
+      <a class="brand" href="/" aria-label="Midwatch, home">
+        <Mark />
+      </a>
+      <nav aria-label="Pages">
+        {PAGES.map((p) => (
+          <a key={p.page} href={PATHS[p.page]} aria-current={p.page === page ? "page" : undefined}>
+            {p.title}
+          </a>
+        ))}
+      </nav>
+      <div class="bar-right">
+        {page === "look" && <RangeControl />}
+        <button
+          type="button"
+          class="bar-search"
+          onClick={() => (overlay.value = "palette")}
+          aria-label="Search and commands"
+        >
+          <span class="bar-search-word">Go to …</span>
+          <kbd>Ctrl K</kbd>
+        </button>
+        <button
+          type="button"
+          class="bar-button"
+          aria-label={dark ? "Change to light colours" : "Change to dark colours"}
+          title={dark ? "Light (D)" : "Dark (D)"}
+          onClick={() => setTheme(dark ? "light" : "dark")}
+        >
+          <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M8 2a6 6 0 1 0 0 12z" class="filled" />
+            <path d="M8 2a6 6 0 1 1 0 12 6 6 0 0 1 0-12z" />
+          </svg>
+        </button>
+        <button
+          type="button"
+          class="bar-button"
+          aria-label="Keys and help"
+          title="Help (?)"
+          onClick={() => (overlay.value = "help")}
+        >
+          ?
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/** Links of this page change the page without loading it anew. */
+function followLink(e: MouseEvent): void {
+  if (e.defaultPrevented || e.button !== 0 || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
+  const a = (e.target as Element | null)?.closest("a");
+  if (!a || a.target || a.origin !== location.origin || a.hasAttribute("download")) return;
+  if (!Object.values(PATHS).includes(a.pathname)) return;
+  e.preventDefault();
+  const url = new URL(a.href);
+  openPageFromUrl(url.pathname + url.search);
+}
+
+import { parseUrl } from "../state/url";
+
+function openPageFromUrl(url: string): void {
+  const next = parseUrl(url);
+  const hasRange = /[?&](last|from)=/.test(url);
+  openPage(next.page, hasRange ? next : { ...next, range: view.value.range });
+  scrollTo(0, 0);
+}
+
+export function Shell() {
+  useEffect(() => {
+    document.addEventListener("click", followLink);
+    return () => document.removeEventListener("click", followLink);
+  }, []);
+  const { page } = view.value;
+  const Page = SHOWS[page];
+  useEffect(() => {
+    const title = PAGES.find((p) => p.page === page)!.title;
+    document.title = page === "midwatch" ? "Midwatch" : `${title} – Midwatch`;
+  }, [page]);
+  return (
+    <>
+      <Bar />
+      <Page />
+      {overlay.value === "palette" && <PaletteBox />}
+      {overlay.value === "help" && <Help />}
+      <div class="message" role="status">
+        {message.value}
+      </div>
+    </>
+  );
+}

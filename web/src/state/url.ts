@@ -1,0 +1,140 @@
+/**
+ * The address bar: the whole state of what is looked at, as a path and a query string, both ways. What it cannot
+ * read it replaces by the default. Must never touch the DOM, and never hold what a colleague should not get
+ * with the link (the theme).
+ */
+
+import { spanCode } from "../format/time";
+import { DEFAULT_RANGE, parseDuration, type Range } from "./range";
+
+export type Page = "home" | "look" | "targets" | "midwatch";
+export type Under = "h" | "y" | "w";
+export type Group = "entity" | "metric";
+
+/** All that a link holds. */
+export interface ViewState {
+  page: Page;
+  /** The words searched for. */
+  q: string;
+  /** A PromQL selector that narrows the search. */
+  match: string;
+  range: Range;
+  group: Group;
+  /** Counters as they are, not as rates. */
+  raw: boolean;
+  /** Selectors of the series in the large chart; empty = closed. */
+  open: string[];
+  /** Selectors of the series picked for comparison. */
+  pick: string[];
+  /** Earlier periods under the large chart. */
+  under: Under[];
+  /** The panel "why is this number missing?". */
+  why: boolean;
+  /** Where the wall is scrolled to: a group's key and the row in it. */
+  at: string;
+  /** Keys of the groups that are shut. */
+  shut: string[];
+}
+
+export const PATHS: Record<Page, string> = {
+  home: "/",
+  look: "/look",
+  targets: "/targets",
+  midwatch: "/midwatch",
+};
+
+const LIST_MAX = 50;
+const TEXT_MAX = 4000;
+
+export function defaults(page: Page): ViewState {
+  return {
+    page,
+    q: "",
+    match: "",
+    range: DEFAULT_RANGE,
+    group: "entity",
+    raw: false,
+    open: [],
+    pick: [],
+    under: [],
+    why: false,
+    at: "",
+    shut: [],
+  };
+}
+
+function readRange(p: URLSearchParams): Range {
+  const last = parseDuration(p.get("last") ?? "");
+  if (last !== null) return { kind: "last", seconds: last };
+  const from = Date.parse(p.get("from") ?? "");
+  const to = Date.parse(p.get("to") ?? "");
+  return Number.isFinite(from) && Number.isFinite(to) && from < to
+    ? { kind: "fixed", from, to }
+    : DEFAULT_RANGE;
+}
+
+/** From an address; unknown paths are Home, unknown parameters are dropped. */
+export function parseUrl(url: string): ViewState {
+  const u = new URL(url, "http://any");
+  const page =
+    (Object.keys(PATHS) as Page[]).find((k) => PATHS[k] === u.pathname.replace(/(.)\/$/, "$1")) ?? "home";
+  const p = u.searchParams;
+  const text = (name: string): string => (p.get(name) ?? "").slice(0, TEXT_MAX);
+  const list = (name: string): string[] =>
+    [...new Set(p.getAll(name))].filter((s) => s !== "").slice(0, LIST_MAX);
+  const under = (p.get("under") ?? "").split(",");
+  return {
+    page,
+    q: text("q"),
+    match: text("match"),
+    range: readRange(p),
+    group: p.get("group") === "metric" ? "metric" : "entity",
+    raw: p.get("mode") === "raw",
+    open: list("open"),
+    pick: list("pick"),
+    under: (["h", "y", "w"] as const).filter((u) => under.includes(u)),
+    why: p.get("why") === "1",
+    at: text("at"),
+    shut: list("shut"),
+  };
+}
+
+/** To an address; what is as by default is left out, so that links stay short. */
+export function toUrl(s: ViewState): string {
+  const p: [string, string][] = [];
+  const add = (name: string, value: string): void => {
+    if (value !== "") p.push([name, value]);
+  };
+  add("q", s.q);
+  add("match", s.match);
+  if (s.range.kind === "fixed") {
+    add("from", new Date(s.range.from).toISOString());
+    add("to", new Date(s.range.to).toISOString());
+  } else if (DEFAULT_RANGE.kind !== "last" || s.range.seconds !== DEFAULT_RANGE.seconds) {
+    add("last", spanCode(s.range.seconds));
+  }
+  if (s.group === "metric") add("group", "metric");
+  if (s.raw) add("mode", "raw");
+  for (const o of s.open) add("open", o);
+  for (const o of s.pick) add("pick", o);
+  add("under", s.under.join(","));
+  if (s.why) add("why", "1");
+  add("at", s.at);
+  for (const o of s.shut.slice(0, LIST_MAX)) add("shut", o);
+  // encodeURIComponent escapes more than a query string must: these stay readable.
+  const encode = (v: string): string =>
+    encodeURIComponent(v).replace(/%20/g, "+").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%2C/g, ",");
+  const query = p.map(([k, v]) => `${k}=${encode(v)}`).join("&");
+  return `${PATHS[s.page]}${query === "" ? "" : `?${query}`}`;
+}
+
+/** Whether a change deserves its own step in the browser's history, or only rewrites the address. */
+export function isNavigation(a: ViewState, b: ViewState): boolean {
+  const range = (r: Range): string => JSON.stringify(r);
+  return (
+    a.page !== b.page ||
+    range(a.range) !== range(b.range) ||
+    a.open.join("\n") !== b.open.join("\n") ||
+    a.match !== b.match
+  );
+}
