@@ -152,7 +152,18 @@ const time: Action[] = [
 ];
 
 function moves(id: string, title: string, keys: string[], run: () => void): Action {
-  return { id, title, area: "Look", keys, when: wallOnly, keysOnly: true, run: () => (focusWall(), run()) };
+  return {
+    id,
+    title,
+    area: "Look",
+    keys,
+    when: wallOnly,
+    keysOnly: true,
+    run: () => {
+      focusWall();
+      run();
+    },
+  };
 }
 
 const look: Action[] = [

@@ -46,7 +46,7 @@ function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => 
   const epoch = colourEpoch.value;
   const gaps = view.value.open.length === 1 ? (facts.value?.gaps ?? []) : [];
   const span = shown.value?.span;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of colours draws anew.
+  // Dependencies: a change of colours draws anew.
   useEffect(() => {
     if (size.width < 50 || size.height < 50 || !span) return;
     const u = plot(
@@ -186,14 +186,14 @@ export function ChartPanel() {
     if (!fresh) return null;
     return merge(s.answers, () => (v.open.length === 1 && f ? f.labels : undefined));
   }, [s, fresh, f, v.open.length]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another series takes the focus to its title.
+  // Dependencies: another series takes the focus to its title.
   useEffect(() => {
     const there = panel.current?.contains(document.activeElement);
     if (!there && document.activeElement?.id !== "wall")
       panel.current?.querySelector("h2")?.focus({ preventScroll: true });
     setPoint(null);
   }, [key]);
-  const empty = data !== null && data.lines.every((l) => l.line.stats.count === 0);
+  const empty = data?.lines.every((l) => l.line.stats.count === 0) ?? false;
   const at = data && point !== null ? data.t[point] : undefined;
   return (
     <section class="chart" ref={panel} role="dialog" aria-label="Chart">

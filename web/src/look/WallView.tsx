@@ -6,7 +6,7 @@ import { effect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clockTime, isoText, zoneOf } from "../format/time";
 import { formatValue } from "../format/units";
-import { go, live, span, TILE_POINTS, tick, view } from "../state/app";
+import { go, live, restored, span, TILE_POINTS, tick, view } from "../state/app";
 import { between } from "../state/range";
 import { colour, colourEpoch, lineColours } from "../state/theme";
 import { hit } from "./layout";
@@ -149,6 +149,9 @@ function follow(w: Wall): () => void {
       w.setFrame({ from, to, mode, points: TILE_POINTS, tick: live.value ? tick.value : 0 });
     }),
     effect(() => {
+      if (restored.value > 0) w.jump(view.peek().at);
+    }),
+    effect(() => {
       w.picks = view.value.pick;
       w.repaint();
     }),
@@ -216,7 +219,7 @@ export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => voi
   const [spoken, setSpoken] = useState<Spoken[]>([]);
   const [cursor, setCursor] = useState(-1);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the wall is built once, when the page is shown.
+  // Dependencies: the wall is built once, when the page is shown.
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const w = new Wall(box.current!, space.current!, canvas.current!, {
@@ -274,7 +277,7 @@ export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => voi
         onBlur={focus(false)}
       >
         <div ref={space} class="wall-space">
-          <canvas ref={canvas} class="wall-canvas" role="presentation" />
+          <canvas ref={canvas} class="wall-canvas" />
           <div class="sr">
             {spoken.map((s) => (
               <div

@@ -205,8 +205,10 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: nu
   ctx.font = `11px ${FONT}`;
   ctx.fillStyle = p.muted;
   ctx.fillText(fitted(ctx, face.sub, w - 2 * PAD), x + PAD, y + 32);
-  spark(ctx, s, kept, x + PAD, y + CHART_TOP, w - 2 * PAD, h - CHART_TOP - CHART_BOTTOM);
-  marks(ctx, s, index, kept, x + PAD, y + CHART_TOP, w - 2 * PAD, h - CHART_TOP - CHART_BOTTOM);
+  // Without a second line the chart has its room.
+  const top = face.sub === "" ? CHART_TOP - 12 : CHART_TOP;
+  spark(ctx, s, kept, x + PAD, y + top, w - 2 * PAD, h - top - CHART_BOTTOM);
+  marks(ctx, s, index, kept, x + PAD, y + top, w - 2 * PAD, h - top - CHART_BOTTOM);
 }
 
 export const slotAt = (across: number, slots: number): number =>

@@ -126,6 +126,13 @@ export class Wall {
     this.height = this.box.clientHeight;
     this.sizeCanvas();
     this.relayout(anchor);
+    // A chart that opens takes height away: the tile that it shows stays in sight.
+    if (this.cursor >= 0 && this.found) this.setCursor(this.cursor);
+  }
+
+  /** Goes to a place, as the browser's history does. */
+  jump(anchor: string): void {
+    this.relayout(anchor);
   }
 
   private sizeCanvas(): void {

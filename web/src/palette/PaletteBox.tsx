@@ -109,7 +109,7 @@ export function PaletteBox() {
   const list = useRef<HTMLDivElement>(null);
   useModal(box);
   const suggestions = useSuggestions(text);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what can be done depends on the page that is open.
+  // Dependencies: what can be done depends on the page that is open.
   const entries = useMemo(() => {
     const find: Entry = {
       id: "find",
@@ -127,7 +127,7 @@ export function PaletteBox() {
   useEffect(() => {
     box.current?.querySelector("input")?.focus();
   }, []);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: runs whenever another entry is chosen.
+  // Dependencies: runs whenever another entry is chosen.
   useEffect(() => {
     list.current?.querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
   }, [current]);

@@ -10,7 +10,7 @@ import { Help } from "../palette/Help";
 import { PaletteBox } from "../palette/PaletteBox";
 import { message, openPage, overlay, view } from "../state/app";
 import { isDark, setTheme, theme } from "../state/theme";
-import { PATHS, type Page } from "../state/url";
+import { PATHS, type Page, parseUrl } from "../state/url";
 import { RangeControl } from "./RangeControl";
 
 const PAGES: readonly { page: Page; title: string }[] = [
@@ -92,8 +92,6 @@ function followLink(e: MouseEvent): void {
   const url = new URL(a.href);
   openPageFromUrl(url.pathname + url.search);
 }
-
-import { parseUrl } from "../state/url";
 
 function openPageFromUrl(url: string): void {
   const next = parseUrl(url);

@@ -79,12 +79,16 @@ function schedule(): void {
   }, refreshMs(view.value.range));
 }
 
+/** Counts the steps through the browser's history: what was scrolled to is to be restored. */
+export const restored = signal(0);
+
 /** Begins to listen to the browser: history, visibility, the live clock. */
 export function start(): void {
   addEventListener("popstate", () => {
     clearTimeout(replaceTimer);
     tick.value = serverNow();
     view.value = parseUrl(location.href);
+    restored.value++;
   });
   addEventListener("pagehide", settleAddress);
   document.addEventListener("visibilitychange", () => {

@@ -22,7 +22,7 @@ export function usePoll<T>(question: (signal: AbortSignal) => Promise<T>, everyM
   const [round, setRound] = useState(0);
   const last = useRef(state);
   last.current = state;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `question` is made anew at each render, and always asks the same.
+  // Dependencies: `question` is made anew at each render, and always asks the same.
   useEffect(() => {
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
