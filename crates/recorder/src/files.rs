@@ -25,6 +25,8 @@ pub(crate) enum Shape {
 /// What reading needs and counts: the buffer that all files share, and what happened.
 pub(crate) struct Io {
     buffer: Vec<u8>,
+    /// Bytes of the buffer that the last read filled.
+    length: usize,
     /// The number of the present tick, from 0.
     pub(crate) tick: u64,
     /// Files read in this tick.
@@ -35,12 +37,13 @@ pub(crate) struct Io {
 
 impl Io {
     pub(crate) fn new() -> Io {
-        Io { buffer: vec![0; 32 << 10], tick: 0, files: 0, errors: 0 }
+        Io { buffer: vec![0; 32 << 10], length: 0, tick: 0, files: 0, errors: 0 }
     }
 
     /// Reads an open file from its start.
     pub(crate) fn read_file(&mut self, file: &File, shape: Shape) -> Result<&[u8]> {
         self.files += 1;
+        self.length = 0;
         let mut length = 0;
         loop {
             if length == self.buffer.len() {
@@ -60,7 +63,13 @@ impl Io {
                 break;
             }
         }
+        self.length = length;
         Ok(&self.buffer[..length])
+    }
+
+    /// The text of the last file that was read.
+    pub(crate) fn last_text(&self) -> &[u8] {
+        &self.buffer[..self.length]
     }
 
     /// Opens, reads and closes a file that is read too seldom to keep it open. None if it is not

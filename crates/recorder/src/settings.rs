@@ -23,6 +23,8 @@ pub struct Settings {
     pub process_files_max: usize,
     /// The most control groups that are recorded.
     pub cgroups_max: usize,
+    /// Files of control groups that are kept open, as `process_files_max`.
+    pub cgroup_files_max: usize,
     /// The most things of each other kind (disks, interfaces, mount points, interrupts, ...).
     pub things_max: usize,
     /// Seconds between looks at what changes seldom: interrupts, sockets, the list of control groups.
@@ -42,6 +44,7 @@ impl Default for Settings {
             processes_watched_max: 4_096,
             process_files_max: 512,
             cgroups_max: 512,
+            cgroup_files_max: 128,
             things_max: 1_024,
             slow_seconds: 5,
             remote_filesystems: false,

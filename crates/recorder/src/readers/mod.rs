@@ -1,15 +1,22 @@
 //! The readers, one for each part of the machine, and the recorder that calls them in turn. A reader
 //! must never end the others: what it cannot read it counts.
 
+mod cgroup;
+mod clock;
+mod conntrack;
 mod cpu;
 mod disk;
 mod filesystem;
+mod hardware;
+mod interrupts;
 mod memory;
 mod network;
 mod pressure;
 mod process;
 mod sockets;
 mod system;
+#[cfg(test)]
+mod testing;
 
 pub use process::{ListeningPort, listening_ports};
 
@@ -25,8 +32,6 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) io: &'a mut Io,
     pub(crate) sink: Sink<'a>,
-    /// Nanoseconds of the caller's monotonic clock.
-    pub(crate) monotonic_ns: u64,
     /// Processes and threads created since the machine was started, once /proc/stat is read.
     pub(crate) forks: Option<u64>,
     /// When the machine was started, in seconds since 1970, once /proc/stat is read.
@@ -40,7 +45,7 @@ impl<'a> Context<'a> {
         sink: Sink<'a>,
         monotonic_ns: u64,
     ) -> Context<'a> {
-        Context { settings, io, sink, monotonic_ns, forks: None, boot_time_seconds: None }
+        Context { settings, io, sink, forks: None, boot_time_seconds: None }
     }
 
     /// True once every `slow_seconds` ticks; `phase` spreads the work of several readers over them.
@@ -96,6 +101,7 @@ pub struct Recorder {
     own_fixed: Fixed,
     missed_ticks: u64,
     refused: u64,
+    last_ns: Option<u64>,
 }
 
 const OWN_PER_READER: &[Reference] = &[
@@ -116,6 +122,13 @@ const OWN_PER_READER: &[Reference] = &[
 ];
 
 const OWN: &[Reference] = &[
+    gauge(
+        "midwatch_recorder_interval_seconds",
+        "seconds",
+        &[],
+        "",
+        "Time between this reading of the host and the one before; 0 at the first.",
+    ),
     counter(
         "midwatch_recorder_missed_ticks_total",
         "",
@@ -145,8 +158,13 @@ pub(crate) fn reference() -> Vec<(&'static str, Vec<Reference>)> {
         ("File systems", join(&[filesystem::METRICS])),
         ("Network interfaces", network::reference()),
         ("Sockets and protocols", sockets::reference()),
-        ("System and clock", system::reference()),
+        ("Connection tracking and neighbours", conntrack::reference()),
+        ("Interrupts", join(&[interrupts::METRICS])),
+        ("System", system::reference()),
+        ("Clock", join(&[clock::METRICS, clock::SOURCES])),
+        ("Hardware", join(&[hardware::METRICS])),
         ("Processes", process::reference()),
+        ("Control groups", join(&[cgroup::METRICS])),
         ("The recorder itself", join(&[OWN_PER_READER, OWN])),
     ]
 }
@@ -164,7 +182,12 @@ impl Recorder {
             Box::new(network::Network::new(s)),
             Box::new(sockets::Sockets::new(s)),
             Box::new(system::System::new(s)),
+            Box::new(clock::Clock::new(s)),
+            Box::new(conntrack::Conntrack::new(s)),
+            Box::new(interrupts::Interrupts::new(s)),
+            Box::new(hardware::Hardware::new(s)),
             Box::new(process::Processes::new(s)),
+            Box::new(cgroup::Cgroups::new(s)),
         ];
         let entries = readers.into_iter().map(|reader| Entry { reader, errors: 0, cpu_ns: 0 }).collect();
         Recorder {
@@ -175,6 +198,7 @@ impl Recorder {
             own_fixed: Fixed::default(),
             missed_ticks: 0,
             refused: 0,
+            last_ns: None,
         }
     }
 
@@ -196,7 +220,7 @@ impl Recorder {
         let mut report = ReadReport::default();
         self.io.files = 0;
         let sink = Sink::new(out, now_ms, &self.settings.instance);
-        let mut cx = Context::new(&self.settings, &mut self.io, sink, monotonic_ns);
+        let mut cx = Context::new(&self.settings, &mut self.io, sink);
         let mut cpu_before = thread_cpu_ns();
         for entry in &mut self.entries {
             cx.io.errors = 0;
@@ -223,7 +247,15 @@ impl Recorder {
             }
         }
         let samples = sink.out.samples.len() - before + OWN.len();
-        let values = [self.missed_ticks as f64, self.refused as f64, samples as f64, report.files as f64];
+        let interval_ns = self.last_ns.map_or(0, |last| monotonic_ns.saturating_sub(last));
+        self.last_ns = Some(monotonic_ns);
+        let values = [
+            interval_ns as f64 / 1e9,
+            self.missed_ticks as f64,
+            self.refused as f64,
+            samples as f64,
+            report.files as f64,
+        ];
         for (i, value) in values.into_iter().enumerate() {
             self.own_fixed.push(&mut sink, OWN, i, value);
         }

@@ -55,6 +55,13 @@ const ATTRIBUTES: &[Reference] = &[
         SYS,
         "Speed of the link in bytes a second; absent where it is not known.",
     ),
+    counter(
+        "node_network_receive_nohandler_total",
+        "",
+        DEVICE,
+        SYS,
+        "Packets received that no protocol took.",
+    ),
     gauge("node_network_transmit_queue_length", "", DEVICE, SYS, "Length of the send queue in packets."),
     gauge("node_network_flags", "", DEVICE, SYS, "Flags of the interface, as a number."),
     gauge("node_network_iface_id", "", DEVICE, SYS, "Index of the interface."),
@@ -75,7 +82,7 @@ const ATTRIBUTES: &[Reference] = &[
 ];
 
 /// The file of each attribute, in the order of [`ATTRIBUTES`].
-const ATTRIBUTE_FILES: [&str; 18] = [
+const ATTRIBUTE_FILES: [&str; 19] = [
     "operstate",
     "carrier",
     "carrier_changes",
@@ -83,6 +90,7 @@ const ATTRIBUTE_FILES: [&str; 18] = [
     "carrier_down_count",
     "mtu",
     "speed",
+    "statistics/rx_nohandler",
     "tx_queue_len",
     "flags",
     "ifindex",
@@ -95,8 +103,8 @@ const ATTRIBUTE_FILES: [&str; 18] = [
     "dev_id",
     "link_mode",
 ];
-/// Those after the seventh hardly ever change: they are read once a minute.
-const ATTRIBUTES_CHANGING: usize = 7;
+/// Those after the eighth hardly ever change: they are read once a minute.
+const ATTRIBUTES_CHANGING: usize = 8;
 
 const INFO: &[Reference] = &[gauge(
     "node_network_info",
@@ -116,9 +124,9 @@ pub(crate) struct Network {
     traffic: Rows,
     attributes: Rows,
     infos: Rows,
-    /// The interfaces, with the time of the last full look at each.
+    /// The interfaces of the last look.
     names: Vec<Vec<u8>>,
-    /// The last values of attributes that hardly change, by interface, in the order of `names`.
+    /// Reused.
     path: PathBuf,
 }
 

@@ -283,7 +283,7 @@ pub fn listening_ports(proc_root: &Path) -> Vec<ListeningPort> {
     let mut io = crate::files::Io::new();
     let mut batch = model::Batch::default();
     let sink = crate::series::Sink::new(&mut batch, 0, "");
-    listeners.read_tcp(&mut Context::new(&settings, &mut io, sink, 0));
+    listeners.read_tcp(&mut Context::new(&settings, &mut io, sink));
     let mut ports = listeners.ports;
     let Ok(mut dir) = ProcDir::open(proc_root) else { return ports };
     let mut pids = Vec::new();

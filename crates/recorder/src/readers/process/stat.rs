@@ -67,7 +67,8 @@ pub(crate) fn parse_io(text: &[u8]) -> Option<[u64; 2]> {
 mod tests {
     use super::*;
 
-    const NUMBERS: &str = "1 13374 13374 5477 0 -1 4194304 99 0 7 0 250 31 0 0 20 0 12 0 197308 3133440 363 18446744073709551615";
+    const NUMBERS: &str =
+        "1 13374 5477 0 -1 4194304 99 0 7 0 250 31 0 0 20 0 12 0 197308 3133440 363 18446744073709551615";
 
     #[test]
     fn names_may_hold_anything() {
