@@ -39,12 +39,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(
-        settings: &'a Settings,
-        io: &'a mut Io,
-        sink: Sink<'a>,
-        monotonic_ns: u64,
-    ) -> Context<'a> {
+    pub(crate) fn new(settings: &'a Settings, io: &'a mut Io, sink: Sink<'a>) -> Context<'a> {
         Context { settings, io, sink, forks: None, boot_time_seconds: None }
     }
 
