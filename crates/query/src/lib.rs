@@ -1,3 +1,29 @@
-//! PromQL over an immutable view of stored series.
+//! PromQL over an immutable view of stored series: text to expression ([`parse`]), expression and
+//! [`source::Source`] to answer ([`instant`], [`range`]).
+//!
+//! It knows nothing of how samples are stored, of HTTP, or of the clock: times are arguments. Every text
+//! and every size is hostile: both halves end with an expression, an answer, or an error that says where
+//! and what to do, within the given [`Limits`].
 
+mod ast;
+mod display;
+mod error;
+mod eval;
+mod functions;
+mod number;
+mod options;
+mod parse;
 pub mod source;
+mod value;
+
+pub use ast::{
+    Aggregate, AggregateOp, At, BinaryOp, Expr, ExprKind, Group, Matching, Operand, Selector, Shift,
+    Subquery, ValueType, selectors,
+};
+pub use error::{ParseError, QueryError, Span};
+pub use eval::{instant, range};
+pub use functions::Function;
+pub use options::{Limits, QueryOptions, Stop};
+pub use parse::{parse, parse_selector, parse_with};
+pub use source::{ReadLimits, Source};
+pub use value::{QueryResult, Value};

@@ -31,6 +31,11 @@ pub trait Source: Sync {
     ///
     /// # Errors
     /// As [`Source::select`].
-    fn series(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64, limits: ReadLimits)
-        -> Result<Vec<Labels>>;
+    fn series(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limits: ReadLimits,
+    ) -> Result<Vec<Labels>>;
 }

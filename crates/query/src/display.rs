@@ -1,0 +1,168 @@
+//! Expressions as text that parses to the same expression again.
+
+use crate::ast::{At, BinaryOp, Expr, ExprKind, Group, Matching, Selector, Shift};
+use crate::number::short_text;
+use model::time::format_duration_ms;
+use model::{MatchOp, Matcher, NAME};
+use std::fmt::{self, Display, Formatter, Write};
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ExprKind::Number(n) => f.write_str(short_text(*n).trim_start_matches('+')),
+            ExprKind::String(s) => quoted(f, s),
+            ExprKind::Selector(s) => {
+                matchers(f, s)?;
+                shift(f, s.shift)
+            }
+            ExprKind::Range(s, range_ms) => {
+                matchers(f, s)?;
+                write!(f, "[{}]", format_duration_ms(*range_ms))?;
+                shift(f, s.shift)
+            }
+            ExprKind::Subquery(s) => {
+                let step = s.step_ms.map(format_duration_ms).unwrap_or_default();
+                write!(f, "{}[{}:{step}]", s.expr, format_duration_ms(s.range_ms))?;
+                shift(f, s.shift)
+            }
+            ExprKind::Paren(e) => write!(f, "({e})"),
+            ExprKind::Negate(e) => write!(f, "-{e}"),
+            ExprKind::Plus(e) => write!(f, "+{e}"),
+            ExprKind::Binary(first, rest) => {
+                write!(f, "{first}")?;
+                for r in rest {
+                    write!(f, " {}", r.op.as_str())?;
+                    if r.returns_bool {
+                        f.write_str(" bool")?;
+                    }
+                    if let Some(m) = &r.matching {
+                        matching(f, m, r.op)?;
+                    }
+                    write!(f, " {}", r.expr)?;
+                }
+                Ok(())
+            }
+            ExprKind::Aggregate(a) => {
+                f.write_str(a.op.as_str())?;
+                if a.without || !a.labels.is_empty() {
+                    f.write_str(if a.without { " without " } else { " by " })?;
+                    names(f, &a.labels)?;
+                    f.write_char(' ')?;
+                }
+                match &a.param {
+                    Some(p) => write!(f, "({p}, {})", a.expr),
+                    None => write!(f, "({})", a.expr),
+                }
+            }
+            ExprKind::Call(function, args) => {
+                write!(f, "{}(", function.name)?;
+                for (i, arg) in args.iter().enumerate() {
+                    write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
+                }
+                f.write_char(')')
+            }
+        }
+    }
+}
+
+fn matching(f: &mut Formatter<'_>, m: &Matching, op: BinaryOp) -> fmt::Result {
+    if !m.on && m.labels.is_empty() && m.group == Group::OneToOne {
+        return Ok(());
+    }
+    f.write_str(if m.on { " on " } else { " ignoring " })?;
+    names(f, &m.labels)?;
+    match m.group {
+        Group::OneToOne => return Ok(()),
+        Group::Left => f.write_str(" group_left ")?,
+        Group::Right => f.write_str(" group_right ")?,
+    }
+    debug_assert!(!op.is_set());
+    names(f, &m.include)
+}
+
+fn names(f: &mut Formatter<'_>, labels: &[String]) -> fmt::Result {
+    f.write_char('(')?;
+    for (i, label) in labels.iter().enumerate() {
+        f.write_str(if i > 0 { ", " } else { "" })?;
+        name(f, label)?;
+    }
+    f.write_char(')')
+}
+
+fn name(f: &mut Formatter<'_>, label: &str) -> fmt::Result {
+    if plain(label, false) { f.write_str(label) } else { quoted(f, label) }
+}
+
+/// Whether a name needs no quotes.
+fn plain(name: &str, colon: bool) -> bool {
+    !name.is_empty()
+        && !name.as_bytes()[0].is_ascii_digit()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || (colon && b == b':'))
+}
+
+/// Whether a metric's name may stand before the braces, where some words mean something else.
+fn plain_metric(name: &str) -> bool {
+    let words =
+        ["bool", "on", "ignoring", "group_left", "group_right", "atan2", "inf", "nan", "by", "without"];
+    plain(name, true)
+        && !words.iter().any(|w| name.eq_ignore_ascii_case(w))
+        && !["and", "or", "unless", "offset"].iter().any(|w| name.eq_ignore_ascii_case(w))
+}
+
+fn quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            c if u32::from(c) < 32 => write!(f, "\\x{:02x}", u32::from(c))?,
+            c => f.write_char(c)?,
+        }
+    }
+    f.write_char('"')
+}
+
+fn matchers(f: &mut Formatter<'_>, selector: &Selector) -> fmt::Result {
+    let is_name = |m: &Matcher| m.name == NAME && m.op == MatchOp::Equal && plain_metric(&m.value);
+    let mut rest = selector.matchers.as_slice();
+    if let [first, others @ ..] = rest
+        && is_name(first)
+        && !others.iter().any(|m| m.name == NAME && m.op == MatchOp::Equal)
+    {
+        f.write_str(&first.value)?;
+        rest = others;
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+    f.write_char('{')?;
+    for (i, m) in rest.iter().enumerate() {
+        f.write_str(if i > 0 { ", " } else { "" })?;
+        name(f, &m.name)?;
+        f.write_str(m.op.as_str())?;
+        quoted(f, &m.value)?;
+    }
+    f.write_char('}')
+}
+
+fn shift(f: &mut Formatter<'_>, shift: Shift) -> fmt::Result {
+    match shift.at {
+        // Written out digit by digit, so that no millisecond is lost.
+        Some(At::Time(ms)) => {
+            let sign = if ms < 0 { "-" } else { "" };
+            let ms = ms.unsigned_abs();
+            write!(f, " @ {sign}{}.{:03}", ms / 1000, ms % 1000)?;
+        }
+        Some(At::Start) => f.write_str(" @ start()")?,
+        Some(At::End) => f.write_str(" @ end()")?,
+        None => {}
+    }
+    match shift.offset_ms {
+        0 => Ok(()),
+        ms if ms < 0 => write!(f, " offset -{}", format_duration_ms(-ms)),
+        ms => write!(f, " offset {}", format_duration_ms(ms)),
+    }
+}

@@ -1,0 +1,214 @@
+//! Classic histograms: series that differ in `le`, the upper bound of a bucket that counts all
+//! observations up to it.
+
+use super::column::{ABSENT, Column, Steps, is_present, without_name};
+use super::{Eval, Sink};
+use crate::ast::Expr;
+use crate::error::QueryError;
+use model::Labels;
+use std::collections::HashMap;
+
+/// The label with the upper bound.
+const LE: &str = "le";
+
+/// One bucket at one step.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    upper: f64,
+    count: f64,
+}
+
+/// The buckets of one histogram, in order of their bounds.
+struct Histogram {
+    labels: Labels,
+    /// The metric's name, for notes.
+    name: String,
+    bounds: Vec<f64>,
+    columns: Vec<Vec<f64>>,
+}
+
+impl Eval<'_> {
+    /// `histogram_quantile(q, buckets)`
+    pub(super) fn histogram_quantile(
+        &self,
+        args: &[Expr],
+        steps: &Steps,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let q = self.scalar(&args[0], steps)?;
+        q.iter().for_each(|q| self.check_quantile(*q, args[0].span));
+        self.histograms(&args[1], steps, sink, |step, buckets, name| {
+            let (value, forced) = quantile(q[step], buckets);
+            if forced {
+                let text = format!(
+                    "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {name:?}"
+                );
+                self.info(args[1].span, &text);
+            }
+            value
+        })
+    }
+
+    /// `histogram_fraction(lower, upper, buckets)`
+    pub(super) fn histogram_fraction(
+        &self,
+        args: &[Expr],
+        steps: &Steps,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let (lower, upper) = (self.scalar(&args[0], steps)?, self.scalar(&args[1], steps)?);
+        self.histograms(&args[2], steps, sink, |step, buckets, _| fraction(lower[step], upper[step], buckets))
+    }
+
+    /// Gathers buckets by histogram, and emits what `f` makes of each histogram at each step.
+    fn histograms(
+        &self,
+        expr: &Expr,
+        steps: &Steps,
+        sink: Sink<'_>,
+        mut f: impl FnMut(usize, &mut Vec<Bucket>, &str) -> f64,
+    ) -> Result<(), QueryError> {
+        let mut index: HashMap<Labels, usize> = HashMap::new();
+        let mut found: Vec<Histogram> = Vec::new();
+        self.vector(expr, steps, &mut |column| {
+            let Some(bound) = self.bound(&column.labels, expr) else { return Ok(()) };
+            self.hold(steps.count)?;
+            let labels = without_name(&column.labels).filtered(|n| n != LE);
+            let i = *index.entry(labels.clone()).or_insert_with(|| {
+                let name = column.labels.name().to_string();
+                found.push(Histogram { labels, name, bounds: Vec::new(), columns: Vec::new() });
+                found.len() - 1
+            });
+            let at = found[i].bounds.partition_point(|b| *b <= bound);
+            found[i].bounds.insert(at, bound);
+            found[i].columns.insert(at, column.values);
+            Ok(())
+        })?;
+        let mut buckets = Vec::new();
+        for h in found {
+            let mut values = Vec::with_capacity(steps.count);
+            for step in 0..steps.count {
+                self.worked(h.bounds.len())?;
+                buckets.clear();
+                let pairs = h.bounds.iter().zip(&h.columns).map(|(upper, c)| (*upper, c[step]));
+                buckets.extend(
+                    pairs.filter(|(_, v)| is_present(*v)).map(|(upper, count)| Bucket { upper, count }),
+                );
+                values.push(if buckets.is_empty() { ABSENT } else { f(step, &mut buckets, &h.name) });
+            }
+            let column = Column { labels: h.labels, values };
+            self.release(h.columns.len() * steps.count);
+            if !column.is_empty() {
+                sink(column)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The upper bound that a series counts up to.
+    fn bound(&self, labels: &Labels, expr: &Expr) -> Option<f64> {
+        let text = labels.get(LE);
+        let bound = text.parse::<f64>().ok();
+        if bound.is_none() {
+            let name = labels.name();
+            let text = format!(
+                "bucket label \"le\" is missing or has a malformed value of {text:?} for metric name {name:?}"
+            );
+            self.warn(expr.span, &text);
+        }
+        bound
+    }
+}
+
+/// One bucket per bound, and counts that never go down. True if counts had to be lifted by more than
+/// rounding explains. `None` if there is no bucket without an upper bound.
+fn repair(buckets: &mut Vec<Bucket>) -> Option<bool> {
+    if buckets.last()?.upper != f64::INFINITY {
+        return None;
+    }
+    buckets.dedup_by(|next, kept| {
+        let same = next.upper == kept.upper;
+        if same {
+            kept.count += next.count;
+        }
+        same
+    });
+    let (mut lifted, mut before) = (false, buckets[0].count);
+    for b in buckets.iter_mut().skip(1) {
+        if nearly_equal(before, b.count) {
+            b.count = before;
+        } else if b.count < before {
+            b.count = before;
+            lifted = true;
+        } else {
+            before = b.count;
+        }
+    }
+    Some(lifted)
+}
+
+/// Equal but for rounding (a relative difference below 1e-12).
+fn nearly_equal(a: f64, b: f64) -> bool {
+    let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
+    a == b || (a != 0.0 && b != 0.0 && difference / sum.min(f64::MAX) < 1e-12)
+}
+
+/// The q-quantile, linear within a bucket; and whether counts had to be repaired.
+fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
+    if q.is_nan() {
+        return (f64::NAN, false);
+    }
+    if !(0.0..=1.0).contains(&q) {
+        return (if q < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY }, false);
+    }
+    let Some(lifted) = repair(buckets) else { return (f64::NAN, false) };
+    let [.., second_last, last] = buckets.as_slice() else { return (f64::NAN, lifted) };
+    if last.count == 0.0 || last.count.is_nan() {
+        return (f64::NAN, lifted);
+    }
+    let rank = q * last.count;
+    let i = buckets[..buckets.len() - 1].partition_point(|b| b.count < rank);
+    if i == buckets.len() - 1 {
+        return (second_last.upper, lifted);
+    }
+    let b = buckets[i];
+    if i == 0 {
+        let value = if b.upper <= 0.0 { b.upper } else { b.upper * (rank / b.count) };
+        return (value, lifted);
+    }
+    let below = buckets[i - 1];
+    let value = below.upper + (b.upper - below.upper) * ((rank - below.count) / (b.count - below.count));
+    (value, lifted)
+}
+
+/// The share of observations between two values, linear within a bucket.
+fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
+    if repair(buckets).is_none() || lower.is_nan() || upper.is_nan() {
+        return f64::NAN;
+    }
+    let total = buckets[buckets.len() - 1].count;
+    if total == 0.0 || total.is_nan() {
+        return f64::NAN;
+    }
+    if lower >= upper {
+        return 0.0;
+    }
+    ((rank_of(upper, buckets) - rank_of(lower, buckets)) / total).clamp(0.0, 1.0)
+}
+
+/// How many observations are at most `v`.
+fn rank_of(v: f64, buckets: &[Bucket]) -> f64 {
+    let i = buckets.partition_point(|b| b.upper <= v);
+    let below = if i == 0 { 0.0 } else { buckets[i - 1].count };
+    let Some(b) = buckets.get(i) else { return below };
+    // The first bucket starts at 0 if it ends above; the last has no end to interpolate to.
+    let start = match i {
+        0 if b.upper > 0.0 => 0.0,
+        0 => return 0.0,
+        _ => buckets[i - 1].upper,
+    };
+    if v <= start || b.upper.is_infinite() {
+        return below;
+    }
+    below + (b.count - below) * (v - start) / (b.upper - start)
+}

@@ -1,0 +1,256 @@
+//! Two vectors: series find their partners by their labels (`on`, `ignoring`, `group_left`,
+//! `group_right`), or, for `and`, `or`, `unless`, whether there is one. What may not be paired at a step is
+//! an error at that step, as in Prometheus.
+
+use super::Eval;
+use super::binary::{compute, drops_name};
+use super::column::{ABSENT, Column, Merged, Steps, is_present, same_labels};
+use crate::ast::{BinaryOp, Group, Matching, Operand};
+use crate::error::QueryError;
+use model::{Labels, NAME};
+use std::collections::HashMap;
+
+/// The labels by which two series find each other.
+fn signature(labels: &Labels, m: &Matching) -> Labels {
+    if m.on {
+        labels.filtered(|n| m.labels.iter().any(|l| l == n))
+    } else {
+        labels.filtered(|n| n != NAME && !m.labels.iter().any(|l| l == n))
+    }
+}
+
+impl Eval<'_> {
+    /// `left op right`; what it gives is counted as held.
+    pub(super) fn match_vectors(
+        &self,
+        left: Vec<Column>,
+        right: Vec<Column>,
+        operand: &Operand,
+        steps: &Steps,
+    ) -> Result<Vec<Column>, QueryError> {
+        let default = Matching::default();
+        let m = operand.matching.as_ref().unwrap_or(&default);
+        let columns = if operand.op.is_set() {
+            set(self, operand.op, left, right, m, steps)?
+        } else {
+            Join::new(self, operand, m, left, right, steps)?.run()?
+        };
+        self.hold(columns.len() * steps.count)?;
+        Ok(columns)
+    }
+}
+
+/// `and`, `or`, `unless`.
+fn set(
+    eval: &Eval<'_>,
+    op: BinaryOp,
+    left: Vec<Column>,
+    right: Vec<Column>,
+    m: &Matching,
+    steps: &Steps,
+) -> Result<Vec<Column>, QueryError> {
+    // Which side says where a partner is, and which is cut by it.
+    let (mask, cut) = if op == BinaryOp::Or { (&left, &right) } else { (&right, &left) };
+    let mut present: HashMap<Labels, Vec<bool>> = HashMap::new();
+    for column in mask {
+        eval.worked(steps.count)?;
+        let steps_with =
+            present.entry(signature(&column.labels, m)).or_insert_with(|| vec![false; steps.count]);
+        steps_with.iter_mut().zip(&column.values).for_each(|(p, v)| *p |= is_present(*v));
+    }
+    let none = vec![false; steps.count];
+    let mut kept = Vec::new();
+    for column in cut {
+        eval.worked(steps.count)?;
+        let partner = present.get(&signature(&column.labels, m)).unwrap_or(&none);
+        let wanted = op == BinaryOp::And;
+        let pairs = column.values.iter().zip(partner);
+        let values = pairs.map(|(v, p)| if *p == wanted { *v } else { ABSENT }).collect();
+        let column = Column { labels: column.labels.clone(), values };
+        if !column.is_empty() {
+            kept.push(column);
+        }
+    }
+    if op != BinaryOp::Or {
+        return Ok(kept);
+    }
+    let mut merged = Merged::default();
+    for column in left.into_iter().chain(kept) {
+        merged.push(column)?;
+    }
+    Ok(merged.columns)
+}
+
+/// An arithmetic or comparison operator between two vectors. One side may have many series for one of
+/// the other; without a group modifier it is the left one, and then having many is an error.
+struct Join<'j> {
+    eval: &'j Eval<'j>,
+    operand: &'j Operand,
+    m: &'j Matching,
+    many: Vec<Column>,
+    one: Vec<Column>,
+    /// Series of the "one" side by signature.
+    by_signature: HashMap<Labels, Vec<usize>>,
+    steps: &'j Steps,
+    by_labels: HashMap<Labels, usize>,
+    joined: Vec<Column>,
+}
+
+impl<'j> Join<'j> {
+    fn new(
+        eval: &'j Eval<'j>,
+        operand: &'j Operand,
+        m: &'j Matching,
+        left: Vec<Column>,
+        right: Vec<Column>,
+        steps: &'j Steps,
+    ) -> Result<Self, QueryError> {
+        let (many, one) = if m.group == Group::Right { (right, left) } else { (left, right) };
+        let mut by_signature: HashMap<Labels, Vec<usize>> = HashMap::new();
+        for (i, column) in one.iter().enumerate() {
+            by_signature.entry(signature(&column.labels, m)).or_default().push(i);
+        }
+        let join = Join {
+            eval,
+            operand,
+            m,
+            many,
+            one,
+            by_signature,
+            steps,
+            by_labels: HashMap::new(),
+            joined: Vec::new(),
+        };
+        join.check_one_side()?;
+        Ok(join)
+    }
+
+    fn run(mut self) -> Result<Vec<Column>, QueryError> {
+        let many = std::mem::take(&mut self.many);
+        let by_signature = std::mem::take(&mut self.by_signature);
+        let signatures: Vec<Labels> = many.iter().map(|c| signature(&c.labels, self.m)).collect();
+        let mut seen: HashMap<&Labels, usize> = HashMap::new();
+        signatures.iter().for_each(|s| *seen.entry(s).or_default() += 1);
+        // For one-to-one: the steps at which a signature was matched already.
+        let mut taken: HashMap<&Labels, Vec<bool>> = HashMap::new();
+        for (column, signature) in many.iter().zip(&signatures) {
+            let Some(partners) = by_signature.get(signature) else { continue };
+            let alone = seen.get(signature) == Some(&1);
+            for i in partners {
+                self.eval.worked(self.steps.count)?;
+                let values = self.pair(&column.values, &self.one[*i].values);
+                if self.m.group == Group::OneToOne && !alone {
+                    let taken = taken.entry(signature).or_insert_with(|| vec![false; self.steps.count]);
+                    once(taken, &values)?;
+                }
+                let labels = self.labels(&column.labels, &self.one[*i].labels);
+                self.add(Column { labels, values })?;
+            }
+        }
+        Ok(self.joined)
+    }
+
+    /// No two series of the "one" side may share a signature at a step at which the other side has any.
+    fn check_one_side(&self) -> Result<(), QueryError> {
+        let mut shared = self.by_signature.iter().filter(|(_, columns)| columns.len() > 1).peekable();
+        if shared.peek().is_none() {
+            return Ok(());
+        }
+        let mut other = vec![false; self.steps.count];
+        for column in &self.many {
+            other.iter_mut().zip(&column.values).for_each(|(o, v)| *o |= is_present(*v));
+        }
+        for (signature, columns) in shared {
+            self.eval.worked(self.steps.count * columns.len())?;
+            let mut first: Vec<Option<usize>> = vec![None; self.steps.count];
+            for i in columns {
+                for (step, v) in self.one[*i].values.iter().enumerate() {
+                    match first[step] {
+                        Some(other_one) if other[step] && is_present(*v) => {
+                            return Err(self.many_to_many(signature, other_one, *i));
+                        }
+                        None if is_present(*v) => first[step] = Some(*i),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn many_to_many(&self, signature: &Labels, a: usize, b: usize) -> QueryError {
+        let side = if self.m.group == Group::Right { "left" } else { "right" };
+        let message = format!(
+            "found duplicate series for the match group {signature} on the {side} hand-side of the operation: \
+             [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+            self.one[a].labels, self.one[b].labels
+        );
+        QueryError::invalid(message)
+            .hint("name the labels that tell them apart with on(...), or aggregate that side first")
+    }
+
+    fn pair(&self, many: &[f64], one: &[f64]) -> Vec<f64> {
+        let (op, swapped) = (self.operand.op, self.m.group == Group::Right);
+        let pair = |(m, o): (&f64, &f64)| {
+            if !is_present(*m) || !is_present(*o) {
+                return ABSENT;
+            }
+            let (value, holds) = if swapped { compute(op, *o, *m) } else { compute(op, *m, *o) };
+            match (self.operand.returns_bool, holds) {
+                (true, _) => f64::from(u8::from(holds)),
+                (false, true) => value,
+                (false, false) => ABSENT,
+            }
+        };
+        many.iter().zip(one).map(pair).collect()
+    }
+
+    fn labels(&self, many: &Labels, one: &Labels) -> Labels {
+        let drops = drops_name(self.operand);
+        let listed = |n: &str| self.m.labels.iter().any(|l| l == n);
+        let mut labels = many.filtered(|n| {
+            !(drops && n == NAME) && (self.m.group != Group::OneToOne || listed(n) == self.m.on)
+        });
+        for name in &self.m.include {
+            labels = labels.with(name, one.get(name));
+        }
+        labels
+    }
+
+    fn add(&mut self, column: Column) -> Result<(), QueryError> {
+        if column.is_empty() {
+            return Ok(());
+        }
+        let Some(i) = self.by_labels.get(&column.labels) else {
+            self.by_labels.insert(column.labels.clone(), self.joined.len());
+            self.joined.push(column);
+            return Ok(());
+        };
+        let held = &mut self.joined[*i];
+        for (old, new) in held.values.iter_mut().zip(column.values).filter(|(_, new)| is_present(*new)) {
+            if is_present(*old) {
+                return Err(match self.m.group {
+                    Group::OneToOne => same_labels(&held.labels),
+                    _ => QueryError::invalid(
+                        "multiple matches for labels: grouping labels must ensure unique matches",
+                    ),
+                });
+            }
+            *old = new;
+        }
+        Ok(())
+    }
+}
+
+/// A signature may be matched once per step.
+fn once(taken: &mut [bool], values: &[f64]) -> Result<(), QueryError> {
+    for (t, _) in taken.iter_mut().zip(values).filter(|(_, v)| is_present(**v)) {
+        if std::mem::replace(t, true) {
+            return Err(QueryError::invalid(
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+            )
+            .hint("if many series on the left belong to one on the right, add group_left()"));
+        }
+    }
+    Ok(())
+}

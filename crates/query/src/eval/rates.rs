@@ -1,0 +1,103 @@
+//! Counters and trends: `rate`, `increase`, `delta`, `irate`, `idelta`, `deriv`, `predict_linear`,
+//! `double_exponential_smoothing`. Formulas as in Prometheus, so that dashboards show the same numbers.
+
+use super::over_time::Window;
+use crate::number::Sum;
+
+type Out = Option<f64>;
+
+pub(crate) fn rate(w: &Window<'_>, _: &[f64]) -> Out {
+    extrapolated(w, true, seconds(w.start_ms, w.end_ms))
+}
+
+pub(crate) fn increase(w: &Window<'_>, _: &[f64]) -> Out {
+    extrapolated(w, true, 1.0)
+}
+
+pub(crate) fn delta(w: &Window<'_>, _: &[f64]) -> Out {
+    extrapolated(w, false, 1.0)
+}
+
+fn seconds(from_ms: i64, to_ms: i64) -> f64 {
+    (to_ms - from_ms) as f64 / 1000.0
+}
+
+/// The change between the first and last sample, extended to the whole window: to its edge if the edge
+/// is within 1.1 average sample distances, else by half a distance; and for a counter never further
+/// back than to where it would have been zero. Divided by `per`.
+fn extrapolated(w: &Window<'_>, counter: bool, per: f64) -> Out {
+    let ([first, .., last], [first_ms, .., last_ms]) = (w.values, w.timestamps_ms) else { return None };
+    let mut change = last - first;
+    if counter {
+        change += w.values.windows(2).filter(|p| p[1] < p[0]).map(|p| p[0]).sum::<f64>();
+    }
+    let sampled = seconds(*first_ms, *last_ms);
+    let distance = sampled / (w.values.len() - 1) as f64;
+    let within = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
+    let mut before = within(seconds(w.start_ms, *first_ms));
+    if counter && change > 0.0 && *first >= 0.0 {
+        before = before.min(sampled * (first / change));
+    }
+    let after = within(seconds(*last_ms, w.end_ms));
+    Some(change * ((sampled + before + after) / sampled / per))
+}
+
+/// The last two samples: values and the seconds between them.
+fn last_two(w: &Window<'_>) -> Option<(f64, f64, f64)> {
+    match (w.values, w.timestamps_ms) {
+        ([.., a, b], [.., from, to]) if to > from => Some((*a, *b, seconds(*from, *to))),
+        _ => None,
+    }
+}
+
+pub(crate) fn irate(w: &Window<'_>, _: &[f64]) -> Out {
+    last_two(w).map(|(a, b, s)| if b < a { b / s } else { (b - a) / s })
+}
+
+pub(crate) fn idelta(w: &Window<'_>, _: &[f64]) -> Out {
+    last_two(w).map(|(a, b, _)| b - a)
+}
+
+/// Least squares: slope per second, and the value at `origin_ms`.
+fn regression(w: &Window<'_>, origin_ms: i64) -> (f64, f64) {
+    let first = w.values[0];
+    if w.values.iter().all(|v| *v == first) {
+        return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
+    }
+    let [mut x_sum, mut y_sum, mut xy_sum, mut xx_sum] = [Sum::default(); 4];
+    for (t, y) in w.timestamps_ms.iter().zip(w.values) {
+        let x = seconds(origin_ms, *t);
+        x_sum.add(x);
+        y_sum.add(*y);
+        xy_sum.add(x * y);
+        xx_sum.add(x * x);
+    }
+    let n = w.values.len() as f64;
+    let [x, y, xy, xx] = [x_sum, y_sum, xy_sum, xx_sum].map(|s| s.sum + s.compensation);
+    let slope = (xy - x * y / n) / (xx - x * x / n);
+    (slope, y / n - slope * x / n)
+}
+
+pub(crate) fn deriv(w: &Window<'_>, _: &[f64]) -> Out {
+    (w.values.len() >= 2).then(|| regression(w, w.timestamps_ms[0]).0)
+}
+
+pub(crate) fn predict_linear(w: &Window<'_>, args: &[f64]) -> Out {
+    (w.values.len() >= 2).then(|| {
+        let (slope, now) = regression(w, w.time_ms);
+        slope * args[0] + now
+    })
+}
+
+/// Holt's linear method: smoothing factor `args[0]`, trend factor `args[1]`, both checked before.
+pub(crate) fn double_exponential_smoothing(w: &Window<'_>, args: &[f64]) -> Out {
+    let [first, second, ..] = w.values else { return None };
+    let (mut before, mut level, mut trend) = (0.0, *first, second - first);
+    for (i, v) in w.values.iter().enumerate().skip(1) {
+        if i > 1 {
+            trend = args[1] * (level - before) + (1.0 - args[1]) * trend;
+        }
+        (before, level) = (level, args[0] * v + (1.0 - args[0]) * (level + trend));
+    }
+    Some(level)
+}

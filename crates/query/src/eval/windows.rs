@@ -1,0 +1,231 @@
+//! Range vectors: for each series the samples, and for each step the window into them, which only moves
+//! forward. Windows of selectors and of subqueries look the same to the functions over them.
+
+use super::column::{ABSENT, Column, Steps, is_present, one_name};
+use super::over_time::Window;
+use super::selector::{Shifted, count};
+use super::{Eval, Sink, internal};
+use crate::ast::{Expr, ExprKind, Subquery};
+use crate::error::QueryError;
+use crate::functions::{Body, Function};
+use model::{SeriesData, is_stale};
+use stdx::ErrorKind;
+
+/// The windows of one range vector: the same for all its series.
+pub(super) struct Windows {
+    times: Shifted,
+    range_ms: i64,
+    steps: Steps,
+}
+
+impl Windows {
+    /// `start < t <= end` of a step.
+    fn bounds(&self, step: usize) -> (i64, i64) {
+        let end = self.times.time(step);
+        (end - self.range_ms, end)
+    }
+
+    /// The samples in the window of one step.
+    pub(super) fn samples(&self, series: &SeriesData, step: usize) -> SeriesData {
+        let (start, end) = self.bounds(step);
+        let times = &series.timestamps_ms;
+        let range = times.partition_point(|t| *t <= start)..times.partition_point(|t| *t <= end);
+        SeriesData {
+            labels: series.labels.clone(),
+            timestamps_ms: times[range.clone()].to_vec(),
+            values: series.values[range].to_vec(),
+        }
+    }
+
+    /// Calls `f` with each window that is not empty, and gives a value per step.
+    pub(super) fn map(
+        &self,
+        eval: &Eval<'_>,
+        series: &SeriesData,
+        mut f: impl FnMut(usize, &Window<'_>) -> Option<f64>,
+    ) -> Result<Vec<f64>, QueryError> {
+        let times = &series.timestamps_ms;
+        let (mut low, mut high) = (0, 0);
+        let mut values = Vec::with_capacity(self.steps.count);
+        for step in 0..self.steps.count {
+            let (start_ms, end_ms) = self.bounds(step);
+            while high < times.len() && times[high] <= end_ms {
+                high += 1;
+            }
+            while low < high && times[low] <= start_ms {
+                low += 1;
+            }
+            eval.worked(high - low + 1)?;
+            let window = Window {
+                timestamps_ms: &times[low..high],
+                values: &series.values[low..high],
+                start_ms,
+                end_ms,
+                time_ms: self.steps.time(step),
+            };
+            values.push(if low == high { None } else { f(step, &window) }.unwrap_or(ABSENT));
+        }
+        Ok(values)
+    }
+}
+
+impl Eval<'_> {
+    /// Each series of a range vector with its windows.
+    pub(super) fn windows(
+        &self,
+        expr: &Expr,
+        steps: &Steps,
+        sink: &mut dyn FnMut(SeriesData, &Windows) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        match &expr.kind {
+            ExprKind::Paren(e) => self.windows(e, steps, sink),
+            ExprKind::Range(selector, range_ms) => {
+                let times = self.shifted(selector.shift, steps);
+                let windows = Windows { times, range_ms: *range_ms, steps: *steps };
+                let found = self.read(selector, times.first() - range_ms, times.last())?;
+                let samples = count(&found);
+                for mut series in found {
+                    drop_stale(&mut series);
+                    sink(series, &windows)?;
+                }
+                self.release(samples);
+                Ok(())
+            }
+            ExprKind::Subquery(s) => self.subquery(s, steps, sink).map_err(|e| e.at(expr.span)),
+            _ => Err(internal(expr)),
+        }
+    }
+
+    /// Evaluates the inner expression once for all windows, at multiples of its own step.
+    fn subquery(
+        &self,
+        subquery: &Subquery,
+        steps: &Steps,
+        sink: &mut dyn FnMut(SeriesData, &Windows) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let times = self.shifted(subquery.shift, steps);
+        let windows = Windows { times, range_ms: subquery.range_ms, steps: *steps };
+        let step_ms = subquery.step_ms.unwrap_or(self.options.subquery_step_ms).max(1);
+        // The first multiple of the step that lies after the start of the first window.
+        let start_ms = ((times.first() - subquery.range_ms).div_euclid(step_ms) + 1) * step_ms;
+        if start_ms > times.last() {
+            return Ok(());
+        }
+        let inner = Steps::new(start_ms, times.last(), step_ms);
+        if inner.count > self.read_limits().samples_max {
+            let message = format!("a subquery with {} steps is too large", inner.count);
+            return Err(
+                QueryError::new(ErrorKind::TooLarge, message).hint("use a longer step in [range:step]")
+            );
+        }
+        if subquery.expr.value_type == crate::ast::ValueType::Scalar {
+            let values = self.scalar(&subquery.expr, &inner)?;
+            let column = Column { labels: Default::default(), values };
+            return sink(column.into_series(&inner), &windows);
+        }
+        self.vector(&subquery.expr, &inner, &mut |column| {
+            self.worked(inner.count)?;
+            sink(column.into_series(&inner), &windows)
+        })
+    }
+
+    /// A function over windows: the range vector is the one matrix among the arguments, the others are
+    /// scalars.
+    pub(super) fn window_function(
+        &self,
+        function: &Function,
+        args: &[Expr],
+        steps: &Steps,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let (f, keeps_name) = match function.body {
+            Body::Window(f) => (f, false),
+            Body::WindowKeepsName(f) => (f, true),
+            _ => return args.first().map_or(Ok(()), |a| Err(internal(a))),
+        };
+        let Some((range, scalars)) = split(args) else { return Ok(()) };
+        let params = scalars.iter().map(|a| self.scalar(a, steps)).collect::<Result<Vec<_>, _>>()?;
+        let params: Vec<Vec<f64>> =
+            (0..steps.count).map(|step| params.iter().map(|p| p[step]).collect()).collect();
+        self.check_params(function, args, &params)?;
+        let counter = matches!(function.name, "rate" | "increase");
+        // With `@` every step has the same window; only a prediction depends on the step's time.
+        let repeats = function.name != "predict_linear";
+        self.unique(keeps_name || one_name(range), steps, sink, &mut |sink| {
+            self.windows(range, steps, &mut |series, windows| {
+                let repeats = repeats && windows.times.fixed_ms.is_some();
+                let mut previous: Option<(usize, Option<f64>)> = None;
+                let values = windows.map(self, &series, |step, window| {
+                    let value = match previous {
+                        Some((p, value)) if repeats && params[p] == params[step] => value,
+                        _ => f(window, &params[step]),
+                    };
+                    previous = Some((step, value));
+                    value
+                })?;
+                let mut column = Column { labels: series.labels, values };
+                if column.is_empty() {
+                    return Ok(());
+                }
+                if counter {
+                    self.check_counter_name(column.labels.name(), range.span);
+                }
+                if !keeps_name {
+                    column.drop_name();
+                }
+                sink(column)
+            })
+        })
+    }
+
+    /// Parameters that have no meaning: an error or a warning.
+    fn check_params(
+        &self,
+        function: &Function,
+        args: &[Expr],
+        params: &[Vec<f64>],
+    ) -> Result<(), QueryError> {
+        match function.name {
+            "quantile_over_time" => params.iter().for_each(|p| self.check_quantile(p[0], args[0].span)),
+            "double_exponential_smoothing" => {
+                for (i, what) in ["smoothing", "trend"].iter().enumerate() {
+                    if let Some(p) = params.iter().find(|p| !(p[i] > 0.0 && p[i] < 1.0)) {
+                        let message =
+                            format!("invalid {what} factor: it must be between 0 and 1, got {}", p[i]);
+                        return Err(QueryError::invalid(message).at(args[i + 1].span));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// 1 at each step at which no series has a sample in its window.
+    pub(super) fn absent_over_time(&self, range: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
+        let mut absent = vec![1.0; steps.count];
+        self.windows(range, steps, &mut |series, windows| {
+            let present = windows.map(self, &series, |_, _| Some(1.0))?;
+            absent.iter_mut().zip(present).filter(|(_, p)| is_present(*p)).for_each(|(a, _)| *a = ABSENT);
+            Ok(())
+        })?;
+        Ok(absent)
+    }
+}
+
+/// The range vector among the arguments, and the scalars in order.
+fn split(args: &[Expr]) -> Option<(&Expr, Vec<&Expr>)> {
+    let range = args.iter().find(|a| a.value_type == crate::ast::ValueType::Matrix)?;
+    Some((range, args.iter().filter(|a| a.value_type == crate::ast::ValueType::Scalar).collect()))
+}
+
+/// Stale markers are no samples of a range.
+fn drop_stale(series: &mut SeriesData) {
+    if !series.values.iter().any(|v| is_stale(*v)) {
+        return;
+    }
+    let keep: Vec<bool> = series.values.iter().map(|v| !is_stale(*v)).collect();
+    let mut kept = keep.iter();
+    series.timestamps_ms.retain(|_| *kept.next().unwrap_or(&true));
+    series.values.retain(|v| !is_stale(*v));
+}

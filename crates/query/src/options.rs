@@ -1,0 +1,65 @@
+//! What a query may cost and how it looks back. Plain data; it knows nothing of configuration files.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Bounds on one query. Each has its own error, of kind `TooLarge` (or `Invalid` for the text).
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Samples held in memory at once, read or computed.
+    pub samples_max: usize,
+    /// Series that one selector may return.
+    pub series_max: usize,
+    /// Steps of a range query.
+    pub steps_max: usize,
+    /// Length of the text.
+    pub text_bytes_max: usize,
+    /// How deep expressions may be nested.
+    pub depth_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            samples_max: 50_000_000,
+            series_max: 1_000_000,
+            steps_max: 11_000,
+            text_bytes_max: 64 << 10,
+            depth_max: 200,
+        }
+    }
+}
+
+/// Answers whether the caller has given up (deadline passed, connection closed). Asked often: cheap.
+pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How to evaluate.
+#[derive(Clone)]
+pub struct QueryOptions {
+    /// How long a sample stands for its series: a selector takes the newest sample that is younger
+    /// than this, in milliseconds.
+    pub lookback_ms: i64,
+    /// The step of subqueries that state none, in milliseconds.
+    pub subquery_step_ms: i64,
+    /// Bounds.
+    pub limits: Limits,
+    /// When this answers true, the query ends with an error of kind `Cancelled`.
+    pub stop: Option<Stop>,
+}
+
+impl Default for QueryOptions {
+    fn default() -> Self {
+        QueryOptions { lookback_ms: 300_000, subquery_step_ms: 60_000, limits: Limits::default(), stop: None }
+    }
+}
+
+impl fmt::Debug for QueryOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryOptions")
+            .field("lookback_ms", &self.lookback_ms)
+            .field("subquery_step_ms", &self.subquery_step_ms)
+            .field("limits", &self.limits)
+            .field("stop", &self.stop.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,28 @@
+//! The answer to a query.
+
+use model::{Labels, SeriesData};
+
+/// What an expression is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// One number.
+    Scalar(f64),
+    /// One text.
+    String(String),
+    /// Series, the evaluation time in milliseconds, and the value. In the order that the query asks
+    /// for (`sort`, `topk` ...), otherwise in order of labels.
+    Vector(Vec<(Labels, i64, f64)>),
+    /// Series with samples, in order of labels.
+    Matrix(Vec<SeriesData>),
+}
+
+/// A value, and what a person should know about how it came to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryResult {
+    /// The value.
+    pub value: Value,
+    /// Sentences about what is probably wrong with the query or the data, in Prometheus's words.
+    pub warnings: Vec<String>,
+    /// Sentences about what may be wrong.
+    pub infos: Vec<String>,
+}

@@ -1,0 +1,314 @@
+//! A small language for tests of queries, and a naive source in memory.
+//!
+//! ```text
+//! # A comment. `clear` forgets all data.
+//! load 10s
+//!   requests_total{job="api"} 0+10x5 _ 7 stale 1x2
+//! at 50s: sum(requests_total)
+//!   {} 100
+//! range 0 to 20s step 10s: requests_total
+//!   requests_total{job="api"} 0 10 20
+//! at 0: requests_total + on() requests_total
+//!   error: many-to-many
+//! ```
+//!
+//! Values: `a+bxn` is a and n more, each b larger; `axn` is a and n more of the same; `_` is no sample
+//! (`_xn` n of them); `stale` is a stale marker. Below a query: the series of the answer in any order (in
+//! order after a line `ordered`), `scalar 1`, `string text`, `error: part of the message`,
+//! `warning: part`, `info: part`; notes that are not named must not come. A query with nothing below has
+//! an empty answer. The values of a range answer stand for its steps.
+
+#![allow(dead_code)]
+
+use model::time::parse_duration_ms;
+use model::{Labels, Matcher, STALE_NAN_BITS, SeriesData};
+use query::{ExprKind, QueryOptions, QueryResult, ReadLimits, Source, Value};
+use stdx::{Error, ErrorKind};
+
+/// Series in a list, searched from end to end.
+#[derive(Clone, Default)]
+pub struct Naive {
+    pub series: Vec<SeriesData>,
+}
+
+impl Source for Naive {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limits: ReadLimits,
+    ) -> stdx::Result<Vec<SeriesData>> {
+        let (mut found, mut samples) = (Vec::new(), 0);
+        for s in self.series.iter().filter(|s| Matcher::all(matchers, &s.labels)) {
+            let inside = |t: &i64| start_ms <= *t && *t <= end_ms;
+            let kept = s.timestamps_ms.iter().zip(&s.values).filter(|(t, _)| inside(t));
+            let (timestamps_ms, values): (Vec<i64>, Vec<f64>) = kept.map(|(t, v)| (*t, *v)).unzip();
+            samples += values.len();
+            if !values.is_empty() {
+                found.push(SeriesData { labels: s.labels.clone(), timestamps_ms, values });
+            }
+        }
+        if found.len() > limits.series_max || samples > limits.samples_max {
+            return Err(Error::new(ErrorKind::TooLarge, "too many series or samples"));
+        }
+        Ok(found)
+    }
+
+    fn series(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limits: ReadLimits,
+    ) -> stdx::Result<Vec<Labels>> {
+        Ok(self.select(matchers, start_ms, end_ms, limits)?.into_iter().map(|s| s.labels).collect())
+    }
+}
+
+impl Naive {
+    /// Adds samples of a series, which come after those it has.
+    pub fn add(&mut self, labels: Labels, samples: impl IntoIterator<Item = (i64, f64)>) {
+        let (times, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+        match self.series.iter_mut().find(|s| s.labels == labels) {
+            Some(s) => {
+                s.timestamps_ms.extend(times);
+                s.values.extend(values);
+            }
+            None => self.series.push(SeriesData { labels, timestamps_ms: times, values }),
+        }
+    }
+}
+
+/// Labels as PromQL writes them: `name{a="b"}`.
+pub fn labels(text: &str) -> Labels {
+    if text == "{}" {
+        return Labels::default();
+    }
+    let matchers = query::parse_selector(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+    Labels::from_pairs(matchers.iter().map(|m| (&m.name, &m.value))).unwrap()
+}
+
+/// Where the labels of a line end: at the first blank outside quotes and braces.
+fn split_series(line: &str) -> (&str, &str) {
+    let (mut quoted, mut braces, mut escaped) = (false, 0, false);
+    for (i, c) in line.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '{' if !quoted => braces += 1,
+            '}' if !quoted => braces -= 1,
+            ' ' | '\t' if !quoted && braces == 0 => return (&line[..i], line[i..].trim()),
+            _ => {}
+        }
+    }
+    (line, "")
+}
+
+/// A number, `Inf`, `NaN`, `stale`.
+fn number(text: &str) -> f64 {
+    match text {
+        "stale" => f64::from_bits(STALE_NAN_BITS),
+        _ => text.parse().unwrap_or_else(|_| panic!("not a number: {text:?}")),
+    }
+}
+
+/// `0+10x5 _ 7 stale` to one entry per step.
+pub fn values(text: &str) -> Vec<Option<f64>> {
+    let mut out = Vec::new();
+    for word in text.split_whitespace() {
+        let (body, times) = match word.split_once('x') {
+            Some((b, n)) => (b, n.parse::<usize>().unwrap_or_else(|_| panic!("not a count: {word:?}"))),
+            None => (word, 0),
+        };
+        if body == "_" {
+            out.extend(std::iter::repeat_n(None, times.max(1)));
+            continue;
+        }
+        // The sign that parts start and increment, not one of an exponent or at the beginning.
+        let sign = body
+            .char_indices()
+            .skip(1)
+            .find(|(i, c)| matches!(c, '+' | '-') && !matches!(body.as_bytes()[i - 1], b'e' | b'E'));
+        let (start, increment) = match sign {
+            Some((i, _)) => (number(&body[..i]), number(&body[i..])),
+            None => (number(body), 0.0),
+        };
+        let mut v = start;
+        for i in 0..=times {
+            if i > 0 && increment != 0.0 {
+                v += increment;
+            }
+            out.push(Some(v));
+        }
+    }
+    out
+}
+
+/// Equal but for rounding; all NaN are equal.
+pub fn near(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) + 1e-300
+}
+
+struct Query<'a> {
+    text: &'a str,
+    /// Start, end, step; an instant has no step.
+    times: (i64, i64, i64),
+    line: usize,
+}
+
+/// Runs a script; panics with the line of the first query whose answer is wrong.
+pub fn run(name: &str, script: &str) {
+    let mut source = Naive::default();
+    let lines: Vec<&str> = script.lines().collect();
+    let (mut i, mut queries) = (0, 0);
+    while i < lines.len() {
+        let (line, start) = (lines[i].trim(), i + 1);
+        i += 1;
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let below = lines[i..].iter().take_while(|l| l.starts_with([' ', '\t'])).count();
+        let body: Vec<&str> =
+            lines[i..i + below].iter().map(|l| l.trim()).filter(|l| !l.starts_with('#')).collect();
+        i += below;
+        let duration = |text: &str| {
+            let text = text.trim();
+            parse_duration_ms(text).unwrap_or_else(|e| panic!("{name}:{start}: {e}"))
+        };
+        if line == "clear" {
+            source = Naive::default();
+        } else if let Some(step) = line.strip_prefix("load ") {
+            load(&mut source, duration(step), &body);
+        } else if let Some((head, text)) = line.split_once(": ") {
+            let words: Vec<&str> = head.split_whitespace().collect();
+            let times = match words[..] {
+                ["at", t] => (duration(t), duration(t), 0),
+                ["range", from, "to", to, "step", step] => (duration(from), duration(to), duration(step)),
+                _ => panic!("{name}:{start}: not a query: {line}"),
+            };
+            queries += 1;
+            check(name, &source, &Query { text, times, line: start }, &body);
+        } else {
+            panic!("{name}:{start}: what is this? {line}");
+        }
+    }
+    assert!(queries > 0, "{name} asks nothing");
+}
+
+fn load(source: &mut Naive, step_ms: i64, body: &[&str]) {
+    for line in body {
+        let (series, text) = split_series(line);
+        let samples = values(text).into_iter().enumerate();
+        let samples = samples.filter_map(|(i, v)| v.map(|v| (i as i64 * step_ms, v)));
+        source.add(labels(series), samples.collect::<Vec<_>>());
+    }
+}
+
+/// Parses and evaluates; the error as text.
+pub fn ask(source: &Naive, text: &str, times: (i64, i64, i64)) -> Result<QueryResult, String> {
+    let options = QueryOptions::default();
+    let expr = query::parse(text).map_err(|e| e.to_string())?;
+    // What is printed must read back as the same expression, in every test.
+    let printed = expr.to_string();
+    let again = query::parse(&printed).unwrap_or_else(|e| panic!("{text} is printed as {printed}: {e}"));
+    assert_eq!(again.to_string(), printed, "{text}");
+    assert_eq!(std::mem::discriminant(&again.kind), std::mem::discriminant::<ExprKind>(&expr.kind), "{text}");
+    let (start, end, step) = times;
+    if step == 0 {
+        query::instant(source, &expr, start, &options).map_err(|e| e.to_string())
+    } else {
+        query::range(source, &expr, start, end, step, &options).map_err(|e| e.to_string())
+    }
+}
+
+fn check(name: &str, source: &Naive, query: &Query<'_>, body: &[&str]) {
+    let place = format!("{name}:{}: {}", query.line, query.text);
+    let part = |prefix: &str| -> Vec<&str> { body.iter().filter_map(|l| l.strip_prefix(prefix)).collect() };
+    let errors = part("error: ");
+    let result = match (ask(source, query.text, query.times), errors.first()) {
+        (Err(e), Some(want)) => {
+            assert!(e.contains(want), "{place}\n  wanted the error {want}\n  got {e}");
+            return;
+        }
+        (Ok(r), Some(want)) => panic!("{place}\n  wanted the error {want}\n  got {:?}", r.value),
+        (Err(e), None) => panic!("{place}\n  {e}"),
+        (Ok(r), None) => r,
+    };
+    for (kind, want, got) in
+        [("warning", part("warning: "), &result.warnings), ("info", part("info: "), &result.infos)]
+    {
+        for w in &want {
+            assert!(got.iter().any(|g| g.contains(w)), "{place}\n  wanted the {kind} {w}\n  got {got:?}");
+        }
+        assert_eq!(got.len(), want.len(), "{place}\n  {kind}: {got:?}");
+    }
+    if let [number_text] = part("scalar ")[..] {
+        let Value::Scalar(got) = result.value else { panic!("{place}\n  got {:?}", result.value) };
+        assert!(near(got, number(number_text)), "{place}\n  wanted {number_text}\n  got {got}");
+        return;
+    }
+    if let [text] = part("string ")[..] {
+        assert_eq!(result.value, Value::String(text.into()), "{place}");
+        return;
+    }
+    let skip = |l: &&&str| !l.starts_with("warning: ") && !l.starts_with("info: ") && **l != "ordered";
+    let want: Vec<(Labels, Vec<Option<f64>>)> = body
+        .iter()
+        .filter(skip)
+        .map(|l| split_series(l))
+        .map(|(series, text)| (labels(series), values(text)))
+        .collect();
+    compare(&place, &result.value, query.times, want, body.contains(&"ordered"));
+}
+
+fn compare(
+    place: &str,
+    value: &Value,
+    times: (i64, i64, i64),
+    mut want: Vec<(Labels, Vec<Option<f64>>)>,
+    ordered: bool,
+) {
+    let mut got: Vec<(Labels, Vec<Option<f64>>)> = match value {
+        Value::Vector(v) => v.iter().map(|(l, _, v)| (l.clone(), vec![Some(*v)])).collect(),
+        Value::Matrix(m) if times.2 == 0 => {
+            m.iter().map(|s| (s.labels.clone(), s.values.iter().map(|v| Some(*v)).collect())).collect()
+        }
+        Value::Matrix(m) => m.iter().map(|s| (s.labels.clone(), at_steps(s, times))).collect(),
+        other => panic!("{place}\n  got {other:?}"),
+    };
+    if !ordered {
+        got.sort_by(|a, b| a.0.cmp(&b.0));
+        want.sort_by(|a, b| a.0.cmp(&b.0));
+    }
+    // Missing values at the end need not be written.
+    for row in got.iter_mut().chain(&mut want) {
+        while row.1.last() == Some(&None) {
+            row.1.pop();
+        }
+    }
+    let same = got.len() == want.len()
+        && got.iter().zip(&want).all(|(g, w)| {
+            g.0 == w.0
+                && g.1.len() == w.1.len()
+                && g.1.iter().zip(&w.1).all(|p| match p {
+                    (Some(a), Some(b)) => near(*a, *b),
+                    (a, b) => a.is_none() && b.is_none(),
+                })
+        });
+    let show = |rows: &[(Labels, Vec<Option<f64>>)]| -> String {
+        let value = |v: &Option<f64>| v.map_or("_".into(), |v| v.to_string());
+        let row = |(l, v): &(Labels, Vec<Option<f64>>)| {
+            format!("\n    {l} {}", v.iter().map(value).collect::<Vec<_>>().join(" "))
+        };
+        rows.iter().map(row).collect()
+    };
+    assert!(same, "{place}\n  wanted{}\n  got{}", show(&want), show(&got));
+}
+
+/// The values of a series at the steps of a range query.
+fn at_steps(series: &SeriesData, (start, end, step): (i64, i64, i64)) -> Vec<Option<f64>> {
+    let at = |t: i64| series.timestamps_ms.iter().position(|s| *s == t).map(|i| series.values[i]);
+    (0..=(end - start) / step).map(|i| at(start + i * step)).collect()
+}
