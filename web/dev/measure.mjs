@@ -6,7 +6,13 @@ import { chromium } from "playwright-core";
 const base = process.env.MIDWATCH_URL ?? "http://127.0.0.1:4005";
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+  ],
 });
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
 
@@ -41,11 +47,15 @@ for (const [width, height] of [
 ]) {
   const page = await browser.newPage({ viewport: { width, height } });
   await page.goto(`${base}/look`);
-  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+  const paint = await page.evaluate(
+    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
+  );
   await page.waitForFunction(() => document.querySelector(".count")?.textContent?.includes("series in"));
   const ready = await page.evaluate(() => performance.now());
   await page.waitForTimeout(1500);
-  console.log(`${width} x ${height}: first paint ${paint?.toFixed(0)} ms, series found after ${ready.toFixed(0)} ms`);
+  console.log(
+    `${width} x ${height}: first paint ${paint?.toFixed(0)} ms, series found after ${ready.toFixed(0)} ms`,
+  );
   console.log(`  slow scroll (20 px a frame):    ${await scroll(page, 20, 200)}`);
   console.log(`  fast scroll (300 px a frame):   ${await scroll(page, 300, 200)}`);
   console.log(`  flying (20,000 px a frame):     ${await scroll(page, 20_000, 120)}`);

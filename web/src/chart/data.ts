@@ -32,17 +32,19 @@ export interface Merged {
   truncated: boolean;
 }
 
-/** `labels` named by what tells them apart from the others. */
-export function lineName(
-  metric: string,
-  labels: Record<string, string>,
-  others: Record<string, string>[],
-): string {
-  const pairs = telling(labels, undefined).filter(
-    ([name, value]) => others.length === 0 || others.some((o) => o[name] !== value),
-  );
-  const text = pairs.map(([name, value]) => `${name}=${value}`).join(" ");
-  return text === "" ? metric : others.length === 0 ? `${metric} ${text}` : text;
+/** What a line is called among others: its metric when those differ, and the labels that tell it apart. */
+export function lineName(own: Named, others: readonly Named[]): string {
+  const labels = telling(own.labels, undefined)
+    .filter(([name, value]) => others.some((o) => o.labels[name] !== value))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+  const alone = others.every((o) => o.metric === own.metric);
+  return alone && labels !== "" ? labels : [own.metric, labels].filter(Boolean).join(" ");
+}
+
+interface Named {
+  metric: string;
+  labels: Record<string, string>;
 }
 
 /** The lines of an answer that the selector means: exactly those labels when there are any such, else all. */
@@ -61,10 +63,17 @@ export function merge(
   const at = new Map(t.map((s, i) => [s, i]));
   const lines: Line[] = [];
   const columns: Merged["columns"] = [];
-  const present = answers.flatMap((a) => meant(a, exact(a.selector)).filter((l) => l.offset_s === 0));
+  const named = (a: Answer, l: ChartLine): Named => ({
+    metric: l.labels.__name__ ?? (metricOf(a.selector) || "series"),
+    labels: l.labels,
+  });
+  const present = answers.flatMap((a) =>
+    meant(a, exact(a.selector))
+      .filter((l) => l.offset_s === 0)
+      .map((l) => named(a, l)),
+  );
   let colour = 0;
   for (const answer of answers) {
-    const metric = metricOf(answer.selector) || "series";
     const ofThis = meant(answer, exact(answer.selector));
     const seen: { labels: Record<string, string>; colour: number }[] = [];
     for (const line of [...ofThis].sort((a, b) => a.offset_s - b.offset_s)) {
@@ -73,16 +82,11 @@ export function merge(
         own = { labels: line.labels, colour: colour++ };
         seen.push(own);
       }
-      const others = present
-        .filter((l) => l.offset_s === 0 && !sameLabels(l.labels, line.labels))
-        .map((l) => l.labels);
-      const name = lineName(line.labels.__name__ ?? metric, line.labels, others);
+      const me = named(answer, line);
+      const others = present.filter((o) => o.metric !== me.metric || !sameLabels(o.labels, me.labels));
       lines.push({
         selector: answer.selector,
-        name:
-          answers.length > 1 && others.length > 0 && name !== metric
-            ? `${metric} ${name}`.replace(`${metric} ${metric}`, metric)
-            : name,
+        name: lineName(me, others),
         unit: answer.chart.unit,
         mode: answer.chart.mode,
         line,
