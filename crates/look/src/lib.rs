@@ -1,1 +1,19 @@
-//! placeholder
+//! Looking around: which series there are, what they belong to, how they are named for people, how they are found
+//! as one types, and what Home says of them.
+//!
+//! Everything here is a pure function of what it is told: no disk, no socket, no clock. It never reads samples; the
+//! caller evaluates the expressions of [`home`] and hands in rows.
+
+pub mod catalogue;
+pub mod entity;
+//pub mod home;
+mod index;
+pub mod natural;
+pub mod query;
+pub mod search;
+mod typo;
+pub mod unit;
+
+pub use catalogue::{Catalogue, Facts, Settings};
+pub use entity::{Belongs, Kind};
+pub use search::{Find, Found, Group, GroupBy, Suggestion};
