@@ -5,7 +5,7 @@
 use super::proc_dir::ProcDir;
 use super::table::Process;
 use crate::bytes::{Fields, hex, unsigned};
-use crate::readers::Context;
+use crate::readers::{Context, thread_cpu_ns};
 use crate::reference::{Reference, gauge};
 use crate::series::Rows;
 use crate::settings::Settings;
@@ -19,21 +19,21 @@ pub(crate) const METRICS: &[Reference] = &[
         "",
         &["state"],
         "/proc/net/tcp, tcp6",
-        "TCP sockets in each state. Every 5 s; once a minute from 10,000 sockets on.",
+        "TCP sockets in each state. Every 5 s to 60 s, the less often the more it costs.",
     ),
     gauge(
         "node_tcp_accept_queue",
         "",
         &["address", "port"],
         "/proc/net/tcp, tcp6",
-        "Connections that wait to be accepted by the program that listens there. Every 5 s.",
+        "Connections that wait to be accepted by the program that listens there. As often as the states.",
     ),
     gauge(
         "node_udp_queues",
         "bytes",
         &["queue", "ip"],
         "/proc/net/udp, udp6",
-        "Bytes that wait in the queues (rx, tx) of UDP sockets. Every 5 s.",
+        "Bytes that wait in the queues (rx, tx) of UDP sockets. As often as the states.",
     ),
 ];
 
@@ -55,8 +55,12 @@ pub struct ListeningPort {
 
 /// The most listening sockets that are told apart.
 const PORTS_MAX: usize = 4_096;
-/// From so many sockets on, they are counted once a minute only.
-const SOCKETS_OFTEN_MAX: u64 = 10_000;
+/// The kernel looks through its whole table of connections, whose size follows the machine's memory, to
+/// list them: as often as costs less than this part of a core, but within these ticks.
+const COST_PART: u64 = 1_000;
+const TICK_NS: u64 = 1_000_000_000;
+const TICKS_MIN: u64 = 5;
+const TICKS_MAX: u64 = 60;
 /// The most lines that are read of one socket table.
 const LINES_MAX: u64 = 1 << 20;
 /// Ticks after which the owner of a socket is searched again, if it was not found.
@@ -88,7 +92,7 @@ pub(crate) struct Listeners {
     /// Processes that listen, ascending.
     pids: Vec<u32>,
     states: [u64; STATES.len()],
-    sockets: u64,
+    due_tick: u64,
     udp_queues: [[u64; 2]; 2],
     fresh: bool,
     state_rows: Rows,
@@ -118,7 +122,7 @@ impl Listeners {
             search_again: HashMap::new(),
             pids: Vec::new(),
             states: [0; STATES.len()],
-            sockets: 0,
+            due_tick: 0,
             udp_queues: [[0; 2]; 2],
             fresh: false,
             state_rows: Rows::new(STATES.len()),
@@ -135,8 +139,19 @@ impl Listeners {
         self.pids.binary_search(&pid).is_ok()
     }
 
-    /// Reads the tables of sockets, and finds the owners of new listening ones.
+    /// If it is time, reads the tables of sockets, and finds the owners of new listening ones.
     pub(crate) fn refresh(&mut self, cx: &mut Context, dir: &mut ProcDir, list: &[Process]) {
+        if cx.io.tick < self.due_tick {
+            return;
+        }
+        let before_ns = thread_cpu_ns();
+        self.read_sockets(cx, dir, list);
+        let cost_ns = thread_cpu_ns().saturating_sub(before_ns);
+        self.due_tick =
+            cx.io.tick + (cost_ns.saturating_mul(COST_PART) / TICK_NS).clamp(TICKS_MIN, TICKS_MAX);
+    }
+
+    fn read_sockets(&mut self, cx: &mut Context, dir: &mut ProcDir, list: &[Process]) {
         let known = std::mem::take(&mut self.ports);
         self.read_tcp(cx);
         self.read_udp(cx);
@@ -166,7 +181,6 @@ impl Listeners {
     }
 
     fn read_tcp(&mut self, cx: &mut Context) {
-        let count_all = self.sockets < SOCKETS_OFTEN_MAX || cx.io.tick.is_multiple_of(60);
         let mut states = [0; STATES.len()];
         self.accept_queues.clear();
         for path in &self.tcp {
@@ -177,8 +191,7 @@ impl Listeners {
                     *count += 1;
                 }
                 if socket.state != LISTEN {
-                    // Listening sockets come first: there are no more of them.
-                    return count_all;
+                    return true;
                 }
                 if ports.len() < PORTS_MAX {
                     let Socket { address, port, inode, .. } = socket;
@@ -188,10 +201,7 @@ impl Listeners {
                 true
             });
         }
-        if count_all {
-            self.sockets = states.iter().sum();
-            self.states = states;
-        }
+        self.states = states;
     }
 
     fn read_udp(&mut self, cx: &mut Context) {

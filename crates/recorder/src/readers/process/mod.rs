@@ -304,7 +304,7 @@ impl Reader for Processes {
 
     fn read(&mut self, cx: &mut Context) {
         self.table.refresh(cx);
-        if let (true, Some(dir)) = (cx.is_slow_tick(0), &mut self.table.dir) {
+        if let Some(dir) = &mut self.table.dir {
             self.listeners.refresh(cx, dir, &self.table.list);
         }
         self.listeners.push(cx);

@@ -10,6 +10,11 @@ use crate::series::Row;
 use crate::settings::Settings;
 use std::fs::File;
 
+/// A process that has used no CPU time in so many readings and is not recorded on its own ...
+const IDLE_READINGS: u32 = 60;
+/// ... is read only once in so many ticks: on most machines that is nearly everyone.
+const IDLE_TICKS: u64 = 4;
+
 /// One process.
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -17,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) stat: Stat,
     /// How often it was read.
     pub(crate) readings: u32,
+    /// How many readings in a row it has used no CPU time.
+    idle_readings: u32,
     /// CPU time since the last reading, in hundredths of a second.
     pub(crate) cpu_delta: u64,
     /// Bytes read and written, if that may be known, and how many since the last look.
@@ -40,6 +47,7 @@ impl Process {
             comm: Vec::new(),
             stat: Stat::default(),
             readings: 0,
+            idle_readings: 0,
             cpu_delta: 0,
             io_bytes: None,
             io_delta: 0,
@@ -107,7 +115,13 @@ impl Table {
             self.list.iter().map(|p| usize::from(p.file.is_some()) + usize::from(p.io.is_some())).sum();
         self.files_left = cx.settings.process_files_max.saturating_sub(open);
         let Some(dir) = &self.dir else { return };
+        let tick = cx.io.tick;
         for p in &mut self.list {
+            let is_idle = p.idle_readings >= IDLE_READINGS && tick >= p.selected_until;
+            if is_idle && !(u64::from(p.pid) + tick).is_multiple_of(IDLE_TICKS) {
+                p.cpu_delta = 0;
+                continue;
+            }
             match read_one(dir, p, cx, &mut self.files_left) {
                 Some(new_threads) => self.arrivals += new_threads,
                 None => {
@@ -185,6 +199,7 @@ fn read_one(dir: &ProcDir, p: &mut Process, cx: &mut Context, files_left: &mut u
         // Another process under the same number: end this one; the next listing finds the other.
         return None;
     }
+    let comm = name_of(comm);
     if p.comm != comm {
         p.comm.clear();
         p.comm.extend_from_slice(comm);
@@ -196,8 +211,22 @@ fn read_one(dir: &ProcDir, p: &mut Process, cx: &mut Context, files_left: &mut u
     // All CPU time of one that was started after the recorder is news; of older ones only what comes.
     let known_ticks = if p.readings == 0 && cx.io.tick == 0 { stat.cpu_ticks() } else { p.stat.cpu_ticks() };
     p.cpu_delta = stat.cpu_ticks().saturating_sub(known_ticks);
+    p.idle_readings = if p.cpu_delta == 0 { p.idle_readings.saturating_add(1) } else { 0 };
     let new_threads = stat.threads.saturating_sub(p.stat.threads);
     p.readings = p.readings.saturating_add(1);
     p.stat = stat;
     Some(new_threads)
 }
+
+/// The command name. The kernel's workers add what they do just now, which would be another name, and
+/// other series, every second.
+fn name_of(comm: &[u8]) -> &[u8] {
+    if !comm.starts_with(b"kworker/") {
+        return comm;
+    }
+    let end = comm.iter().position(|b| matches!(b, b'-' | b'+')).unwrap_or(comm.len());
+    &comm[..end]
+}
+
+#[cfg(test)]
+mod tests;
