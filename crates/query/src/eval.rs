@@ -52,15 +52,18 @@ pub fn instant(
         ValueType::Scalar => Value::Scalar(eval.scalar(expr, &steps)?[0]),
         ValueType::String => Value::String(eval.string(expr).to_string()),
         ValueType::Vector => {
-            let columns = eval.columns(expr, &steps)?;
+            let columns = column::without_names(eval.columns(expr, &steps)?)?;
             let mut found: Vec<_> = columns.into_iter().map(|c| (c.labels, c.values[0])).collect();
             order::order(expr, &mut found);
             Value::Vector(found.into_iter().map(|(labels, v)| (labels, time_ms, v)).collect())
         }
         ValueType::Matrix => {
             let mut found = Vec::new();
-            eval.windows(expr, &steps, &mut |series, windows| {
-                let data = windows.samples(&series, 0);
+            eval.windows(expr, &steps, &mut |series, nameless, windows| {
+                let mut data = windows.samples(&series, 0);
+                if nameless {
+                    data.labels = data.labels.filtered(|n| !column::is_metadata(n));
+                }
                 if !data.timestamps_ms.is_empty() {
                     found.push(data);
                 }
@@ -110,9 +113,9 @@ pub fn range(
     }
     let columns = match expr.value_type {
         ValueType::Scalar => {
-            vec![Column { labels: Labels::default(), values: eval.scalar(expr, &steps)? }]
+            vec![Column::new(Labels::default(), eval.scalar(expr, &steps)?)]
         }
-        _ => eval.columns(expr, &steps)?,
+        _ => column::without_names(eval.columns(expr, &steps)?)?,
     };
     eval.warn_of_sort(expr);
     let series = columns.into_iter().map(|c| c.into_series(&steps)).filter(|s| !s.values.is_empty());
@@ -252,8 +255,8 @@ impl<'a> Eval<'a> {
         }
     }
 
-    /// A vector expression, column by column. No column is empty, and no two present values at one step
-    /// have the same labels.
+    /// A vector expression, column by column. No column is empty, and no two values at one step have the
+    /// same labels with their names.
     fn vector(&self, expr: &Expr, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
         match &expr.kind {
             ExprKind::Selector(s) => self.selector(s, steps, selector::Give::Value, sink),
@@ -288,13 +291,11 @@ impl<'a> Eval<'a> {
         sink: Sink<'_>,
         mut f: impl FnMut(f64) -> f64,
     ) -> Result<(), QueryError> {
-        self.unique(column::one_name(expr), steps, sink, &mut |sink| {
-            self.vector(expr, steps, &mut |mut column| {
-                self.worked(steps.count)?;
-                column.values.iter_mut().filter(|v| is_present(**v)).for_each(|v| *v = f(*v));
-                column.drop_name();
-                sink(column)
-            })
+        self.vector(expr, steps, &mut |mut column| {
+            self.worked(steps.count)?;
+            column.values.iter_mut().filter(|v| is_present(**v)).for_each(|v| *v = f(*v));
+            column.nameless = true;
+            sink(column)
         })
     }
 }

@@ -72,11 +72,13 @@ struct Groups<S> {
     index: HashMap<Labels, usize>,
     labels: Vec<Labels>,
     states: Vec<Vec<S>>,
+    /// Whether any series of the group lost its name.
+    nameless: Vec<bool>,
 }
 
 impl<S: Clone + Default> Groups<S> {
     fn new() -> Self {
-        Groups { index: HashMap::new(), labels: Vec::new(), states: Vec::new() }
+        Groups { index: HashMap::new(), labels: Vec::new(), states: Vec::new(), nameless: Vec::new() }
     }
 
     /// The states of a group, one per step; `cost` is what one state counts against the limit.
@@ -84,23 +86,26 @@ impl<S: Clone + Default> Groups<S> {
         &mut self,
         eval: &Eval<'_>,
         group: Labels,
+        nameless: bool,
         steps: &Steps,
         cost: usize,
     ) -> Result<usize, QueryError> {
         if let Some(i) = self.index.get(&group) {
+            self.nameless[*i] |= nameless;
             return Ok(*i);
         }
         eval.hold(steps.count * cost)?;
         self.index.insert(group.clone(), self.labels.len());
         self.labels.push(group);
+        self.nameless.push(nameless);
         self.states.push(vec![S::default(); steps.count]);
         Ok(self.labels.len() - 1)
     }
 
     fn emit(self, sink: Sink<'_>, mut result: impl FnMut(usize, &mut S) -> f64) -> Result<(), QueryError> {
-        for (labels, mut states) in self.labels.into_iter().zip(self.states) {
+        for ((labels, mut states), nameless) in self.labels.into_iter().zip(self.states).zip(self.nameless) {
             let values = states.iter_mut().enumerate().map(|(step, s)| result(step, s)).collect();
-            let column = Column { labels, values };
+            let column = Column { labels, nameless, values };
             if !column.is_empty() {
                 sink(column)?;
             }
@@ -125,7 +130,7 @@ impl Eval<'_> {
         self.vector(&a.expr, steps, &mut |column| {
             self.worked(steps.count)?;
             let cost = size_of::<Cell>() / size_of::<f64>();
-            let i = groups.of(self, group_of(&column.labels, a), steps, cost)?;
+            let i = groups.of(self, group_of(&column.labels, a), column.nameless, steps, cost)?;
             let pairs = groups.states[i].iter_mut().zip(&column.values);
             pairs.filter(|(_, v)| is_present(**v)).for_each(|(cell, v)| cell.add(a.op, *v));
             Ok(())
@@ -143,7 +148,7 @@ impl Eval<'_> {
         let mut groups = Groups::<Vec<f64>>::new();
         self.vector(&a.expr, steps, &mut |column| {
             self.hold(steps.count)?;
-            let i = groups.of(self, group_of(&column.labels, a), steps, 3)?;
+            let i = groups.of(self, group_of(&column.labels, a), column.nameless, steps, 3)?;
             let pairs = groups.states[i].iter_mut().zip(&column.values);
             pairs.filter(|(_, v)| is_present(**v)).for_each(|(values, v)| values.push(*v));
             Ok(())
@@ -174,7 +179,7 @@ impl Eval<'_> {
                     Some((bits, i)) if bits == v.to_bits() => i,
                     _ => {
                         let labels = column.labels.with(label, &plain_text(*v));
-                        groups.of(self, group_of(&labels, &grouping), steps, 1)?
+                        groups.of(self, group_of(&labels, &grouping), column.nameless, steps, 1)?
                     }
                 };
                 last = Some((v.to_bits(), i));

@@ -1,7 +1,7 @@
 //! Binary operators: numbers with numbers, and chains in which a vector meets numbers or vectors. A
 //! vector that only meets numbers flows through; two vectors are held and joined in `matching`.
 
-use super::column::{ABSENT, Column, Steps, is_present, one_name};
+use super::column::{ABSENT, Column, Steps, is_present};
 use super::{Eval, Sink};
 use crate::ast::{BinaryOp, Expr, ExprKind, Operand, ValueType};
 use crate::error::QueryError;
@@ -74,9 +74,7 @@ impl WithNumber<'_> {
                 (false, _) => value,
             };
         }
-        if drops_name(self.operand) {
-            column.drop_name();
-        }
+        column.nameless |= drops_name(self.operand);
     }
 }
 
@@ -116,7 +114,7 @@ impl Eval<'_> {
                         tail.insert(0, with);
                         Left::Expr(&operand.expr)
                     } else {
-                        Left::Columns(self.applied(&operand.expr, &[with], steps)?)
+                        Left::Columns(self.applied(&operand.expr, &with, steps)?)
                     }
                 }
                 Left::Number(number) => {
@@ -127,7 +125,7 @@ impl Eval<'_> {
                 Left::Columns(mut columns) if !is_vector(&operand.expr) => {
                     let with = self.with_number(operand, steps)?;
                     columns.iter_mut().for_each(|c| with.apply(c));
-                    Left::Columns(self.distinct(columns, drops_name(operand), steps)?)
+                    Left::Columns(columns)
                 }
                 Left::Columns(columns) => Left::Columns(self.join(columns, operand, steps)?),
                 Left::Expr(e) => Left::Expr(e),
@@ -136,67 +134,27 @@ impl Eval<'_> {
         match left {
             Left::Columns(columns) => {
                 let held = columns.len() * steps.count;
-                let drops = tail.iter().any(|with| drops_name(with.operand));
-                self.flow(&tail, !drops, steps, sink, &mut |sink| {
-                    columns.iter().cloned().try_for_each(&mut *sink)
-                })?;
+                columns.into_iter().try_for_each(|column| self.flow(column, &tail, sink))?;
                 self.release(held);
                 Ok(())
             }
-            Left::Expr(e) => {
-                self.flow(&tail, one_name(e), steps, sink, &mut |sink| self.vector(e, steps, sink))
-            }
+            Left::Expr(e) => self.vector(e, steps, &mut |column| self.flow(column, &tail, sink)),
             Left::Number(_) => Err(super::internal(first)),
         }
     }
 
-    /// Applies operators to each column that is produced.
-    fn flow(
-        &self,
-        with: &[WithNumber<'_>],
-        distinct: bool,
-        steps: &Steps,
-        sink: Sink<'_>,
-        produce: &mut dyn FnMut(Sink<'_>) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
-        let distinct = distinct || !with.iter().any(|w| drops_name(w.operand));
-        self.unique(distinct, steps, sink, &mut |sink| {
-            produce(&mut |mut column| {
-                self.worked(steps.count * with.len())?;
-                with.iter().for_each(|w| w.apply(&mut column));
-                if column.is_empty() { Ok(()) } else { sink(column) }
-            })
-        })
+    /// Applies operators to one column and hands it on.
+    fn flow(&self, mut column: Column, with: &[WithNumber<'_>], sink: Sink<'_>) -> Result<(), QueryError> {
+        self.worked(column.values.len() * with.len())?;
+        with.iter().for_each(|w| w.apply(&mut column));
+        if column.is_empty() { Ok(()) } else { sink(column) }
     }
 
-    /// The columns of a vector after operators with numbers.
-    fn applied(&self, e: &Expr, with: &[WithNumber<'_>], steps: &Steps) -> Result<Vec<Column>, QueryError> {
-        let mut columns = Vec::new();
-        let mut hold = |column| {
-            self.hold(steps.count)?;
-            columns.push(column);
-            Ok(())
-        };
-        self.flow(with, one_name(e), steps, &mut hold, &mut |sink| self.vector(e, steps, sink))?;
+    /// The columns of a vector after an operator with a number.
+    fn applied(&self, e: &Expr, with: &WithNumber<'_>, steps: &Steps) -> Result<Vec<Column>, QueryError> {
+        let mut columns = self.columns(e, steps)?;
+        columns.iter_mut().for_each(|c| with.apply(c));
         Ok(columns)
-    }
-
-    /// Merges columns whose labels became the same.
-    fn distinct(
-        &self,
-        columns: Vec<Column>,
-        dropped: bool,
-        steps: &Steps,
-    ) -> Result<Vec<Column>, QueryError> {
-        let mut merged = super::column::Merged::default();
-        for column in columns {
-            if (dropped && merged.push(column.clone())?) || column.is_empty() {
-                self.release(steps.count);
-            } else if !dropped {
-                merged.columns.push(column);
-            }
-        }
-        Ok(merged.columns)
     }
 
     fn with_number<'e>(&self, operand: &'e Operand, steps: &Steps) -> Result<WithNumber<'e>, QueryError> {

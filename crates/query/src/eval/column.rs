@@ -1,10 +1,8 @@
 //! A series as it flows through an expression: one value per step. A step without a sample holds the
 //! stale marker, which no computation produces, so that a column is one plain array.
 
-use super::{Eval, Sink};
-use crate::ast::{Expr, ExprKind};
 use crate::error::QueryError;
-use model::{Labels, MatchOp, NAME, STALE_NAN_BITS, SeriesData, is_stale};
+use model::{Labels, NAME, STALE_NAN_BITS, SeriesData, is_stale};
 use std::collections::HashMap;
 
 /// No sample at this step.
@@ -44,16 +42,20 @@ impl Steps {
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     pub(super) labels: Labels,
+    /// Whether the values are no longer what the metric's name says. The name goes at the very end, so
+    /// that until then it still tells series apart and `label_replace` can save it.
+    pub(super) nameless: bool,
     pub(super) values: Vec<f64>,
 }
 
 impl Column {
-    pub(super) fn is_empty(&self) -> bool {
-        !self.values.iter().any(|v| is_present(*v))
+    /// A series that has no name anyway.
+    pub(super) fn new(labels: Labels, values: Vec<f64>) -> Column {
+        Column { labels, nameless: false, values }
     }
 
-    pub(super) fn drop_name(&mut self) {
-        self.labels = without_name(&self.labels);
+    pub(super) fn is_empty(&self) -> bool {
+        !self.values.iter().any(|v| is_present(*v))
     }
 
     /// The present values with their times.
@@ -64,9 +66,9 @@ impl Column {
     }
 }
 
-/// The labels without the metric's name.
-pub(super) fn without_name(labels: &Labels) -> Labels {
-    if labels.name().is_empty() { labels.clone() } else { labels.filtered(|n| n != NAME) }
+/// Labels that say what a metric is, not which series of it: they go with the metric's name.
+pub(super) fn is_metadata(name: &str) -> bool {
+    name == NAME || name == "__type__" || name == "__unit__"
 }
 
 /// The error of two series that an operation made the same.
@@ -79,74 +81,45 @@ pub(super) fn same_labels(labels: &Labels) -> QueryError {
 /// Columns by their labels; columns of the same labels become one if they never meet in a step.
 #[derive(Default)]
 pub(super) struct Merged {
-    by_labels: HashMap<Labels, usize>,
+    by_labels: HashMap<(Labels, bool), usize>,
     pub(super) columns: Vec<Column>,
 }
 
 impl Merged {
-    /// Adds a column; true if it was merged into another.
-    pub(super) fn push(&mut self, column: Column) -> Result<bool, QueryError> {
-        if let Some(i) = self.by_labels.get(&column.labels) {
-            let held = &mut self.columns[*i];
-            for (old, new) in held.values.iter_mut().zip(column.values) {
-                match (is_present(*old), is_present(new)) {
-                    (true, true) => return Err(same_labels(&held.labels)),
-                    (false, true) => *old = new,
-                    _ => {}
-                }
+    /// Adds a column.
+    ///
+    /// # Errors
+    /// If it meets another one of the same labels.
+    pub(super) fn push(&mut self, column: Column) -> Result<(), QueryError> {
+        let key = (column.labels.clone(), column.nameless);
+        let Some(i) = self.by_labels.get(&key) else {
+            self.by_labels.insert(key, self.columns.len());
+            self.columns.push(column);
+            return Ok(());
+        };
+        let held = &mut self.columns[*i];
+        for (old, new) in held.values.iter_mut().zip(column.values) {
+            match (is_present(*old), is_present(new)) {
+                (true, true) => return Err(same_labels(&held.labels)),
+                (false, true) => *old = new,
+                _ => {}
             }
-            return Ok(true);
         }
-        self.by_labels.insert(column.labels.clone(), self.columns.len());
-        self.columns.push(column);
-        Ok(false)
+        Ok(())
     }
 }
 
-impl Eval<'_> {
-    /// Runs what produces columns. If labels may collide (`distinct` is false), the columns are held and
-    /// merged before they go on.
-    pub(super) fn unique(
-        &self,
-        distinct: bool,
-        steps: &Steps,
-        sink: Sink<'_>,
-        produce: &mut dyn FnMut(Sink<'_>) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
-        if distinct {
-            return produce(sink);
-        }
-        let mut merged = Merged::default();
-        produce(&mut |column| {
-            if !merged.push(column)? {
-                self.hold(steps.count)?;
-            }
-            Ok(())
-        })?;
-        merged.columns.into_iter().try_for_each(sink)
+/// The final result: names go where they have to.
+pub(super) fn without_names(columns: Vec<Column>) -> Result<Vec<Column>, QueryError> {
+    if !columns.iter().any(|c| c.nameless) {
+        return Ok(columns);
     }
-}
-
-/// Whether all series of the expression surely have the same name (or none), so that dropping it keeps
-/// them distinct.
-pub(super) fn one_name(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Selector(s) | ExprKind::Range(s, _) => {
-            s.matchers.iter().any(|m| m.name == NAME && m.op == MatchOp::Equal)
+    let mut merged = Merged::default();
+    for mut column in columns {
+        if std::mem::take(&mut column.nameless) && column.labels.iter().any(|(n, _)| is_metadata(n)) {
+            column.labels = column.labels.filtered(|n| !is_metadata(n));
         }
-        ExprKind::Subquery(s) => one_name(&s.expr),
-        ExprKind::Paren(e) | ExprKind::Plus(e) => one_name(e),
-        ExprKind::Aggregate(a) => a.param.is_none() && (a.without || !a.labels.iter().any(|l| l == NAME)),
-        ExprKind::Call(function, args) => {
-            use crate::functions::Body;
-            matches!(function.body, Body::Math(_) | Body::MathWith(_) | Body::Window(_))
-                && args.iter().all(|a| a.value_type == crate::ast::ValueType::Scalar || one_name(a))
-        }
-        ExprKind::Negate(e) => one_name(e),
-        ExprKind::Binary(first, rest) => {
-            // Only vector-with-number chains: matching may bring names from either side.
-            rest.iter().all(|r| r.expr.value_type == crate::ast::ValueType::Scalar) && one_name(first)
-        }
-        ExprKind::Number(_) | ExprKind::String(_) => true,
+        merged.push(column)?;
     }
+    Ok(merged.columns)
 }

@@ -1,7 +1,7 @@
 //! Calls: arguments are evaluated here, values are computed by what the table in `crate::functions`
 //! names.
 
-use super::column::{ABSENT, Column, Steps, is_present, one_name};
+use super::column::{ABSENT, Column, Steps, is_present};
 use super::selector::Give;
 use super::{Eval, Sink, internal};
 use crate::ast::{Expr, ExprKind, Selector};
@@ -67,7 +67,7 @@ impl Eval<'_> {
                 Some(arg) => self.map_values(arg, steps, sink, f),
                 None => {
                     let values = (0..steps.count).map(|i| f(steps.time(i) as f64 / 1000.0)).collect();
-                    sink(Column { labels: Labels::default(), values })
+                    sink(Column::new(Labels::default(), values))
                 }
             },
             Body::Window(_) | Body::WindowKeepsName(_) => self.window_function(function, args, steps, sink),
@@ -83,9 +83,7 @@ impl Eval<'_> {
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
         match special {
-            Special::Vector => {
-                sink(Column { labels: Labels::default(), values: self.scalar(&args[0], steps)? })
-            }
+            Special::Vector => sink(Column::new(Labels::default(), self.scalar(&args[0], steps)?)),
             // The order is made at the end, where all series are known.
             Special::Sort | Special::SortDesc | Special::SortByLabel | Special::SortByLabelDesc => {
                 self.vector(&args[0], steps, sink)
@@ -136,14 +134,12 @@ impl Eval<'_> {
         sink: Sink<'_>,
         f: &dyn Fn(usize, f64) -> f64,
     ) -> Result<(), QueryError> {
-        self.unique(one_name(expr), steps, sink, &mut |sink| {
-            self.vector(expr, steps, &mut |mut column| {
-                self.worked(steps.count)?;
-                let present = column.values.iter_mut().enumerate().filter(|(_, v)| is_present(**v));
-                present.for_each(|(step, v)| *v = f(step, *v));
-                column.drop_name();
-                if column.is_empty() { Ok(()) } else { sink(column) }
-            })
+        self.vector(expr, steps, &mut |mut column| {
+            self.worked(steps.count)?;
+            let present = column.values.iter_mut().enumerate().filter(|(_, v)| is_present(**v));
+            present.for_each(|(step, v)| *v = f(step, *v));
+            column.nameless = true;
+            if column.is_empty() { Ok(()) } else { sink(column) }
         })
     }
 
@@ -152,11 +148,9 @@ impl Eval<'_> {
         let ExprKind::Selector(selector) = &expr.inner().kind else {
             return self.per_step(expr, steps, sink, &|step, _| steps.time(step) as f64 / 1000.0);
         };
-        self.unique(one_name(expr), steps, sink, &mut |sink| {
-            self.selector(selector, steps, Give::Timestamp, &mut |mut column| {
-                column.drop_name();
-                sink(column)
-            })
+        self.selector(selector, steps, Give::Timestamp, &mut |mut column| {
+            column.nameless = true;
+            sink(column)
         })
     }
 
@@ -177,7 +171,7 @@ fn emit_absent(expr: &Expr, values: Vec<f64>, sink: Sink<'_>) -> Result<(), Quer
         ExprKind::Selector(s) | ExprKind::Range(s, _) => labels_of(s),
         _ => Labels::default(),
     };
-    let column = Column { labels, values };
+    let column = Column::new(labels, values);
     if column.is_empty() { Ok(()) } else { sink(column) }
 }
 

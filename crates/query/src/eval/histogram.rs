@@ -1,7 +1,7 @@
 //! Classic histograms: series that differ in `le`, the upper bound of a bucket that counts all
 //! observations up to it.
 
-use super::column::{ABSENT, Column, Steps, is_present, without_name};
+use super::column::{ABSENT, Column, Steps, is_present};
 use super::{Eval, Sink};
 use crate::ast::Expr;
 use crate::error::QueryError;
@@ -73,7 +73,7 @@ impl Eval<'_> {
         self.vector(expr, steps, &mut |column| {
             let Some(bound) = self.bound(&column.labels, expr) else { return Ok(()) };
             self.hold(steps.count)?;
-            let labels = without_name(&column.labels).filtered(|n| n != LE);
+            let labels = column.labels.filtered(|n| n != LE);
             let i = *index.entry(labels.clone()).or_insert_with(|| {
                 let name = column.labels.name().to_string();
                 found.push(Histogram { labels, name, bounds: Vec::new(), columns: Vec::new() });
@@ -96,7 +96,7 @@ impl Eval<'_> {
                 );
                 values.push(if buckets.is_empty() { ABSENT } else { f(step, &mut buckets, &h.name) });
             }
-            let column = Column { labels: h.labels, values };
+            let column = Column { labels: h.labels, nameless: true, values };
             self.release(h.columns.len() * steps.count);
             if !column.is_empty() {
                 sink(column)?;

@@ -1,12 +1,12 @@
 //! Functions that change labels: `label_replace`, `label_join`. Series that become the same are an error
 //! where they meet.
 
-use super::column::Steps;
+use super::column::{Merged, Steps};
 use super::{Eval, Sink};
 use crate::ast::Expr;
 use crate::error::QueryError;
-use model::Labels;
 use model::labels::NAME_BYTES_MAX;
+use model::{Labels, NAME};
 
 impl Eval<'_> {
     /// `label_replace(v, "target", "replacement", "source", "regex")`
@@ -22,7 +22,7 @@ impl Eval<'_> {
             QueryError::invalid(format!("invalid regular expression in label_replace(): {pattern:?}: {e}"))
                 .at(args[4].span)
         })?;
-        self.relabel(&args[0], steps, sink, &|labels| {
+        self.relabel(&args[0], target, steps, sink, &|labels| {
             let captures = regex.captures(labels.get(source))?;
             let mut value = String::new();
             captures.expand(replacement, &mut value);
@@ -37,7 +37,7 @@ impl Eval<'_> {
         for arg in args.iter().skip(3).chain([&args[1]]) {
             check_name(self.string(arg), "label_join", arg)?;
         }
-        self.relabel(&args[0], steps, sink, &|labels| {
+        self.relabel(&args[0], target, steps, sink, &|labels| {
             let values: Vec<&str> = sources.iter().map(|s| labels.get(s)).collect();
             Some(labels.with(target, &values.join(separator)))
         })
@@ -47,18 +47,25 @@ impl Eval<'_> {
     fn relabel(
         &self,
         expr: &Expr,
+        target: &str,
         steps: &Steps,
         sink: Sink<'_>,
         change: &dyn Fn(&Labels) -> Option<Labels>,
     ) -> Result<(), QueryError> {
-        self.unique(false, steps, sink, &mut |sink| {
-            self.vector(expr, steps, &mut |mut column| {
-                if let Some(labels) = change(&column.labels) {
-                    column.labels = labels;
-                }
-                sink(column)
-            })
-        })
+        let mut merged = Merged::default();
+        self.vector(expr, steps, &mut |mut column| {
+            self.hold(steps.count)?;
+            if let Some(labels) = change(&column.labels) {
+                column.labels = labels;
+                // Who sets the name wants to keep it.
+                column.nameless &= target != NAME;
+            }
+            merged.push(column)
+        })?;
+        let held = merged.columns.len() * steps.count;
+        merged.columns.into_iter().try_for_each(sink)?;
+        self.release(held);
+        Ok(())
     }
 }
 

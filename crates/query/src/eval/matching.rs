@@ -4,10 +4,10 @@
 
 use super::Eval;
 use super::binary::{compute, drops_name};
-use super::column::{ABSENT, Column, Merged, Steps, is_present, same_labels};
+use super::column::{ABSENT, Column, Merged, Steps, is_metadata, is_present, same_labels};
 use crate::ast::{BinaryOp, Group, Matching, Operand};
 use crate::error::QueryError;
-use model::{Labels, NAME};
+use model::Labels;
 use std::collections::HashMap;
 
 /// The labels by which two series find each other.
@@ -15,7 +15,7 @@ fn signature(labels: &Labels, m: &Matching) -> Labels {
     if m.on {
         labels.filtered(|n| m.labels.iter().any(|l| l == n))
     } else {
-        labels.filtered(|n| n != NAME && !m.labels.iter().any(|l| l == n))
+        labels.filtered(|n| !is_metadata(n) && !m.labels.iter().any(|l| l == n))
     }
 }
 
@@ -66,7 +66,7 @@ fn set(
         let wanted = op == BinaryOp::And;
         let pairs = column.values.iter().zip(partner);
         let values = pairs.map(|(v, p)| if *p == wanted { *v } else { ABSENT }).collect();
-        let column = Column { labels: column.labels.clone(), values };
+        let column = Column { labels: column.labels.clone(), nameless: column.nameless, values };
         if !column.is_empty() {
             kept.push(column);
         }
@@ -138,13 +138,15 @@ impl<'j> Join<'j> {
             let alone = seen.get(signature) == Some(&1);
             for i in partners {
                 self.eval.worked(self.steps.count)?;
-                let values = self.pair(&column.values, &self.one[*i].values);
+                let one = &self.one[*i];
                 if self.m.group == Group::OneToOne && !alone {
                     let taken = taken.entry(signature).or_insert_with(|| vec![false; self.steps.count]);
-                    once(taken, &values)?;
+                    once(taken, &column.values, &one.values)?;
                 }
-                let labels = self.labels(&column.labels, &self.one[*i].labels);
-                self.add(Column { labels, values })?;
+                let values = self.pair(&column.values, &one.values);
+                let nameless = column.nameless || drops_name(self.operand);
+                let labels = self.labels(&column.labels, &one.labels);
+                self.add(Column { labels, nameless, values })?;
             }
         }
         Ok(self.joined)
@@ -206,11 +208,8 @@ impl<'j> Join<'j> {
     }
 
     fn labels(&self, many: &Labels, one: &Labels) -> Labels {
-        let drops = drops_name(self.operand);
         let listed = |n: &str| self.m.labels.iter().any(|l| l == n);
-        let mut labels = many.filtered(|n| {
-            !(drops && n == NAME) && (self.m.group != Group::OneToOne || listed(n) == self.m.on)
-        });
+        let mut labels = many.filtered(|n| self.m.group != Group::OneToOne || listed(n) == self.m.on);
         for name in &self.m.include {
             labels = labels.with(name, one.get(name));
         }
@@ -242,10 +241,10 @@ impl<'j> Join<'j> {
     }
 }
 
-/// A signature may be matched once per step.
-fn once(taken: &mut [bool], values: &[f64]) -> Result<(), QueryError> {
-    for (t, _) in taken.iter_mut().zip(values).filter(|(_, v)| is_present(**v)) {
-        if std::mem::replace(t, true) {
+/// A signature may be matched once per step, even if a comparison then filters the match away.
+fn once(taken: &mut [bool], many: &[f64], one: &[f64]) -> Result<(), QueryError> {
+    for ((t, m), o) in taken.iter_mut().zip(many).zip(one) {
+        if is_present(*m) && is_present(*o) && std::mem::replace(t, true) {
             return Err(QueryError::invalid(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
             )

@@ -73,7 +73,7 @@ impl Eval<'_> {
         for series in found {
             self.worked(steps.count + series.timestamps_ms.len())?;
             let values = newest(&series, &times, steps.count, lookback_ms, give);
-            let column = Column { labels: series.labels, values };
+            let column = Column::new(series.labels, values);
             if !column.is_empty() {
                 sink(column)?;
             }

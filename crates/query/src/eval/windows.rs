@@ -1,7 +1,7 @@
 //! Range vectors: for each series the samples, and for each step the window into them, which only moves
 //! forward. Windows of selectors and of subqueries look the same to the functions over them.
 
-use super::column::{ABSENT, Column, Steps, is_present, one_name};
+use super::column::{ABSENT, Column, Steps, is_present};
 use super::over_time::Window;
 use super::selector::{Shifted, count};
 use super::{Eval, Sink, internal};
@@ -69,14 +69,12 @@ impl Windows {
     }
 }
 
+/// Takes the series of a range vector one by one, each with whether its name has to go.
+type SeriesSink<'s> = &'s mut dyn FnMut(SeriesData, bool, &Windows) -> Result<(), QueryError>;
+
 impl Eval<'_> {
     /// Each series of a range vector with its windows.
-    pub(super) fn windows(
-        &self,
-        expr: &Expr,
-        steps: &Steps,
-        sink: &mut dyn FnMut(SeriesData, &Windows) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+    pub(super) fn windows(&self, expr: &Expr, steps: &Steps, sink: SeriesSink<'_>) -> Result<(), QueryError> {
         match &expr.kind {
             ExprKind::Paren(e) => self.windows(e, steps, sink),
             ExprKind::Range(selector, range_ms) => {
@@ -86,7 +84,7 @@ impl Eval<'_> {
                 let samples = count(&found);
                 for mut series in found {
                     drop_stale(&mut series);
-                    sink(series, &windows)?;
+                    sink(series, false, &windows)?;
                 }
                 self.release(samples);
                 Ok(())
@@ -97,12 +95,7 @@ impl Eval<'_> {
     }
 
     /// Evaluates the inner expression once for all windows, at multiples of its own step.
-    fn subquery(
-        &self,
-        subquery: &Subquery,
-        steps: &Steps,
-        sink: &mut dyn FnMut(SeriesData, &Windows) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+    fn subquery(&self, subquery: &Subquery, steps: &Steps, sink: SeriesSink<'_>) -> Result<(), QueryError> {
         let times = self.shifted(subquery.shift, steps);
         let windows = Windows { times, range_ms: subquery.range_ms, steps: *steps };
         let step_ms = subquery.step_ms.unwrap_or(self.options.subquery_step_ms).max(1);
@@ -120,12 +113,12 @@ impl Eval<'_> {
         }
         if subquery.expr.value_type == crate::ast::ValueType::Scalar {
             let values = self.scalar(&subquery.expr, &inner)?;
-            let column = Column { labels: Default::default(), values };
-            return sink(column.into_series(&inner), &windows);
+            return sink(Column::new(Default::default(), values).into_series(&inner), false, &windows);
         }
         self.vector(&subquery.expr, &inner, &mut |column| {
             self.worked(inner.count)?;
-            sink(column.into_series(&inner), &windows)
+            let nameless = column.nameless;
+            sink(column.into_series(&inner), nameless, &windows)
         })
     }
 
@@ -151,30 +144,25 @@ impl Eval<'_> {
         let counter = matches!(function.name, "rate" | "increase");
         // With `@` every step has the same window; only a prediction depends on the step's time.
         let repeats = function.name != "predict_linear";
-        self.unique(keeps_name || one_name(range), steps, sink, &mut |sink| {
-            self.windows(range, steps, &mut |series, windows| {
-                let repeats = repeats && windows.times.fixed_ms.is_some();
-                let mut previous: Option<(usize, Option<f64>)> = None;
-                let values = windows.map(self, &series, |step, window| {
-                    let value = match previous {
-                        Some((p, value)) if repeats && params[p] == params[step] => value,
-                        _ => f(window, &params[step]),
-                    };
-                    previous = Some((step, value));
-                    value
-                })?;
-                let mut column = Column { labels: series.labels, values };
-                if column.is_empty() {
-                    return Ok(());
-                }
-                if counter {
-                    self.check_counter_name(column.labels.name(), range.span);
-                }
-                if !keeps_name {
-                    column.drop_name();
-                }
-                sink(column)
-            })
+        self.windows(range, steps, &mut |series, nameless, windows| {
+            let repeats = repeats && windows.times.fixed_ms.is_some();
+            let mut previous: Option<(usize, Option<f64>)> = None;
+            let values = windows.map(self, &series, |step, window| {
+                let value = match previous {
+                    Some((p, value)) if repeats && params[p] == params[step] => value,
+                    _ => f(window, &params[step]),
+                };
+                previous = Some((step, value));
+                value
+            })?;
+            let column = Column { labels: series.labels, nameless: nameless || !keeps_name, values };
+            if column.is_empty() {
+                return Ok(());
+            }
+            if counter {
+                self.check_counter_name(column.labels.name(), range.span);
+            }
+            sink(column)
         })
     }
 
@@ -204,7 +192,7 @@ impl Eval<'_> {
     /// 1 at each step at which no series has a sample in its window.
     pub(super) fn absent_over_time(&self, range: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
         let mut absent = vec![1.0; steps.count];
-        self.windows(range, steps, &mut |series, windows| {
+        self.windows(range, steps, &mut |series, _, windows| {
             let present = windows.map(self, &series, |_, _| Some(1.0))?;
             absent.iter_mut().zip(present).filter(|(_, p)| is_present(*p)).for_each(|(a, _)| *a = ABSENT);
             Ok(())
