@@ -22,6 +22,17 @@ const SINGLE: &[Reference] = &[
     gauge("node_entropy_pool_size_bits", "bits", &[], "/proc/sys/kernel/random", "Size of the entropy pool."),
 ];
 
+const SELINUX: &[Reference] = &[
+    gauge("node_selinux_enabled", "", &[], "/sys/fs/selinux", "1 if SELinux is on. Once a minute."),
+    gauge(
+        "node_selinux_current_mode",
+        "",
+        &[],
+        "/sys/fs/selinux",
+        "1 if SELinux enforces its rules, 0 if it only reports.",
+    ),
+];
+
 const IDENTITY: &[Reference] = &[
     gauge(
         "node_uname_info",
@@ -60,7 +71,7 @@ const IDENTITY: &[Reference] = &[
 ];
 
 pub(crate) fn reference() -> Vec<Reference> {
-    [LOAD, SINGLE, IDENTITY].concat()
+    [LOAD, SINGLE, IDENTITY, SELINUX].concat()
 }
 
 pub(crate) struct System {
@@ -71,6 +82,8 @@ pub(crate) struct System {
     load: Fixed,
     single: Fixed,
     identity: Rows,
+    enforce: PathBuf,
+    selinux: Fixed,
 }
 
 impl System {
@@ -85,6 +98,8 @@ impl System {
             load: Fixed::default(),
             single: Fixed::default(),
             identity: Rows::new(8),
+            enforce: settings.sys_root.join("fs/selinux/enforce"),
+            selinux: Fixed::default(),
         }
     }
 
@@ -142,6 +157,11 @@ impl Reader for System {
         }
         if cx.is_minute_tick() {
             self.read_identity(cx);
+            let mode = cx.io.read_once(&self.enforce).map(trim).and_then(float);
+            self.selinux.push(&mut cx.sink, SELINUX, 0, f64::from(u8::from(mode.is_some())));
+            if let Some(mode) = mode {
+                self.selinux.push(&mut cx.sink, SELINUX, 1, mode);
+            }
         }
     }
 }
