@@ -37,8 +37,8 @@ function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => 
   const [size, setSize] = useState({ width: 0, height: 0 });
   useEffect(() => {
     const watch = new ResizeObserver(() => {
-      const { clientWidth: width, clientHeight: height } = host.current!;
-      setSize({ width, height });
+      // The observer may speak once more after the panel is gone.
+      if (host.current) setSize({ width: host.current.clientWidth, height: host.current.clientHeight });
     });
     watch.observe(host.current!);
     return () => watch.disconnect();

@@ -18,6 +18,7 @@ function Row(props: {
   pointing: boolean;
   colour: string;
   several: boolean;
+  many: boolean;
 }) {
   const { line } = props;
   const { stats } = line.line;
@@ -26,7 +27,11 @@ function Row(props: {
     <tr class={line.offset === 0 ? "" : "legend-under"}>
       <th scope="row">
         <svg class="swatch" viewBox="0 0 24 10" aria-hidden="true">
-          <path d="M0 5h24" stroke={props.colour} stroke-dasharray={dash} />
+          <path
+            d="M0 5h24"
+            stroke={line.offset !== 0 && !props.many ? "currentColor" : props.colour}
+            stroke-dasharray={dash}
+          />
         </svg>
         <span class="legend-name" title={line.selector}>
           {line.offset === 0 ? line.name : offsetText(line.offset)}
@@ -55,6 +60,7 @@ function Row(props: {
 }
 
 export function Legend({ data, point, colours }: { data: Merged; point: number | null; colours: string[] }) {
+  const many = data.lines.filter((l) => l.offset === 0).length > 1;
   const several = new Set(data.lines.map((l) => l.selector)).size > 1;
   return (
     <table class="legend">
@@ -78,6 +84,7 @@ export function Legend({ data, point, colours }: { data: Merged; point: number |
             pointing={point !== null}
             colour={colours[line.colour % colours.length] ?? ""}
             several={several}
+            many={many}
           />
         ))}
       </tbody>

@@ -52,6 +52,7 @@ function series(input: PlotInput): {
   const columns: (number | null)[][] = [];
   // Earlier periods first, so that they lie under the present.
   const order = d.lines.map((_, i) => i).sort((a, b) => d.lines[b]!.offset - d.lines[a]!.offset);
+  const several = d.lines.filter((l) => l.offset === 0).length > 1;
   const showBands = d.lines.filter((l) => l.offset === 0).length <= 6;
   for (const i of order) {
     const line = d.lines[i]!;
@@ -60,14 +61,14 @@ function series(input: PlotInput): {
     const scale = scaleName(d, line.unit);
     if (line.offset === 0 && showBands) {
       const edge: uPlot.Series = { scale, width: 0, points: { show: false } };
-      bands.push({ series: [list.length, list.length + 1], fill: faded(stroke, 0.2) });
+      bands.push({ series: [list.length, list.length + 1], fill: faded(stroke, several ? 0.08 : 0.2) });
       list.push({ ...edge }, { ...edge });
       columns.push(column.max, column.min);
     }
     const dash = [3600, 86400, 604800].indexOf(line.offset);
     list.push({
       scale,
-      stroke: line.offset === 0 ? stroke : faded(stroke, 0.75),
+      stroke: line.offset === 0 ? stroke : several ? faded(stroke, 0.7) : c.text,
       width: line.offset === 0 ? 1.5 : 1.2,
       ...(line.offset === 0
         ? {}

@@ -18,7 +18,7 @@ function Count() {
   const ms = f.elapsed_ms < 10 ? Math.max(f.elapsed_ms, 0.1).toFixed(1) : Math.round(f.elapsed_ms);
   return (
     <span class="count" title={`${foundMs.value.toFixed(0)} ms until the answer was here`}>
-      {formatCount(f.total)} series in {ms} ms
+      {formatCount(f.total)} series<span class="count-ms"> in {ms} ms</span>
       {f.truncated && `, the first ${formatCount(f.ids.length)} shown: narrow the search`}
     </span>
   );

@@ -61,7 +61,7 @@ export interface Scene {
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
 const PAD = 8;
-const CHART_TOP = 38;
+const CHART_TOP = 42;
 const CHART_BOTTOM = 6;
 
 const cut = new Map<string, string>();
@@ -194,21 +194,21 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: nu
   const { tile } = kept;
   const at = hovered && s.across !== null ? s.across : null;
   const shown = at === null ? tile.last : (tile.values[slotAt(at, tile.values.length)] ?? null);
-  ctx.font = `600 12px ${FONT}`;
+  const room = w - 2 * PAD;
+  ctx.font = `12px ${FONT}`;
+  ctx.fillStyle = p.text;
+  ctx.fillText(fitted(ctx, face.title, room), x + PAD, y + 17);
+  ctx.font = `600 13px ${FONT}`;
   const value = formatValue(shown, tile.unit);
   const valueWidth = ctx.measureText(value).width;
   ctx.fillStyle = shown === null ? p.muted : p.text;
-  ctx.fillText(value, x + w - PAD - valueWidth, y + 18);
-  ctx.font = `12px ${FONT}`;
-  ctx.fillStyle = p.text;
-  ctx.fillText(fitted(ctx, face.title, w - 2 * PAD - valueWidth - 8), x + PAD, y + 18);
+  ctx.fillText(value, x + PAD, y + 34);
   ctx.font = `11px ${FONT}`;
   ctx.fillStyle = p.muted;
-  ctx.fillText(fitted(ctx, face.sub, w - 2 * PAD), x + PAD, y + 32);
-  // Without a second line the chart has its room.
-  const top = face.sub === "" ? CHART_TOP - 12 : CHART_TOP;
-  spark(ctx, s, kept, x + PAD, y + top, w - 2 * PAD, h - top - CHART_BOTTOM);
-  marks(ctx, s, index, kept, x + PAD, y + top, w - 2 * PAD, h - top - CHART_BOTTOM);
+  const sub = fitted(ctx, face.sub, room - valueWidth - 10);
+  ctx.fillText(sub, x + w - PAD - ctx.measureText(sub).width, y + 34);
+  spark(ctx, s, kept, x + PAD, y + CHART_TOP, room, h - CHART_TOP - CHART_BOTTOM);
+  marks(ctx, s, index, kept, x + PAD, y + CHART_TOP, room, h - CHART_TOP - CHART_BOTTOM);
 }
 
 export const slotAt = (across: number, slots: number): number =>

@@ -20,7 +20,7 @@ import {
 } from "./layout";
 import { acrossTile, type Face, type Palette, paint } from "./paint";
 
-export const SIZES = { tileMin: 184, tileHeight: 86, headerHeight: 34, gap: 6, margin: 12 };
+export const SIZES = { tileMin: 184, tileHeight: 88, headerHeight: 34, gap: 6, margin: 12 };
 const NARROW = { ...SIZES, tileMin: 150, margin: 8 };
 
 export interface WallEvents {
@@ -222,7 +222,13 @@ export class Wall {
     if (known) return known;
     const kept = this.store.peek(id);
     if (!kept) return undefined;
-    const face = faceOf(kept.tile, this.found?.groups[groupOf(this.layout, index)]);
+    const group = this.found?.groups[groupOf(this.layout, index)];
+    const beside = [index - 1, index + 1]
+      .filter((i) => group && i >= group.first && i < group.first + group.count)
+      .flatMap((i) => this.keptAt(i)?.tile ?? [])
+      .filter((t) => t.metric === kept.tile.metric)
+      .map((t) => t.labels);
+    const face = faceOf(kept.tile, group, beside);
     this.faces.set(id, face);
     return face;
   }

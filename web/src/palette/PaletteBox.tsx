@@ -22,15 +22,18 @@ interface Entry {
 
 const SHOWN_MAX = 40;
 
-function actionEntries(text: string): Entry[] {
+function actionEntries(text: string): { entry: Entry; strong: boolean }[] {
   const usable = ACTIONS.filter((a) => !a.keysOnly && a.id !== "palette" && (!a.when || a.when()));
-  return rank(text, usable, (a) => a.title).map(({ item, marks }) => ({
-    id: item.id,
-    title: item.title,
-    note: item.area === "Everywhere" ? "" : item.area,
-    keys: item.keys[0] ?? "",
-    marks,
-    run: item.run,
+  return rank(text, usable, (a) => a.title).map(({ item, marks, strong }) => ({
+    strong,
+    entry: {
+      id: item.id,
+      title: item.title,
+      note: item.area === "Everywhere" ? "" : item.area,
+      keys: item.keys[0] ?? "",
+      marks,
+      run: item.run,
+    },
   }));
 }
 
@@ -120,8 +123,10 @@ export function PaletteBox() {
       run: () => openPage("look", { q: text.trim() }),
     };
     const actions = actionEntries(text);
-    const rest = text.trim() === "" ? [] : [...metricEntries(suggestions), find];
-    return [...actions.slice(0, rest.length > 0 ? 12 : SHOWN_MAX), ...rest];
+    if (text.trim() === "") return actions.map((a) => a.entry).slice(0, SHOWN_MAX);
+    // Letters that are merely somewhere in a title are the last resort.
+    const of = (strong: boolean): Entry[] => actions.filter((a) => a.strong === strong).map((a) => a.entry);
+    return [...of(true), find, ...metricEntries(suggestions), ...of(false).slice(0, 6)];
   }, [text, suggestions, view.value.page]);
   const current = Math.min(chosen, entries.length - 1);
   useEffect(() => {

@@ -6,6 +6,8 @@
 export interface Ranked<T> {
   item: T;
   score: number;
+  /** Whether every word is there as a whole, not only its letters. */
+  strong: boolean;
   /** Indices of the letters that matched, for marking. */
   marks: number[];
 }
@@ -57,16 +59,19 @@ export function rank<T>(query: string, items: readonly T[], textOf: (item: T) =>
     const text = textOf(item).toLowerCase();
     let score = 0;
     const marks: number[] = [];
+    let strong = true;
     const fits = words.every((word) => {
       const f = fit(word, text);
       if (!f) return false;
       score += f.score;
+      strong &&= text.includes(word);
       marks.push(...f.marks);
       return true;
     });
     if (fits)
       ranked.push({
         item,
+        strong,
         score: score - text.length / 20,
         marks: [...new Set(marks)].sort((a, b) => a - b),
       });

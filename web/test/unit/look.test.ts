@@ -141,9 +141,15 @@ test("a tile is named by what tells it from its neighbours", () => {
   const disk = { title: "sda", kind: "disk", parent: "host vm", first: 0, count: 1 };
   const metric = { title: "m_total", kind: "metric", first: 0, count: 1 };
   const inDisk = faceOf(tile as unknown as Tile, disk);
-  assert.deepEqual([inDisk.title, inDisk.sub], ["io time", "mode=x"]);
+  assert.deepEqual([inDisk.title, inDisk.sub], ["io time", "mode x"]);
   const inMetric = faceOf(tile as unknown as Tile, metric);
-  assert.deepEqual([inMetric.title, inMetric.sub], ["device=sda mode=x", "vm"]);
+  assert.deepEqual([inMetric.title, inMetric.sub], ["sda · mode x", "vm"]);
+  const beside = { ...tile.labels, mode: "y" };
+  assert.equal(
+    faceOf(tile as unknown as Tile, metric, [beside]).title,
+    "mode x · sda",
+    "what differs comes first",
+  );
   assert.equal(inDisk.selector, 'm_total{device="sda",instance="vm",job="node",mode="x"}');
 });
 

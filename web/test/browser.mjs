@@ -1,0 +1,361 @@
+// Uses the interface of the running program as a person would, in a real browser. Needs MIDWATCH_URL (the address that
+// `midwatch serve` printed) and Chromium ($CHROMIUM, or /usr/bin/chromium); without them it fails, it never skips.
+// Must never run against made-up data in the checks of the project, and never depend on how fast the machine is.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const base = process.env.MIDWATCH_URL?.replace(/\/$/, "");
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+if (!base) throw new Error("MIDWATCH_URL is not set: start `midwatch serve` and give its address.");
+if (!existsSync(executablePath))
+  throw new Error(`No browser at ${executablePath}: apt install chromium, or set CHROMIUM.`);
+
+const results = join(dirname(fileURLToPath(import.meta.url)), "..", "test-results");
+mkdirSync(results, { recursive: true });
+const HOSTILE = "<img src=x onerror=alert(1)>";
+const WAIT_MS = 30_000;
+
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+
+/** Everything that must never happen, whatever page is open. */
+const complaints = [];
+
+async function newPage(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(WAIT_MS);
+  await context.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (e) =>
+      console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`),
+    );
+  });
+  const page = await context.newPage();
+  page.on("request", (r) => {
+    const url = new URL(r.url());
+    if (url.protocol !== "data:" && url.origin !== new URL(base).origin)
+      complaints.push(`left the origin: ${r.url()}`);
+  });
+  page.on(
+    "console",
+    (m) => m.type() === "error" && complaints.push(`console: ${m.text()} ${m.location().url}`),
+  );
+  page.on("pageerror", (e) => complaints.push(`exception: ${e.stack ?? e}`));
+  page.on("dialog", (d) => {
+    complaints.push(`dialog: ${d.message()}`);
+    void d.dismiss();
+  });
+  return page;
+}
+
+const params = (page) => new URL(page.url()).searchParams;
+/** Waits until the address says so: it follows a moment after the view. */
+const address = (page, test, what) =>
+  page
+    .waitForURL((url) => test(url.searchParams, url), { timeout: WAIT_MS })
+    .catch(() => {
+      throw new Error(`${what}: the address is ${page.url()}`);
+    });
+const counted = (page) =>
+  page.waitForFunction(() => /\d series/.test(document.querySelector(".count")?.textContent ?? ""));
+const total = async (page) => Number((await page.textContent(".count")).replaceAll(",", "").match(/\d+/)[0]);
+const spoken = (page) => page.locator("#wall [role=option]");
+const loaded = (page) =>
+  page.waitForFunction(() => {
+    const first = document.querySelector("#wall [role=option]")?.textContent ?? "loading";
+    return first !== "" && first !== "loading";
+  });
+
+/** Fails on complaints so far, so that the step that caused them is the one named. */
+let page = await newPage();
+async function step(name, f) {
+  const began = performance.now();
+  try {
+    await f();
+    assert.deepEqual(complaints, []);
+    console.log(`ok    ${name} (${(performance.now() - began).toFixed(0)} ms)`);
+  } catch (e) {
+    await page.screenshot({ path: join(results, "failed.png") }).catch(() => undefined);
+    console.error(
+      `FAIL  ${name}\n      at ${page.url()}\n      complaints: ${complaints.join("; ") || "none"}`,
+    );
+    console.error(e);
+    await browser.close();
+    process.exit(1);
+  }
+}
+
+async function pushHostile() {
+  const now = Date.now();
+  const line = {
+    metric: { __name__: "web_test_total", label: HOSTILE },
+    values: [1, 2],
+    timestamps: [now - 2000, now - 1000],
+  };
+  const response = await fetch(`${base}/api/v1/import`, {
+    method: "POST",
+    body: `${JSON.stringify(line)}\n`,
+  });
+  assert.ok(response.ok, `import answered ${response.status}: ${await response.text()}`);
+}
+
+async function dragAcross(box, from, to) {
+  const y = box.y + box.height * 0.75;
+  await page.mouse.move(box.x + box.width * from, y);
+  await page.mouse.down();
+  for (let i = 1; i <= 5; i++) await page.mouse.move(box.x + box.width * (from + ((to - from) * i) / 5), y);
+  await page.mouse.up();
+}
+
+await step("a series with a hostile label is pushed", pushHostile);
+
+await step("Home answers whether everything is fine", async () => {
+  await page.goto(`${base}/`);
+  await page.waitForSelector(".headline");
+  const paint = await page.evaluate(
+    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0,
+  );
+  console.log(`      first paint after ${paint.toFixed(0)} ms (aim: 300)`);
+  assert.ok(paint < 1500, `first paint after ${paint} ms`);
+  await page.waitForSelector("a.tile");
+  assert.ok((await page.textContent(".headline")).trim().length > 3);
+  await page.screenshot({ path: join(results, "home.png") });
+});
+
+await step("a tile of Home leads to Look, filtered", async () => {
+  await page.click("a.tile");
+  await address(
+    page,
+    (p, url) => url.pathname === "/look" && (p.has("q") || p.has("match")),
+    "filtered Look",
+  );
+  await counted(page);
+  assert.ok((await total(page)) > 0, "what a tile was judged by must be found");
+});
+
+await step("Look shows every series, and searches as one types", async () => {
+  await page.goto(`${base}/look?last=5m`);
+  await counted(page);
+  await page.waitForFunction(
+    () => Number(document.querySelector(".count").textContent.replaceAll(/\D.*$/g, "")) !== 0,
+  );
+  const all = await total(page);
+  await page.keyboard.press("/");
+  await page.keyboard.type("node_load1", { delay: 20 });
+  await address(page, (p) => p.get("q") === "node_load1", "the words are in the address");
+  await page.waitForSelector("#offered [role=option]");
+  await page.waitForFunction(
+    (n) => Number(document.querySelector(".count").textContent.replaceAll(/\D.*$/g, "")) < n,
+    all,
+  );
+  assert.ok((await total(page)) > 0, "this machine's load is recorded");
+  await loaded(page);
+});
+
+await step("the address holds the state: reloading gives the same", async () => {
+  await page.reload();
+  await counted(page);
+  assert.equal(await page.inputValue("#search"), "node_load1");
+  assert.match(await page.textContent("#range"), /last 5 min/);
+  await loaded(page);
+});
+
+await step("keys go over the wall and open a chart", async () => {
+  await page.keyboard.press("/");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Enter");
+  await page.locator("#wall").focus();
+  await page.keyboard.press("j");
+  await page.waitForFunction(() => document.getElementById("wall").getAttribute("aria-activedescendant"));
+  await page.keyboard.press("Enter");
+  await address(page, (p) => p.getAll("open").length === 1, "the chart is in the address");
+  await page.waitForSelector(".chart .u-wrap canvas");
+  await page.waitForSelector(".legend tbody tr");
+});
+
+await step("keys toggle earlier periods, raw values, and why a number is missing", async () => {
+  await page.keyboard.press("h");
+  await address(page, (p) => p.get("under") === "h", "an hour ago");
+  await page.keyboard.press("y");
+  await address(page, (p) => p.get("under") === "h,y", "and yesterday");
+  await page.keyboard.press("h");
+  await page.keyboard.press("y");
+  await address(page, (p) => !p.has("under"), "neither");
+  await page.keyboard.press("r");
+  await address(page, (p) => p.get("mode") === "raw", "raw");
+  await page.keyboard.press("r");
+  await page.keyboard.press("m");
+  await address(page, (p) => p.get("why") === "1" && !p.has("mode"), "why");
+  await page.waitForSelector(".why-line");
+  assert.match(await page.textContent(".why"), /Source/);
+  await page.screenshot({ path: join(results, "chart.png") });
+});
+
+await step("dragging over the large chart zooms, and back comes back", async () => {
+  const before = page.url();
+  await page.keyboard.press("m");
+  await page.waitForTimeout(300);
+  const over = await page.locator(".u-over").boundingBox();
+  await dragAcross(over, 0.6, 0.9);
+  await address(page, (p) => p.has("from") && p.has("to"), "the zoom is in the address");
+  const width = Date.parse(params(page).get("to")) - Date.parse(params(page).get("from"));
+  assert.ok(Math.abs(width - 0.3 * 300_000) < 20_000, `zoomed to ${width} ms`);
+  assert.match(await page.textContent(".live"), /Stopped/);
+  await page.goBack();
+  await address(page, (p) => !p.has("from"), "back");
+  assert.equal(new URL(before).searchParams.get("open"), params(page).get("open"));
+});
+
+await step("Escape closes the chart; dragging over a small chart zooms; Space goes live again", async () => {
+  await page.keyboard.press("Escape");
+  await address(page, (p) => !p.has("open"), "closed");
+  await loaded(page);
+  const wall = await page.locator("#wall").boundingBox();
+  const tile = { x: wall.x + 20, y: wall.y + 34, width: 180, height: 88 };
+  await dragAcross(tile, 0.3, 0.8);
+  await address(page, (p) => p.has("from"), "zoomed");
+  await page.keyboard.press("Space");
+  await address(page, (p) => !p.has("from"), "live");
+  await page.keyboard.press("3");
+  await address(page, (p) => p.get("last") === "1h", "the last hour");
+  await page.keyboard.press("-");
+  await address(page, (p) => p.get("last") === "2h", "zoomed out");
+});
+
+await step("a time range can be typed", async () => {
+  await page.keyboard.press("t");
+  await page.waitForSelector(".range-box input");
+  await page.keyboard.type("nonsense");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".range-hint.wrong");
+  await page.fill(".range-box input", "last 20m");
+  await page.keyboard.press("Enter");
+  await address(page, (p) => p.get("last") === "20m", "typed");
+});
+
+await step("picked series are compared on one chart", async () => {
+  await page.goto(`${base}/look?q=node_load&last=5m`);
+  await loaded(page);
+  await page.locator("#wall").focus();
+  await page.keyboard.press("x");
+  await page.keyboard.press("l");
+  await page.keyboard.press("x");
+  await address(page, (p) => p.getAll("pick").length === 2, "picked");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll(".legend tbody tr").length >= 2);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("X");
+  await address(page, (p) => !p.has("pick") && !p.has("open"), "forgotten");
+});
+
+await step("new samples arrive without reloading", async () => {
+  await page.goto(`${base}/look?q=node_boot_time_seconds&last=5m`);
+  await counted(page);
+  await page.goto(`${base}/look?q=node_load&last=5m`);
+  await loaded(page);
+  const asked = page.waitForResponse((r) => r.url().includes("/api/v1/look/tiles") && r.ok());
+  await asked;
+});
+
+await step("the palette goes anywhere, the help names every key", async () => {
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector(".palette");
+  await page.keyboard.type("targets");
+  await page.keyboard.press("Enter");
+  await address(page, (_p, url) => url.pathname === "/targets", "Targets");
+  await page.waitForSelector(".page h1");
+  await page.keyboard.press("?");
+  await page.waitForSelector(".help");
+  assert.match(await page.textContent(".help"), /Why is this number missing/);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector(".help", { state: "detached" });
+  await page.keyboard.press("g");
+  await page.keyboard.press("m");
+  await address(page, (_p, url) => url.pathname === "/midwatch", "Midwatch");
+  await page.waitForSelector(".figures");
+});
+
+await step("a hostile label is text everywhere", async () => {
+  await page.goto(`${base}/look?q=web_test&last=5m`);
+  await counted(page);
+  await loaded(page);
+  assert.ok((await spoken(page).first().textContent()).includes(HOSTILE), "on the wall");
+  const wall = await page.locator("#wall").boundingBox();
+  await page.mouse.click(wall.x + 60, wall.y + 34 + 50);
+  await page.waitForSelector(".chip-button");
+  assert.ok((await page.textContent(".labels")).includes(HOSTILE), "as a chip");
+  await page.keyboard.press("m");
+  await page.waitForSelector(".why-line");
+  await page.click(`.chip-button >> text=${HOSTILE}`);
+  await address(page, (p) => p.get("match")?.includes("onerror"), "as a filter");
+  await counted(page);
+  assert.equal(await page.locator("img").count(), 0, "no picture was made of it");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type(HOSTILE);
+  await page.waitForTimeout(400);
+  assert.equal(await page.locator("img").count(), 0);
+  await page.keyboard.press("Escape");
+});
+
+await step("light and dark", async () => {
+  const before = await page.getAttribute("html", "data-theme");
+  await page.keyboard.press("D");
+  assert.notEqual(await page.getAttribute("html", "data-theme"), before);
+  await page.screenshot({ path: join(results, "dark.png") });
+});
+
+await step("a search without an answer says what to do", async () => {
+  await page.goto(`${base}/look?q=zzqqxxyy+zzqqxx`);
+  await page.waitForSelector(".notice");
+  await page.click("text=Show every series");
+  await address(page, (p) => !p.has("q"), "everything");
+});
+
+await step("nothing is wider than 360 px", async () => {
+  await page.context().close();
+  page = await newPage({ viewport: { width: 360, height: 740 }, hasTouch: true });
+  for (const path of [
+    "/",
+    "/look",
+    "/targets",
+    "/midwatch",
+    "/look?q=node_load1&open=node_load1&why=1&under=h",
+  ]) {
+    await page.goto(base + path);
+    await page.waitForSelector(".headline, .figures, .table, .count, .page p");
+    await page.waitForTimeout(600);
+    const over = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.equal(over, 0, `${path} is ${over} px too wide`);
+    await page.screenshot({ path: join(results, `narrow${path.replace(/\W.*$/, "")}.png`) });
+  }
+});
+
+await step("when Midwatch is gone, the page says so and what to do", async () => {
+  const own = complaints.length;
+  await page.context().route("**/api/v1/**", (route) => route.abort("connectionrefused"));
+  await page.goto(`${base}/`);
+  await page.waitForSelector(".notice-bad");
+  assert.match(await page.textContent(".notice-bad"), /midwatch serve/);
+  // The browser itself names the refused requests on its console: these are wanted here.
+  for (let i = complaints.length - 1; i >= own; i--)
+    if (/ERR_CONNECTION_REFUSED/.test(complaints[i])) complaints.splice(i, 1);
+  await page.context().unroute("**/api/v1/**");
+});
+
+await browser.close();
+console.log("The interface holds.");
