@@ -1,7 +1,7 @@
 //! The texts of a control group's files, version 1 and 2, as values by position. Pure; what it does not
 //! understand it leaves out.
 
-use super::at;
+use super::metrics::at;
 use crate::bytes::{Fields, lines, trim, unsigned};
 use crate::readers::pressure::totals;
 

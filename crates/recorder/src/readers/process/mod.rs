@@ -3,8 +3,10 @@
 //! (smaps, status of everyone), nor open more files than its share.
 
 mod listen;
+mod metrics;
 mod proc_dir;
 mod select;
+mod socket;
 mod stat;
 mod table;
 
@@ -12,141 +14,15 @@ pub use listen::{ListeningPort, listening_ports};
 
 use super::{Context, Reader};
 use crate::bytes::clean;
-use crate::reference::{Reference, counter, gauge};
 use crate::series::{Fixed, Row, Rows, Sink};
 use crate::settings::Settings;
+pub(crate) use metrics::reference;
+use metrics::{BY_STATE, FDS, IO, METRICS, STATE, STATES, STATES_AT, TOTALS};
 use model::Labels;
 use proc_dir::ProcDir;
 use select::Ranking;
 use stat::parse_io;
 use table::{Process, Table};
-
-const EACH: &[&str] = &["pid", "comm"];
-const MODE: &[&str] = &["pid", "comm", "mode"];
-const DIRECTION: &[&str] = &["pid", "comm", "direction"];
-const STAT: &str = "/proc/PID/stat";
-
-/// The series of one process, in the order of its row.
-const METRICS: &[(Reference, &str)] = &[
-    (
-        counter(
-            "process_cpu_time_seconds_total",
-            "seconds",
-            MODE,
-            STAT,
-            "CPU time used. As all process_ metrics, of the 30 busiest by each measure and of every process that listens on a port.",
-        ),
-        "user",
-    ),
-    (counter("process_cpu_time_seconds_total", "seconds", MODE, STAT, ""), "system"),
-    (gauge("process_memory_usage_bytes", "bytes", EACH, STAT, "Memory that is resident (RSS)."), ""),
-    (gauge("process_memory_virtual_bytes", "bytes", EACH, STAT, "Size of the address space."), ""),
-    (gauge("process_thread_count", "", EACH, STAT, "Threads."), ""),
-    (
-        counter(
-            "process_paging_faults_total",
-            "",
-            &["pid", "comm", "type"],
-            STAT,
-            "Page faults; those of type major waited for storage.",
-        ),
-        "minor",
-    ),
-    (counter("process_paging_faults_total", "", &["pid", "comm", "type"], STAT, ""), "major"),
-    (
-        gauge(
-            "process_start_time_seconds",
-            "seconds",
-            EACH,
-            STAT,
-            "When it was started, in seconds since 1970.",
-        ),
-        "",
-    ),
-    (
-        gauge(
-            "process_open_file_descriptor_count",
-            "",
-            EACH,
-            "/proc/PID/fd",
-            "Open file descriptors. Every 5 s.",
-        ),
-        "",
-    ),
-    (
-        counter(
-            "process_disk_io_bytes_total",
-            "bytes",
-            DIRECTION,
-            "/proc/PID/io",
-            "Bytes that it caused to be read from and written to storage.",
-        ),
-        "read",
-    ),
-    (counter("process_disk_io_bytes_total", "bytes", DIRECTION, "/proc/PID/io", ""), "write"),
-];
-const FDS: usize = 8;
-const IO: usize = 9;
-const STATES_AT: usize = 11;
-
-const STATE: Reference = gauge(
-    "process_state",
-    "",
-    &["pid", "comm", "state"],
-    STAT,
-    "1 for the state it is in (running, sleeping, disk_sleep, stopped, traced, zombie, dead, idle), 0 for the others that it was in before.",
-);
-
-/// Letters of /proc/PID/stat and the words for them.
-const STATES: [(u8, &str); 8] = [
-    (b'R', "running"),
-    (b'S', "sleeping"),
-    (b'D', "disk_sleep"),
-    (b'T', "stopped"),
-    (b't', "traced"),
-    (b'Z', "zombie"),
-    (b'X', "dead"),
-    (b'I', "idle"),
-];
-
-const TOTALS: &[Reference] = &[
-    gauge("node_processes_pids", "", &[], "/proc", "Processes on the machine."),
-    gauge("node_processes_threads", "", &[], STAT, "Threads on the machine."),
-    counter(
-        "node_processes_unseen_total",
-        "",
-        &[],
-        "/proc/stat, /proc",
-        "Processes and threads that began and ended between two readings: those created, less those that were seen.",
-    ),
-    gauge("node_processes_recorded", "", &[], "", "Processes that are recorded one by one now."),
-    gauge(
-        "node_processes_max_processes",
-        "",
-        &[],
-        "/proc/sys/kernel/pid_max",
-        "The highest process number. Every 5 s.",
-    ),
-    gauge(
-        "node_processes_max_threads",
-        "",
-        &[],
-        "/proc/sys/kernel/threads-max",
-        "The most threads that the machine may have. Every 5 s.",
-    ),
-];
-
-const BY_STATE: Reference =
-    gauge("node_processes_state", "", &["state"], STAT, "Processes in each state, by its letter.");
-
-pub(crate) fn reference() -> Vec<Reference> {
-    let own = METRICS.iter().map(|(m, _)| *m).filter(|m| !m.help.is_empty());
-    own.chain([STATE])
-        .chain(TOTALS.iter().copied())
-        .chain([BY_STATE])
-        .chain(listen::METRICS.iter().copied())
-        .collect()
-}
 
 /// A process is ranked by descriptors and I/O at least once in so many ticks, however idle.
 const SWEEP_TICKS: u64 = 32;
@@ -216,23 +92,26 @@ impl Processes {
         rank(&|p| p.stat.threads, THREADS_MIN);
         rank(&|p| p.fds.unwrap_or(0), FDS_MIN);
         let mut selected = list.iter().filter(|p| tick < p.selected_until).count();
-        for p in list.iter_mut() {
-            p.listening = self.listeners.is_listening(p.pid);
-        }
-        let listening = list.iter().enumerate().filter(|(_, p)| p.listening).map(|(i, _)| i);
-        // Those that listen come first: they are the last to be left out at the limit.
-        let order: Vec<usize> = listening.chain(chosen.iter().copied()).collect();
-        for i in order {
-            let p = &mut list[i];
+        let mut refused = 0;
+        let mut take = |p: &mut Process| {
             if tick >= p.selected_until {
                 if selected >= settings.processes_max {
-                    cx.sink.refused += 1;
-                    continue;
+                    refused += 1;
+                    return;
                 }
                 selected += 1;
             }
             p.selected_until = tick + KEEP_TICKS;
+        };
+        // Those that listen come first: they are the last to be left out at the limit.
+        for p in list.iter_mut() {
+            p.listening = self.listeners.is_listening(p.pid);
+            if p.listening {
+                take(p);
+            }
         }
+        chosen.iter().for_each(|i| take(&mut list[*i]));
+        cx.sink.refused += refused;
         self.table.chosen = chosen;
     }
 
@@ -277,7 +156,7 @@ impl Processes {
         self.by_state.begin();
         for ((letter, _), count) in STATES.iter().zip(counts) {
             // A state in which there never was a process needs no series.
-            if count == 0 && !self.by_state.has(&[*letter]) {
+            if count == 0 && !self.by_state.next_is(&[*letter]) {
                 continue;
             }
             let make =

@@ -174,10 +174,8 @@ fn read_one(dir: &ProcDir, p: &mut Process, cx: &mut Context, files_left: &mut u
         None => {
             match dir.open_file(p.pid, "stat") {
                 Ok(file) => opened = Some(file),
-                Err(e) => {
-                    cx.io.errors += u64::from(!is_absence(&e));
-                    return None;
-                }
+                // Gone, or hidden from us by a mount option: no fault either way.
+                Err(_) => return None,
             }
             if *files_left > 0 {
                 *files_left -= 1;
