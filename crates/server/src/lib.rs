@@ -1,10 +1,29 @@
 //! The shell: sockets, tasks, the clock, and the HTTP API. It moves bytes to the deciders and engines and
 //! performs what they ask for; it must never decide what is worth a look.
 
+mod api;
+mod app;
+mod catalogue;
+mod client;
 mod clock;
+mod discovery;
+mod explain;
+mod gate;
+mod host;
+mod http;
+mod own;
+mod pace;
+mod scrape;
+mod server;
 mod settings;
 mod sink;
+#[cfg(test)]
+mod test_http;
 
+pub use client::check_client;
 pub use clock::now_ms;
+pub use discovery::{Discovery, PortState, PortStatus, Surroundings};
+pub use scrape::{DroppedTarget, Health, LastScrape, Pairs, ScrapeManager, TargetSpec, TargetStatus};
+pub use server::Server;
 pub use settings::*;
 pub use sink::{Delivered, Refused, Sink, SourceReading};

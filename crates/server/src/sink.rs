@@ -80,10 +80,14 @@ impl Sink {
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
     pub async fn deliver(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
-        self.settle(source, rejects, match self.store.append(batch) {
-            Ok(pending) => pending.wait().await,
-            Err(e) => Err(e),
-        })
+        self.settle(
+            source,
+            rejects,
+            match self.store.append(batch) {
+                Ok(pending) => pending.wait().await,
+                Err(e) => Err(e),
+            },
+        )
     }
 
     /// As [`Sink::deliver`], for threads that may block.
@@ -92,10 +96,14 @@ impl Sink {
     /// As [`Sink::deliver`].
     pub fn deliver_blocking(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
-        self.settle(source, rejects, match self.store.append(batch) {
-            Ok(pending) => pending.wait_blocking(),
-            Err(e) => Err(e),
-        })
+        self.settle(
+            source,
+            rejects,
+            match self.store.append(batch) {
+                Ok(pending) => pending.wait_blocking(),
+                Err(e) => Err(e),
+            },
+        )
     }
 
     /// Counts what a decoder refused without a batch (a whole body that makes no sense).
@@ -169,6 +177,12 @@ impl Sink {
                 None => entry.rejects.push(Refused { reject: reject.clone(), last_ms: now_ms }),
             }
         }
+    }
+
+    /// Samples accepted from all sources since the start of the process.
+    pub fn accepted(&self) -> f64 {
+        let sources = self.sources.lock().unwrap_or_else(|e| e.into_inner());
+        sources.values().map(|s| s.samples as f64).sum()
     }
 
     /// The books of every source, by name.

@@ -149,6 +149,23 @@ impl View {
         Ok(found)
     }
 
+    /// The parts of the one series with exactly these labels; `None` if it has none in the range.
+    ///
+    /// # Errors
+    /// As [`View::pieces`].
+    pub fn one_series(
+        &self,
+        labels: &Labels,
+        start_ms: i64,
+        end_ms: i64,
+        samples_max: usize,
+    ) -> Result<Option<SeriesPieces>> {
+        let exact: Vec<Matcher> = labels.iter().map(|(n, v)| Matcher::equal(n, v)).collect();
+        // Series with these labels and more pass the matchers as well.
+        let found = self.pieces(&exact, start_ms, end_ms, usize::MAX, samples_max)?;
+        Ok(found.into_iter().find(|series| series.labels == *labels))
+    }
+
     /// As [`View::pieces`], joined; series without a sample in the range are left out.
     ///
     /// # Errors

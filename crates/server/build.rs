@@ -1,0 +1,37 @@
+//! Puts the files of `web/dist` into the program, if they were built.
+
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/dist");
+    println!("cargo::rerun-if-changed={}", dist.display());
+    let mut files = Vec::new();
+    list(&dist, &mut files);
+    files.sort();
+    let mut out = String::from(
+        "/// Name, content and ETag of each file.\nstatic ASSETS: &[(&str, &[u8], &str)] = &[\n",
+    );
+    for file in files {
+        println!("cargo::rerun-if-changed={}", file.display());
+        let Ok(name) = file.strip_prefix(&dist) else { continue };
+        let content = std::fs::read(&file).expect("a file of web/dist cannot be read");
+        let mut hash = DefaultHasher::new();
+        content.hash(&mut hash);
+        let tag = format!("\"{:016x}\"", hash.finish());
+        let _ = writeln!(out, "    ({:?}, include_bytes!({:?}), {tag:?}),", name.display().to_string(), file);
+    }
+    out.push_str("];\n");
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("assets.rs");
+    std::fs::write(target, out).expect("cannot write the list of assets");
+}
+
+fn list(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => list(&path, out),
+            path => out.push(path),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Data in and out: remote write, JSON lines. What is refused is counted and told; what is accepted is durable
+//! before the answer goes out.
+
+use crate::app::App;
+use crate::http::{ApiError, ApiResult, Params, header_text, json_response, read_body};
+use crate::sink::Delivered;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use ingest::Decoded;
+use model::{Reject, RejectReason};
+use serde_json::json;
+use std::sync::Arc;
+
+pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let content_type = header_text(request.headers(), header::CONTENT_TYPE);
+    if content_type.contains("io.prometheus.write.v2") {
+        let text =
+            "remote write 2.0 is not taken; set the sender to protobuf_message: prometheus.WriteRequest";
+        return Ok(unsupported(text));
+    }
+    let encoding = header_text(request.headers(), header::CONTENT_ENCODING);
+    if !matches!(encoding.as_str(), "" | "snappy") {
+        return Ok(unsupported("remote write has to be encoded with snappy"));
+    }
+    let body = read_body(request, app.sink.limits().body_bytes_max).await?;
+    let delivered = decode_and_deliver(&app, "remote_write", body, ingest::remote_write::decode).await?;
+    Ok(match delivered.rejects.is_empty() {
+        true => StatusCode::NO_CONTENT.into_response(),
+        // What is good has been kept; a 4xx keeps the sender from sending the bad part again and again.
+        false => refusal(&delivered),
+    })
+}
+
+pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    if !header_text(request.headers(), header::CONTENT_ENCODING).is_empty() {
+        return Ok(unsupported("send JSON lines uncompressed"));
+    }
+    let body = read_body(request, app.sink.limits().body_bytes_max).await?;
+    let delivered = decode_and_deliver(&app, "import", body, ingest::json_lines::decode).await?;
+    Ok(match delivered.rejects.is_empty() {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => refusal(&delivered),
+    })
+}
+
+/// Decoding may take long for a large body: it happens where threads may block.
+async fn decode_and_deliver(
+    app: &Arc<App>,
+    source: &'static str,
+    body: Bytes,
+    decode: fn(&[u8], &ingest::Limits) -> stdx::Result<Decoded>,
+) -> ApiResult<Delivered> {
+    const LARGE_BYTES: usize = 64 << 10;
+    let decoded = if body.len() > LARGE_BYTES {
+        let sink = app.sink.clone();
+        let task = tokio::task::spawn_blocking(move || decode(&body, sink.limits()));
+        task.await.unwrap_or_else(|_| {
+            Err(stdx::Error::new(
+                stdx::ErrorKind::Internal,
+                "decoding failed inside; this is a bug worth reporting",
+            ))
+        })
+    } else {
+        decode(&body, app.sink.limits())
+    };
+    match decoded {
+        Ok(decoded) => Ok(app.sink.deliver(source, decoded).await?),
+        Err(e) => {
+            let reason = match e.kind {
+                stdx::ErrorKind::TooLarge => RejectReason::TooLarge,
+                _ => RejectReason::Malformed,
+            };
+            app.sink.refuse(source, Reject { reason, samples: 1, message: e.to_string() });
+            Err(ApiError::bad(e.to_string()))
+        }
+    }
+}
+
+fn refusal(delivered: &Delivered) -> Response {
+    let rejects: Vec<_> = delivered
+        .rejects
+        .iter()
+        .map(|r| json!({ "reason": r.reason.as_str(), "samples": r.samples, "message": r.message }))
+        .collect();
+    let refused: u64 = delivered.rejects.iter().map(|r| r.samples).sum();
+    let first = delivered.rejects.first().map_or(String::new(), |r| r.message.clone());
+    let body = json!({
+        "status": "error",
+        "errorType": "bad_data",
+        "error": format!("{} samples were kept, {refused} were refused: {first}", delivered.accepted),
+        "accepted": delivered.accepted,
+        "rejected": rejects,
+    });
+    json_response(StatusCode::BAD_REQUEST, body.to_string())
+}
+
+fn unsupported(text: &str) -> Response {
+    let mut response = ApiError::bad(text).into_response();
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+}
+
+pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let sets = super::series::matcher_sets(&params)?;
+    if sets.is_empty() {
+        return Err(ApiError::bad(
+            "no match[] parameter provided; match[]={__name__=~\".+\"} gives everything",
+        ));
+    }
+    let start_ms = params.time_ms("start")?.unwrap_or(i64::MIN);
+    let end_ms = params.time_ms("end")?.unwrap_or(i64::MAX);
+    // One series at a time goes over a short channel: memory stays bounded by the largest series, and a
+    // client that reads slowly slows the reading.
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+    let inside = app.clone();
+    let labels = app
+        .gate
+        .run(None, move |_| -> stdx::Result<Vec<_>> {
+            let view = inside.store.view();
+            let mut found = std::collections::BTreeSet::new();
+            for matchers in &sets {
+                found.extend(view.series(matchers, start_ms, end_ms, inside.settings.query.series_max)?);
+            }
+            Ok(found.into_iter().collect())
+        })
+        .await?;
+    tokio::task::spawn_blocking(move || {
+        let view = app.store.view();
+        let samples_max = app.settings.query.samples_max;
+        let mut out = Vec::new();
+        for part in labels.chunks(64) {
+            for labels in part {
+                match view.one_series(labels, start_ms, end_ms, samples_max).and_then(|found| {
+                    let found = found.map(|series| series.samples(start_ms, end_ms)).transpose()?;
+                    Ok(found.filter(|(t, _)| !t.is_empty()))
+                }) {
+                    Ok(None) => {}
+                    Ok(Some((timestamps_ms, values))) => {
+                        let series = model::SeriesData { labels: labels.clone(), timestamps_ms, values };
+                        ingest::json_lines::write(&mut out, &series);
+                    }
+                    Err(e) => {
+                        let _ = sender.blocking_send(Err(std::io::Error::other(e.to_string())));
+                        return;
+                    }
+                }
+            }
+            if sender.blocking_send(Ok(Bytes::from(std::mem::take(&mut out)))).is_err() {
+                return;
+            }
+        }
+    });
+    let body = Body::from_stream(ReceiverStream(receiver));
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/stream+json")], body).into_response())
+}
+
+/// A channel as a stream of a body.
+struct ReceiverStream<T>(tokio::sync::mpsc::Receiver<T>);
+
+impl<T> futures_core::Stream for ReceiverStream<T> {
+    type Item = T;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<T>> {
+        self.0.poll_recv(context)
+    }
+}

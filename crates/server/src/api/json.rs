@@ -1,0 +1,173 @@
+//! Answers of queries as Prometheus writes them: values as text, times as seconds. Written straight
+//! into one buffer, because answers can hold millions of samples.
+
+use ::query::{QueryResult, Value};
+use model::{Labels, SeriesData};
+use std::fmt::Write;
+
+/// A number as Prometheus writes it into JSON strings.
+pub fn push_value(out: &mut String, v: f64) {
+    if v.is_nan() {
+        out.push_str("NaN");
+    } else if v.is_infinite() {
+        out.push_str(if v > 0.0 { "+Inf" } else { "-Inf" });
+    } else if v != 0.0 && (v.abs() < 1e-6 || v.abs() >= 1e21) {
+        // Rust writes 1e-7 where Go writes 1e-07; both are read by all.
+        let _ = write!(out, "{v:e}");
+    } else {
+        let _ = write!(out, "{v}");
+    }
+}
+
+/// Milliseconds as seconds: `1700000000.5`.
+pub fn push_time(out: &mut String, ms: i64) {
+    let sign = if ms < 0 { "-" } else { "" };
+    let (seconds, rest) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
+    let _ = write!(out, "{sign}{seconds}");
+    if rest > 0 {
+        let text = format!(".{rest:03}");
+        out.push_str(text.trim_end_matches('0'));
+    }
+}
+
+/// A JSON string.
+pub fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            // The last two end a line in JavaScript; below space nothing is allowed.
+            c if c < ' ' || c == '\u{2028}' || c == '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// Labels as an object.
+pub fn push_labels(out: &mut String, labels: &Labels) {
+    out.push('{');
+    for (i, (name, value)) in labels.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        push_string(out, name);
+        out.push(':');
+        push_string(out, value);
+    }
+    out.push('}');
+}
+
+fn push_sample(out: &mut String, ms: i64, v: f64) {
+    out.push('[');
+    push_time(out, ms);
+    out.push_str(",\"");
+    push_value(out, v);
+    out.push_str("\"]");
+}
+
+/// A whole answer. `time_ms` is that of a scalar; `partial` says what had to be left out.
+pub fn answer(result: &QueryResult, time_ms: i64, partial: &[String]) -> String {
+    let mut out = String::from("{\"status\":\"success\",\"data\":{\"resultType\":\"");
+    match &result.value {
+        Value::Scalar(v) => {
+            out.push_str("scalar\",\"result\":");
+            push_sample(&mut out, time_ms, *v);
+        }
+        Value::String(text) => {
+            out.push_str("string\",\"result\":[");
+            push_time(&mut out, time_ms);
+            out.push(',');
+            push_string(&mut out, text);
+            out.push(']');
+        }
+        Value::Vector(rows) => {
+            out.push_str("vector\",\"result\":[");
+            for (i, (labels, ms, v)) in rows.iter().enumerate() {
+                out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+                push_labels(&mut out, labels);
+                out.push_str(",\"value\":");
+                push_sample(&mut out, *ms, *v);
+                out.push('}');
+            }
+            out.push(']');
+        }
+        Value::Matrix(rows) => {
+            out.push_str("matrix\",\"result\":[");
+            for (i, row) in rows.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                push_matrix_row(&mut out, row);
+            }
+            out.push(']');
+        }
+    }
+    out.push('}');
+    let warnings: Vec<&String> = result.warnings.iter().chain(partial).collect();
+    for (name, texts) in [("warnings", warnings), ("infos", result.infos.iter().collect())] {
+        if !texts.is_empty() {
+            let _ = write!(out, ",\"{name}\":[");
+            for (i, text) in texts.iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { "" });
+                push_string(&mut out, text);
+            }
+            out.push(']');
+        }
+    }
+    out.push('}');
+    out
+}
+
+fn push_matrix_row(out: &mut String, row: &SeriesData) {
+    out.push_str("{\"metric\":");
+    push_labels(out, &row.labels);
+    out.push_str(",\"values\":[");
+    for (i, (ms, v)) in row.timestamps_ms.iter().zip(&row.values).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        push_sample(out, *ms, *v);
+    }
+    out.push_str("]}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times() {
+        for (v, want) in [
+            (0.0, "0"),
+            (-0.5, "-0.5"),
+            (1e21, "1e21"),
+            (123_456_789_012_345_680.0, "123456789012345680"),
+            (1e-7, "1e-7"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            let mut out = String::new();
+            push_value(&mut out, v);
+            assert_eq!(out, want);
+        }
+        for (ms, want) in [(0, "0"), (1500, "1.5"), (-1, "-0.001"), (1_700_000_000_010, "1700000000.01")] {
+            let mut out = String::new();
+            push_time(&mut out, ms);
+            assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn any_text_is_valid_json() {
+        let text: String = (0u8..=127).map(char::from).chain("é\u{2028}</script>".chars()).collect();
+        let mut out = String::new();
+        push_string(&mut out, &text);
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+    }
+}

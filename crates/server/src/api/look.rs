@@ -1,0 +1,338 @@
+//! Looking around: find series by words, small charts, one large chart, and why a number is there or missing.
+
+use crate::app::App;
+use crate::catalogue::{kind_and_unit, shown_as};
+use crate::clock::now_ms;
+use crate::explain;
+use crate::http::{ApiError, ApiResult, Params, read_body, success};
+use ::query::overview::{BEFORE_MS, Mode, Slots, Stats, Window, slots, slots_and_stats};
+use ::query::{QueryError, Value};
+use axum::extract::{Request, State};
+use look::search::{Find, GroupBy};
+use model::{Labels, Matcher, SeriesData};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Tiles of one request.
+const TILES_MAX: usize = 500;
+/// Lines of one chart.
+const LINES_MAX: usize = 50;
+/// Slots of one series.
+const POINTS_MAX: usize = 4_000;
+/// Samples that one chart or batch of tiles may touch.
+const SAMPLES_MAX: usize = 100_000_000;
+
+pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let started = Instant::now();
+    let q = params.get("q").unwrap_or("").to_string();
+    let matchers = match params.get("match") {
+        Some(text) => ::query::parse_selector(text).map_err(|e| ApiError::parse("match", e))?,
+        None => Vec::new(),
+    };
+    let group = match params.get("group") {
+        None | Some("entity") => GroupBy::Entity,
+        Some("metric") => GroupBy::Metric,
+        Some(other) => return Err(ApiError::bad(format!("group is entity or metric, not {other:?}"))),
+    };
+    let limit = params.number("limit")?.unwrap_or(200_000);
+    let range = params.time_ms("start")?.zip(params.time_ms("end")?);
+    let inside = app.clone();
+    let body = app.gate.run(None, move |_| -> stdx::Result<Json> {
+        let alive = range.map(|(start, end)| inside.catalogue.alive(&inside.store, start, end)).transpose()?;
+        let catalogue = inside.catalogue.read();
+        let keep = |id: u32| alive.as_ref().is_none_or(|a| a.contains(id));
+        let keep: Option<&dyn Fn(u32) -> bool> = if alive.is_some() { Some(&keep) } else { None };
+        let found = catalogue.find(Find { q: &q, matchers: &matchers, keep, group, limit });
+        let groups: Vec<Json> = found
+            .groups
+            .iter()
+            .map(|g| json!({ "title": g.title, "kind": g.kind.as_str(), "parent": g.parent, "first": g.first, "count": g.count }))
+            .collect();
+        let suggestions: Vec<Json> = found
+            .suggestions
+            .iter()
+            .map(|s| json!({ "text": s.text, "kind": s.kind, "series": s.series }))
+            .collect();
+        Ok(json!({
+            "epoch": inside.epoch,
+            "total": found.total,
+            "truncated": found.truncated,
+            "groups": groups,
+            "ids": found.ids,
+            "suggestions": suggestions,
+            "elapsed_ms": (started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
+        }))
+    });
+    Ok(success(&body.await?))
+}
+
+#[derive(serde::Deserialize)]
+struct TilesRequest {
+    ids: Vec<u32>,
+    start: Json,
+    end: Json,
+    #[serde(default)]
+    points: Option<usize>,
+    #[serde(default)]
+    mode: Option<String>,
+}
+
+fn time_ms(name: &str, value: &Json) -> ApiResult<i64> {
+    let text = match value {
+        Json::Number(n) => n.to_string(),
+        Json::String(s) => s.clone(),
+        _ => String::new(),
+    };
+    model::time::parse_time_ms(&text).map_err(|e| ApiError::bad(format!("invalid parameter {name:?}: {e}")))
+}
+
+fn is_raw(mode: Option<&str>) -> ApiResult<bool> {
+    match mode {
+        None | Some("" | "auto") => Ok(false),
+        Some("raw") => Ok(true),
+        Some(other) => Err(ApiError::bad(format!("mode is auto or raw, not {other:?}"))),
+    }
+}
+
+fn window(start_ms: i64, end_ms: i64, points: usize) -> ApiResult<Window> {
+    if end_ms <= start_ms {
+        return Err(ApiError::bad("invalid parameter \"end\": it has to be after start"));
+    }
+    if points == 0 || points > POINTS_MAX {
+        return Err(ApiError::bad(format!("invalid parameter \"points\": 1 to {POINTS_MAX}")));
+    }
+    Ok(Window { start_ms, end_ms, points, mode: Mode::Raw })
+}
+
+/// Numbers as JSON has them: NaN and infinities are null, six digits are plenty for a chart.
+fn chart_number(v: f64) -> Json {
+    if !v.is_finite() {
+        return Json::Null;
+    }
+    if v == v.trunc() && v.abs() < 1e15 {
+        return json!(v as i64);
+    }
+    let scale = 10f64.powi(6 - v.abs().log10().ceil() as i32);
+    let rounded = (v * scale).round() / scale;
+    json!(if rounded.is_finite() { rounded } else { v })
+}
+
+fn chart_numbers(values: &[f64]) -> Vec<Json> {
+    values.iter().map(|v| chart_number(*v)).collect()
+}
+
+pub async fn tiles(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let body = read_body(request, 256 << 10).await?;
+    let asked: TilesRequest = serde_json::from_slice(&body)
+        .map_err(|e| ApiError::bad(format!("the body is not what tiles takes: {e}")))?;
+    if asked.ids.len() > TILES_MAX {
+        return Err(ApiError::bad(format!("{} ids; at most {TILES_MAX} at a time", asked.ids.len())));
+    }
+    let raw = is_raw(asked.mode.as_deref())?;
+    let window =
+        window(time_ms("start", &asked.start)?, time_ms("end", &asked.end)?, asked.points.unwrap_or(60))?;
+    let inside = app.clone();
+    let tiles = app.gate.run(None, move |stop| -> stdx::Result<Vec<Json>> {
+        let known: Vec<(u32, Labels)> = {
+            let catalogue = inside.catalogue.read();
+            asked.ids.iter().filter_map(|id| Some((*id, catalogue.get(*id)?.0.clone()))).collect()
+        };
+        let view = inside.store.view();
+        let mut tiles = Vec::with_capacity(known.len());
+        for (id, labels) in known {
+            if stop() {
+                return Err(stdx::Error::new(stdx::ErrorKind::Cancelled, "the time is over"));
+            }
+            tiles.push(tile(&inside, &view, id, &labels, window, raw)?);
+        }
+        Ok(tiles)
+    });
+    Ok(success(&json!({ "tiles": tiles.await? })))
+}
+
+fn tile(
+    app: &App,
+    view: &store::View,
+    id: u32,
+    labels: &Labels,
+    window: Window,
+    raw: bool,
+) -> stdx::Result<Json> {
+    let (kind, unit) = kind_and_unit(&app.store, labels);
+    let (mode, shown_unit) = shown_as(kind, labels.name(), &unit, raw);
+    let start_ms = window.start_ms.saturating_sub(BEFORE_MS);
+    let found = view.one_series(labels, start_ms, window.end_ms, SAMPLES_MAX)?;
+    let shown = match &found {
+        Some(series) => slots(series, Window { mode, ..window }, true)?,
+        None => Slots { avg: vec![f64::NAN; window.points], last: f64::NAN, ..Slots::default() },
+    };
+    let fold = |f: fn(f64, f64) -> f64| shown.avg.iter().copied().fold(f64::NAN, f);
+    let pairs: serde_json::Map<String, Json> =
+        labels.iter().filter(|(n, _)| *n != model::NAME).map(|(n, v)| (n.to_string(), v.into())).collect();
+    Ok(json!({
+        "id": id,
+        "metric": labels.name(),
+        "title": look::unit::title(labels.name()),
+        "labels": pairs,
+        "kind": kind.as_str(),
+        "unit": shown_unit,
+        "mode": if mode == Mode::Rate { "rate" } else { "raw" },
+        "values": chart_numbers(&shown.avg),
+        "last": chart_number(shown.last),
+        "min": chart_number(fold(f64::min)),
+        "max": chart_number(fold(f64::max)),
+    }))
+}
+
+pub async fn chart(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let end_ms = params.time_ms("end")?.unwrap_or_else(now_ms);
+    let start_ms = params.time_ms("start")?.unwrap_or(end_ms - 3_600_000);
+    let window = window(start_ms, end_ms, params.number("points")?.unwrap_or(600))?;
+    let raw = is_raw(params.get("mode"))?;
+    let mut offsets_ms = vec![0i64];
+    for text in params.all("offset") {
+        let ms = model::time::parse_duration_ms(text)
+            .map_err(|e| ApiError::bad(format!("invalid parameter \"offset\": {e}")))?;
+        offsets_ms.push(ms);
+    }
+    if offsets_ms.len() > 5 {
+        return Err(ApiError::bad("at most four earlier periods at a time"));
+    }
+    let inside = app.clone();
+    let data = if let Some(text) = params.get("expr") {
+        let expr = ::query::parse(text).map_err(|e| ApiError::parse("expr", e))?;
+        app.gate.run(None, move |stop| expression_chart(&inside, &expr, window, &offsets_ms, stop)).await?
+    } else {
+        let text = params.required("match", params.get("match"))?;
+        let matchers = ::query::parse_selector(text).map_err(|e| ApiError::parse("match", e))?;
+        app.gate
+            .run(None, move |_| {
+                series_chart(&inside, &matchers, window, raw, &offsets_ms).map_err(QueryError::from)
+            })
+            .await?
+    };
+    Ok(success(&data))
+}
+
+fn line(labels: &Labels, offset_ms: i64, shown: &Slots, stats: Option<Stats>) -> Json {
+    let pairs: serde_json::Map<String, Json> =
+        labels.iter().map(|(n, v)| (n.to_string(), v.into())).collect();
+    let stats = stats.map(|s| {
+        json!({
+            "count": s.count, "min": chart_number(s.min), "max": chart_number(s.max),
+            "mean": chart_number(s.mean), "p50": chart_number(s.p50), "p95": chart_number(s.p95),
+            "first": chart_number(s.first), "last": chart_number(s.last),
+        })
+    });
+    json!({
+        "labels": pairs,
+        "offset_s": offset_ms as f64 / 1000.0,
+        "avg": chart_numbers(&shown.avg),
+        "min": chart_numbers(&shown.min),
+        "max": chart_numbers(&shown.max),
+        "stats": stats,
+    })
+}
+
+/// Times in the middle of the slots, seconds.
+fn slot_times(window: Window) -> Vec<Json> {
+    let width = (window.end_ms - window.start_ms) as f64 / window.points as f64;
+    (0..window.points)
+        .map(|i| json!(((window.start_ms as f64 + (i as f64 + 0.5) * width).round()) / 1000.0))
+        .collect()
+}
+
+fn series_chart(
+    app: &App,
+    matchers: &[Matcher],
+    window: Window,
+    raw: bool,
+    offsets_ms: &[i64],
+) -> stdx::Result<Json> {
+    let view = app.store.view();
+    let (mut lines, mut shown_unit, mut shown_mode, mut truncated) = (Vec::new(), None, Mode::Raw, false);
+    for offset_ms in offsets_ms {
+        let (start_ms, end_ms) = (window.start_ms - offset_ms, window.end_ms - offset_ms);
+        let wanted = view.series(matchers, start_ms, end_ms, app.settings.query.series_max)?;
+        let mut wanted: Vec<Labels> = wanted.into_iter().collect();
+        wanted.sort();
+        truncated |= wanted.len() > LINES_MAX;
+        for labels in wanted.iter().take(LINES_MAX) {
+            let (kind, unit) = kind_and_unit(&app.store, labels);
+            let (mode, unit) = shown_as(kind, labels.name(), &unit, raw);
+            let Some(series) = view.one_series(labels, start_ms - BEFORE_MS, end_ms, SAMPLES_MAX)? else {
+                continue;
+            };
+            let (shown, stats) = slots_and_stats(&series, Window { start_ms, end_ms, mode, ..window })?;
+            lines.push(line(labels, *offset_ms, &shown, stats));
+            shown_mode = if shown_unit.is_none() { mode } else { shown_mode };
+            shown_unit.get_or_insert(unit);
+        }
+    }
+    Ok(json!({
+        "unit": shown_unit.unwrap_or_default(),
+        "mode": if shown_mode == Mode::Rate { "rate" } else { "raw" },
+        "step_s": (window.end_ms - window.start_ms) as f64 / window.points as f64 / 1000.0,
+        "t": slot_times(window),
+        "lines": lines,
+        "truncated": truncated,
+        "warnings": view.warnings(),
+    }))
+}
+
+fn expression_chart(
+    app: &App,
+    expr: &::query::Expr,
+    window: Window,
+    offsets_ms: &[i64],
+    stop: crate::gate::Stop,
+) -> Result<Json, QueryError> {
+    let step_ms = ((window.end_ms - window.start_ms) / window.points as i64).max(1);
+    let view = app.store.view();
+    let options = super::query::options(app, stop);
+    let (mut lines, mut truncated) = (Vec::new(), false);
+    for offset_ms in offsets_ms {
+        let start_ms = window.start_ms - offset_ms + step_ms / 2;
+        let end_ms = start_ms + step_ms * (window.points as i64 - 1);
+        let result = ::query::range(&view, expr, start_ms, end_ms, step_ms, &options)?;
+        let Value::Matrix(rows) = result.value else { continue };
+        truncated |= rows.len() > LINES_MAX;
+        for row in rows.iter().take(LINES_MAX) {
+            let shown = at_steps(row, start_ms, step_ms, window.points);
+            lines.push(line(&row.labels, *offset_ms, &shown, None));
+        }
+    }
+    Ok(json!({
+        "unit": "",
+        "mode": "raw",
+        "step_s": step_ms as f64 / 1000.0,
+        "t": slot_times(window),
+        "lines": lines,
+        "truncated": truncated,
+        "warnings": view.warnings(),
+    }))
+}
+
+fn at_steps(row: &SeriesData, start_ms: i64, step_ms: i64, points: usize) -> Slots {
+    let mut avg = vec![f64::NAN; points];
+    for (t, v) in row.timestamps_ms.iter().zip(&row.values) {
+        if let Some(slot) = usize::try_from((t - start_ms) / step_ms).ok().and_then(|i| avg.get_mut(i)) {
+            *slot = *v;
+        }
+    }
+    Slots { min: avg.clone(), max: avg.clone(), last: row.values.last().copied().unwrap_or(f64::NAN), avg }
+}
+
+pub async fn series(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let text = params.required("match", params.get("match"))?;
+    let matchers = ::query::parse_selector(text).map_err(|e| ApiError::parse("match", e))?;
+    let end_ms = params.time_ms("end")?.unwrap_or_else(now_ms);
+    let start_ms = params.time_ms("start")?.unwrap_or(end_ms - 3_600_000);
+    let inside = app.clone();
+    let found = app.gate.run(None, move |_| explain::series(&inside, &matchers, start_ms, end_ms, now_ms()));
+    Ok(success(&found.await?))
+}

@@ -1,0 +1,65 @@
+//! The HTTP API: one file for each group of routes. Handlers read parameters, ask an engine or a decider, and
+//! write the answer; they must never compute one themselves.
+
+mod data;
+mod json;
+mod look;
+mod query;
+mod series;
+mod status;
+mod web;
+
+use crate::app::App;
+use crate::http::{ApiError, guard};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use std::sync::Arc;
+
+/// Every route.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/api/v1/query", get(query::instant).post(query::instant))
+        .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/format_query", get(query::format).post(query::format))
+        .route("/api/v1/series", get(series::series).post(series::series))
+        .route("/api/v1/labels", get(series::labels).post(series::labels))
+        .route("/api/v1/label/{name}/values", get(series::label_values))
+        .route("/api/v1/metadata", get(series::metadata))
+        .route("/api/v1/targets", get(status::targets))
+        .route("/api/v1/discovery", get(status::discovery))
+        .route("/api/v1/status/buildinfo", get(status::buildinfo))
+        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/api/v1/status/flags", get(status::flags))
+        .route("/api/v1/status/tsdb", get(status::tsdb))
+        .route("/api/v1/status/midwatch", get(status::midwatch))
+        .route("/api/v1/look/find", get(look::find))
+        .route("/api/v1/look/tiles", post(look::tiles))
+        .route("/api/v1/look/chart", get(look::chart))
+        .route("/api/v1/look/series", get(look::series))
+        .route("/api/v1/write", post(data::remote_write))
+        .route("/api/v1/import", post(data::import))
+        .route("/api/v1/export", get(data::export).post(data::export))
+        .route("/-/ready", get(status::ready))
+        .route("/-/healthy", get(status::healthy))
+        .route("/metrics", get(status::metrics))
+        .route("/api/{*rest}", any(unknown))
+        .fallback(web::page)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(guard))
+        .with_state(app)
+}
+
+async fn unknown(request: Request) -> Response {
+    let text =
+        format!("there is no {}; docs/reference/http-api.md lists what there is", request.uri().path());
+    ApiError::from(stdx::Error::new(stdx::ErrorKind::NotFound, text)).into_response()
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let text = format!("{} does not take {}", request.uri().path(), request.method());
+    let mut response = ApiError::bad(text).into_response();
+    *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    response
+}

@@ -1,0 +1,121 @@
+//! PromQL over HTTP: `query`, `query_range`, `format_query`.
+
+use super::json;
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::http::{ApiError, ApiResult, Params, json_response, success};
+use ::query::{Limits, QueryError, QueryOptions};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+/// Options of a query from the settings and the request.
+pub fn options(app: &App, stop: crate::gate::Stop) -> QueryOptions {
+    let settings = app.gate.settings();
+    QueryOptions {
+        lookback_ms: settings.lookback_ms,
+        limits: Limits {
+            samples_max: settings.samples_max,
+            series_max: settings.series_max,
+            ..Limits::default()
+        },
+        stop: Some(stop),
+        ..QueryOptions::default()
+    }
+}
+
+struct Asked {
+    text: String,
+    timeout_ms: Option<u64>,
+    lookback_ms: Option<i64>,
+    limit: usize,
+}
+
+fn asked(params: &Params) -> ApiResult<Asked> {
+    Ok(Asked {
+        text: params.required("query", params.get("query"))?.to_string(),
+        timeout_ms: params.duration_ms("timeout")?.map(|ms| ms as u64),
+        lookback_ms: params.duration_ms("lookback_delta")?.filter(|ms| *ms > 0),
+        limit: params.number("limit")?.filter(|n| *n > 0).unwrap_or(usize::MAX),
+    })
+}
+
+pub async fn instant(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let time_ms = params.time_ms("time")?.unwrap_or_else(now_ms);
+    evaluate(app, asked(&params)?, time_ms, move |view, expr, options| {
+        ::query::instant(view, expr, time_ms, options)
+    })
+    .await
+}
+
+pub async fn range(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let start_ms = params.required("start", params.time_ms("start")?)?;
+    let end_ms = params.required("end", params.time_ms("end")?)?;
+    let step_ms = params.required("step", params.duration_ms("step")?)?;
+    if end_ms < start_ms {
+        return Err(ApiError::bad("invalid parameter \"end\": end timestamp must not be before start time"));
+    }
+    if step_ms <= 0 {
+        let text = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(ApiError::bad(format!("invalid parameter \"step\": {text}")));
+    }
+    if (end_ms - start_ms) / step_ms > 11_000 {
+        return Err(ApiError::bad(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    evaluate(app, asked(&params)?, end_ms, move |view, expr, options| {
+        ::query::range(view, expr, start_ms, end_ms, step_ms, options)
+    })
+    .await
+}
+
+async fn evaluate(
+    app: Arc<App>,
+    asked: Asked,
+    time_ms: i64,
+    run: impl FnOnce(&store::View, &::query::Expr, &QueryOptions) -> Result<::query::QueryResult, QueryError>
+    + Send
+    + 'static,
+) -> ApiResult {
+    let expr = ::query::parse(&asked.text).map_err(|e| ApiError::parse("query", e))?;
+    let inside = app.clone();
+    let body = app
+        .gate
+        .run(asked.timeout_ms, move |stop| -> Result<String, QueryError> {
+            let mut options = options(&inside, stop);
+            options.lookback_ms = asked.lookback_ms.unwrap_or(options.lookback_ms);
+            let view = inside.store.view();
+            let mut result = run(&view, &expr, &options)?;
+            truncate(&mut result, asked.limit);
+            Ok(json::answer(&result, time_ms, &view.warnings()))
+        })
+        .await?;
+    Ok(json_response(StatusCode::OK, body))
+}
+
+fn truncate(result: &mut ::query::QueryResult, limit: usize) {
+    let cut = match &mut result.value {
+        ::query::Value::Vector(rows) if rows.len() > limit => {
+            rows.truncate(limit);
+            true
+        }
+        ::query::Value::Matrix(rows) if rows.len() > limit => {
+            rows.truncate(limit);
+            true
+        }
+        _ => false,
+    };
+    if cut {
+        result.warnings.push("results truncated due to limit".into());
+    }
+}
+
+pub async fn format(request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let text = params.required("query", params.get("query"))?;
+    let expr = ::query::parse(text).map_err(|e| ApiError::parse("query", e))?;
+    Ok(success(&serde_json::Value::String(expr.to_string())))
+}

@@ -1,0 +1,42 @@
+//! What every request handler shares: the store, the books, the catalogue, and the gate that bounds queries.
+//! It holds things together and does nothing itself.
+
+use crate::catalogue::SeriesCatalogue;
+use crate::discovery::Discovery;
+use crate::gate::Gate;
+use crate::pace::Pace;
+use crate::scrape::ScrapeManager;
+use crate::settings::Settings;
+use crate::sink::Sink;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use stdx::metrics::Registry;
+use store::Store;
+
+/// The state of a running server.
+pub struct App {
+    /// As started.
+    pub settings: Settings,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What is kept.
+    pub store: Arc<Store>,
+    /// The door to the store.
+    pub sink: Sink,
+    /// Measurements of this process.
+    pub registry: Registry,
+    /// The targets.
+    pub scrape: Arc<ScrapeManager>,
+    /// Local services, if they are looked for.
+    pub discovery: Option<Discovery>,
+    /// Every series by words.
+    pub catalogue: SeriesCatalogue,
+    /// Rates of this process.
+    pub pace: Pace,
+    /// Bounds queries.
+    pub gate: Gate,
+    /// When the process started, milliseconds since 1970.
+    pub started_ms: i64,
+    /// Changes with each start: ids of the catalogue are only good within one.
+    pub epoch: String,
+}

@@ -1,0 +1,129 @@
+//! The catalogue of `look` as the running server has it: fed with the series that the store tells of, and with
+//! which of them have samples in a range, remembered for a few seconds.
+
+use ::query::overview::Mode;
+use look::catalogue::{Catalogue, Facts};
+use model::{Labels, MetricKind};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+use stdx::Result;
+use store::Store;
+
+/// Which ids have samples in a range: one bit each.
+pub struct Alive(Vec<u64>);
+
+impl Alive {
+    /// Whether an id is among them.
+    pub fn contains(&self, id: u32) -> bool {
+        self.0.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
+    }
+}
+
+/// How long an answer about a range is used again. New series come in with the next.
+const ALIVE_FOR: Duration = Duration::from_secs(5);
+/// Ranges that are remembered at the most.
+const RANGES_MAX: usize = 8;
+
+type Remembered = Vec<((i64, i64), Instant, Arc<Alive>)>;
+
+/// Every series by words. One per server.
+#[derive(Default)]
+pub struct SeriesCatalogue {
+    inner: RwLock<Catalogue>,
+    alive: Mutex<Remembered>,
+}
+
+impl SeriesCatalogue {
+    /// The catalogue, to be read.
+    pub fn read(&self) -> RwLockReadGuard<'_, Catalogue> {
+        self.inner.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Takes in series that are new to the store. Returns how many were new here.
+    pub fn add(&self, store: &Store, series: &[Labels], now_ms: i64) -> usize {
+        let mut added = 0;
+        for part in series.chunks(1024) {
+            // Short turns, so that searches wait little.
+            let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
+            for labels in part {
+                if catalogue.id_of(labels).is_none() {
+                    let (kind, unit) = kind_and_unit(store, labels);
+                    let facts = Facts { kind, unit: unit.into(), first_seen_ms: now_ms };
+                    added += usize::from(catalogue.add(labels, facts).is_some());
+                }
+            }
+        }
+        added
+    }
+
+    /// Forgets series that the store no longer has at all.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn forget_removed(&self, store: &Store) -> Result<usize> {
+        let kept: std::collections::HashSet<Labels> =
+            store.view().series(&[], i64::MIN, i64::MAX, usize::MAX)?.into_iter().collect();
+        let gone: Vec<u32> = self
+            .read()
+            .iter()
+            .filter(|(_, labels, _)| !kept.contains(*labels))
+            .map(|(id, _, _)| id)
+            .collect();
+        let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
+        Ok(gone.iter().filter(|id| catalogue.remove(**id)).count())
+    }
+
+    /// Which series have samples in a range (rounded to 10 s, and up to a few seconds old).
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn alive(&self, store: &Store, start_ms: i64, end_ms: i64) -> Result<Arc<Alive>> {
+        let key = (start_ms.div_euclid(10_000), end_ms.div_euclid(10_000));
+        let lock = || self.alive.lock().unwrap_or_else(|e| e.into_inner());
+        let known =
+            lock().iter().find(|(k, at, _)| *k == key && at.elapsed() < ALIVE_FOR).map(|(_, _, a)| a.clone());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = store.view().series(&[], key.0 * 10_000, (key.1 + 1) * 10_000, usize::MAX)?;
+        let mut bits = Vec::new();
+        let catalogue = self.read();
+        for id in found.iter().filter_map(|labels| catalogue.id_of(labels)) {
+            let word = id as usize / 64;
+            if bits.len() <= word {
+                bits.resize(word + 1, 0u64);
+            }
+            bits[word] |= 1 << (id % 64);
+        }
+        drop(catalogue);
+        let alive = Arc::new(Alive(bits));
+        let mut remembered = lock();
+        remembered.retain(|(k, at, _)| *k != key && at.elapsed() < ALIVE_FOR);
+        remembered.truncate(RANGES_MAX - 1);
+        remembered.push((key, Instant::now(), alive.clone()));
+        Ok(alive)
+    }
+}
+
+/// Kind and unit of a series: what was said of its metric, else what its name says.
+pub fn kind_and_unit(store: &Store, labels: &Labels) -> (MetricKind, String) {
+    let known = store.metadata_of(labels.name());
+    let kind = known.as_ref().map_or(MetricKind::Unknown, |m| m.kind);
+    let given = known.as_ref().map_or("", |m| m.unit.as_str());
+    let unit = look::unit::of(labels.name(), kind, given).into_owned();
+    // Said to be a counter in so many words, or by its name.
+    let kind = if kind == MetricKind::Unknown && kind.is_cumulative(labels.name()) {
+        MetricKind::Counter
+    } else {
+        kind
+    };
+    (kind, unit)
+}
+
+/// How a series is shown: a counter as its rate unless raw values are wanted. The unit is of what is shown.
+pub fn shown_as(kind: MetricKind, name: &str, unit: &str, raw: bool) -> (Mode, String) {
+    match !raw && kind.is_cumulative(name) {
+        true => (Mode::Rate, look::unit::of_rate(unit)),
+        false => (Mode::Raw, unit.to_string()),
+    }
+}

@@ -1,0 +1,271 @@
+//! What all handlers have in common: parameters, answers, errors, headers, and who may ask.
+//! The one place that maps an error's kind to HTTP.
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use query::{ParseError, QueryError};
+use serde_json::{Value as Json, json};
+use stdx::{Error, ErrorKind};
+
+/// Bytes of a form that is posted, at the most.
+const FORM_BYTES_MAX: usize = 4 << 20;
+
+/// An error as the API gives it.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+    position: Option<(usize, usize)>,
+    hint: Option<String>,
+}
+
+/// Result of a handler.
+pub type ApiResult<T = Response> = Result<T, ApiError>;
+
+impl ApiError {
+    /// A parameter that makes no sense.
+    pub fn bad(message: impl Into<String>) -> ApiError {
+        let message = message.into();
+        ApiError { status: StatusCode::BAD_REQUEST, kind: "bad_data", message, position: None, hint: None }
+    }
+
+    /// A parameter whose text does not parse.
+    pub fn parse(parameter: &str, e: ParseError) -> ApiError {
+        let message =
+            format!("invalid parameter {parameter:?}: {}:{}: parse error: {}", e.line, e.column, e.message);
+        ApiError { position: Some((e.start, e.end)), hint: e.hint, ..ApiError::bad(message) }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(e: Error) -> Self {
+        let (status, kind) = match e.kind {
+            ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "bad_data"),
+            ErrorKind::TooLarge => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+            ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "unavailable"),
+            ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            ErrorKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            ErrorKind::Corrupt | ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        ApiError { status, kind, message: e.to_string(), position: None, hint: None }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(e: QueryError) -> Self {
+        let position = e.position.map(|s| (s.start, s.end));
+        let hint = e.hint;
+        let base = ApiError::from(Error::new(e.kind, e.message));
+        // A valid expression that cannot be answered is "execution", as in Prometheus.
+        let (status, kind) = match e.kind {
+            ErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+            _ => (base.status, base.kind),
+        };
+        ApiError { status, kind, position, hint, ..base }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "status": "error", "errorType": self.kind, "error": self.message });
+        if let Some((start, end)) = self.position {
+            body["position"] = json!({ "start": start, "end": end });
+        }
+        if let Some(hint) = self.hint {
+            body["hint"] = Json::String(hint);
+        }
+        let mut response = json_response(self.status, body.to_string());
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// An answer whose body is JSON already.
+pub fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}
+
+/// `{"status":"success","data":...}`.
+pub fn success(data: &Json) -> Response {
+    json_response(StatusCode::OK, format!("{{\"status\":\"success\",\"data\":{data}}}"))
+}
+
+/// Parameters from the URL and, for a posted form, from the body.
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A form that is too long or breaks off.
+    pub async fn read(request: Request) -> ApiResult<Params> {
+        let decode = |bytes: &[u8]| form_urlencoded::parse(bytes).into_owned().collect::<Vec<_>>();
+        let mut pairs = decode(request.uri().query().unwrap_or("").as_bytes());
+        let content_type = header_text(request.headers(), header::CONTENT_TYPE);
+        if request.method() == Method::POST && content_type.starts_with("application/x-www-form-urlencoded") {
+            let body = read_body(request, FORM_BYTES_MAX).await?;
+            // As in Prometheus, the body's value of a name comes first.
+            let mut form = decode(&body);
+            form.append(&mut pairs);
+            pairs = form;
+        }
+        Ok(Params(pairs))
+    }
+
+    /// The first value of a name, if it is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+    }
+
+    /// All values of a name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// An instant in milliseconds.
+    ///
+    /// # Errors
+    /// Names the parameter.
+    pub fn time_ms(&self, name: &str) -> ApiResult<Option<i64>> {
+        let parse = |text: &str| model::time::parse_time_ms(text);
+        self.parsed(name, parse)
+    }
+
+    /// A duration in milliseconds.
+    ///
+    /// # Errors
+    /// Names the parameter.
+    pub fn duration_ms(&self, name: &str) -> ApiResult<Option<i64>> {
+        self.parsed(name, model::time::parse_duration_ms)
+    }
+
+    /// A whole number that is not negative.
+    ///
+    /// # Errors
+    /// Names the parameter.
+    pub fn number(&self, name: &str) -> ApiResult<Option<usize>> {
+        self.parsed(name, |text| text.parse().map_err(|_| format!("{text:?} is not a whole number")))
+    }
+
+    fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> ApiResult<Option<T>> {
+        let value = self.get(name).map(parse).transpose();
+        value.map_err(|e| ApiError::bad(format!("invalid parameter {name:?}: {e}")))
+    }
+
+    /// A parameter that must be there.
+    ///
+    /// # Errors
+    /// Names the parameter.
+    pub fn required<T>(&self, name: &str, value: Option<T>) -> ApiResult<T> {
+        value.ok_or_else(|| ApiError::bad(format!("invalid parameter {name:?}: it is missing")))
+    }
+}
+
+/// A header as text, or "".
+pub fn header_text(headers: &HeaderMap, name: header::HeaderName) -> String {
+    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_string()
+}
+
+/// The whole body, within a limit.
+///
+/// # Errors
+/// 413 past the limit, 400 if the client breaks off.
+pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
+    let too_large = || ApiError {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        ..ApiError::bad(format!("the body is longer than {bytes_max} bytes; send it in smaller parts"))
+    };
+    let length: Option<usize> = header_text(request.headers(), header::CONTENT_LENGTH).parse().ok();
+    if length.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    to_bytes(request.into_body(), bytes_max).await.map_err(|e| {
+        let text = e.to_string();
+        if text.contains("limit") {
+            too_large()
+        } else {
+            ApiError::bad(format!("the body breaks off: {text}"))
+        }
+    })
+}
+
+/// Answers only those who mean this server (a page of another site cannot reach it by a name of its own, nor
+/// write to it from the browser), and adds the headers that keep pages from doing anything unexpected.
+pub async fn guard(request: Request, next: Next) -> Response {
+    let host = header_text(request.headers(), header::HOST);
+    let origin = header_text(request.headers(), header::ORIGIN);
+    let refuse = |text: &str| {
+        let mut e = ApiError::bad(text);
+        e.status = StatusCode::FORBIDDEN;
+        e.into_response()
+    };
+    let mut response = if !host.is_empty() && !is_plain_host(&host) {
+        refuse("this server answers to its address only, not to a name; use the IP address or localhost")
+    } else if request.method() != Method::GET && !origin.is_empty() && !same_origin(&origin, &host) {
+        refuse("a page of another origin may not send this")
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+/// An IP address or `localhost`, with or without a port: what no other site can make its own name resolve to.
+fn is_plain_host(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(""),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+fn same_origin(origin: &str, host: &str) -> bool {
+    origin.split_once("://").is_some_and(|(_, o)| o.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_origins() {
+        for (host, plain) in [
+            ("127.0.0.1:4004", true),
+            ("localhost:4004", true),
+            ("LOCALHOST", true),
+            ("[::1]:4004", true),
+            ("[::1]", true),
+            ("10.0.0.7", true),
+            ("evil.example:4004", false),
+            ("127.0.0.1.evil.example", false),
+            ("localhost.evil.example:80", false),
+            ("[evil]:1", false),
+        ] {
+            assert_eq!(is_plain_host(host), plain, "{host}");
+        }
+        assert!(same_origin("http://127.0.0.1:4004", "127.0.0.1:4004"));
+        assert!(!same_origin("http://evil.example", "127.0.0.1:4004"));
+        assert!(!same_origin("null", "127.0.0.1:4004"));
+    }
+}

@@ -1,0 +1,217 @@
+//! Starts and stops everything: store, recorder, scraping, discovery, upkeep, and the listener, in an order in
+//! which nothing is served before it is there, and nothing is lost on the way out.
+
+use crate::app::App;
+use crate::catalogue::SeriesCatalogue;
+use crate::clock::now_ms;
+use crate::discovery::{Discovery, Surroundings};
+use crate::gate::Gate;
+use crate::host::Host;
+use crate::pace::Pace;
+use crate::scrape::ScrapeManager;
+use crate::settings::Settings;
+use crate::sink::Sink;
+use crate::{api, own};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use stdx::metrics::Registry;
+use stdx::{Error, ErrorKind, Result};
+use store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How often Midwatch records itself.
+const OWN_PERIOD: Duration = Duration::from_secs(5);
+/// How often the store is asked whether something is due.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
+/// How often new series come into the catalogue.
+const CATALOGUE_PERIOD: Duration = Duration::from_millis(500);
+/// How often the catalogue forgets what retention removed.
+const FORGET_PERIOD: Duration = Duration::from_secs(600);
+/// How long open requests may take once the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct Server {
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    host: Option<Host>,
+}
+
+impl Server {
+    /// Starts a server; when this returns, it takes requests.
+    ///
+    /// # Errors
+    /// A sentence that says what to do: the port is in use, the data folder is not ours, locked, read-only ...
+    pub async fn start(settings: Settings) -> Result<Server> {
+        let registry = Registry::default();
+        let (listener, address) = listen(settings.listen).await?;
+        let (data, store_settings, store_registry) =
+            (settings.data.clone(), settings.store.clone(), registry.clone());
+        let store = blocking(move || Store::open(&data, store_settings, &store_registry)).await??;
+        let store = Arc::new(store);
+        let sink = Sink::new(store.clone(), settings.ingest.clone(), registry.clone());
+        let (stop, stopping) = watch::channel(false);
+        let scrape = Arc::new(ScrapeManager::start(
+            settings.scrape.clone(),
+            sink.clone(),
+            &registry,
+            &settings.hostname,
+            stopping.clone(),
+        ));
+        let discovery = settings.discover.clone().map(|d| {
+            let surroundings = Surroundings {
+                own_port: address.port(),
+                hostname: settings.hostname.clone(),
+                proc_root: settings.host.clone().unwrap_or_default().proc_root,
+            };
+            Discovery::start(d, surroundings, scrape.clone(), &registry, stopping.clone())
+        });
+        let started_ms = now_ms();
+        let app = Arc::new(App {
+            gate: Gate::new(settings.query.clone(), &registry),
+            epoch: format!("{started_ms:x}"),
+            catalogue: SeriesCatalogue::default(),
+            pace: Pace::default(),
+            settings,
+            address,
+            store,
+            sink,
+            registry,
+            scrape,
+            discovery,
+            started_ms,
+        });
+        let inside = app.clone();
+        blocking(move || -> Result<()> {
+            let known = inside.store.view().series(&[], i64::MIN, i64::MAX, usize::MAX)?;
+            inside.catalogue.add(&inside.store, &known, now_ms());
+            Ok(())
+        })
+        .await??;
+        let mut tasks = vec![
+            tokio::spawn(serve(listener, app.clone(), stopping.clone())),
+            tokio::spawn(upkeep(app.clone(), stopping.clone())),
+            tokio::spawn(catalogue(app.clone(), stopping.clone())),
+        ];
+        // Without the host's recording nothing is recorded unasked: a store for others' data alone stays that.
+        if app.settings.host.is_some() {
+            tasks.push(tokio::spawn(own_metrics(app.clone(), stopping)));
+        }
+        let host = match app.settings.host.clone() {
+            Some(settings) => Some(Host::start(settings, app.sink.clone(), &app.registry)?),
+            None => None,
+        };
+        Ok(Server { app, stop, tasks, host })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.app.address
+    }
+
+    /// What was found to be wrong with the data at the start, in words.
+    pub fn messages(&self) -> Vec<String> {
+        self.app.store.status().messages
+    }
+
+    /// Takes no more requests, ends those that are open, and closes the store.
+    pub async fn stop(mut self) {
+        let host = self.host.take();
+        let _ = blocking(move || drop(host)).await;
+        let _ = self.stop.send(true);
+        for task in self.tasks.drain(..) {
+            if tokio::time::timeout(STOP_TIMEOUT, task).await.is_err() {
+                // A client that does not read; what it was sent is not our loss.
+                continue;
+            }
+        }
+        // The store's own runtime must not end on a task of this one.
+        let app = self.app;
+        let _ = blocking(move || drop(app)).await;
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Error::new(ErrorKind::Internal, "a part of the program failed inside; this is a bug"))
+}
+
+async fn listen(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr)> {
+    let fail = |e: std::io::Error| {
+        let text = match e.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("{address} is in use by another program; choose another port with --listen")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                format!("no permission to listen on {address}; choose a port above 1023 with --listen")
+            }
+            _ => format!("cannot listen on {address}: {e}"),
+        };
+        Error::new(ErrorKind::Conflict, text)
+    };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(fail)?;
+    let address = listener.local_addr().map_err(fail)?;
+    Ok((listener, address))
+}
+
+async fn serve(listener: tokio::net::TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let router = api::router(app);
+    let stopped = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+}
+
+/// Waits for the period, or until the server stops: then false.
+async fn next(period: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(period) => true,
+        _ = stopping.wait_for(|stop| *stop) => false,
+    }
+}
+
+async fn upkeep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let errors =
+        app.registry.counter("midwatch_store_upkeep_errors_total", "Cuts, merges or removals that failed.");
+    let mut forgotten_ms = now_ms();
+    while next(UPKEEP_PERIOD, &mut stopping).await {
+        let inside = app.clone();
+        let result = blocking(move || {
+            let result = inside.store.maintain(now_ms());
+            inside.pace.read(now_ms(), own::cost().cpu_seconds, inside.sink.accepted());
+            result
+        });
+        if !matches!(result.await, Ok(Ok(()))) {
+            errors.inc();
+        }
+        if now_ms() - forgotten_ms > FORGET_PERIOD.as_millis() as i64 {
+            forgotten_ms = now_ms();
+            let inside = app.clone();
+            let _ = blocking(move || inside.catalogue.forget_removed(&inside.store)).await;
+        }
+    }
+}
+
+async fn catalogue(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    while next(CATALOGUE_PERIOD, &mut stopping).await {
+        let new = app.store.take_new_series();
+        if !new.is_empty() {
+            let inside = app.clone();
+            let _ = blocking(move || inside.catalogue.add(&inside.store, &new, now_ms())).await;
+        }
+    }
+}
+
+async fn own_metrics(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let mut first = true;
+    while next(OWN_PERIOD, &mut stopping).await {
+        // A failure is counted by the sink.
+        if own::record(&app, first).await.is_ok() {
+            first = false;
+        }
+    }
+}
