@@ -176,8 +176,7 @@ await step("the address holds the state: reloading gives the same", async () => 
 await step("keys go over the wall and open a chart", async () => {
   await page.keyboard.press("/");
   await page.keyboard.press("Escape");
-  await page.keyboard.press("Enter");
-  await page.locator("#wall").focus();
+  await page.waitForFunction(() => document.activeElement?.id === "wall");
   await page.keyboard.press("j");
   await page.waitForFunction(() => document.getElementById("wall").getAttribute("aria-activedescendant"));
   await page.keyboard.press("Enter");

@@ -39,9 +39,18 @@ function toPage(page: Page): () => void {
 }
 
 function searchFocus(): void {
-  if (!onLook()) openPage("look");
+  if (searchBox.value) {
+    // At once: the next letter may be typed already.
+    searchBox.value.select();
+    return;
+  }
+  openPage("look");
   // The box comes with the page.
-  requestAnimationFrame(() => searchBox.value?.select());
+  const stop = searchBox.subscribe((box) => {
+    if (!box) return;
+    box.select();
+    queueMicrotask(() => stop());
+  });
 }
 
 async function copyLink(): Promise<void> {

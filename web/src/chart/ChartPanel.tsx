@@ -2,7 +2,7 @@
  * The large chart of one or several series: plot, legend, labels, earlier periods, and why a number may be missing.
  * Must never keep what is chosen here anywhere but in the view.
  */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api/client";
 import { clockTime, dayText, isoText, zoneOf } from "../format/time";
 import { unitName } from "../format/units";
@@ -35,7 +35,7 @@ function filterTo(name: string, value: string): void {
 function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => void }) {
   const host = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const watch = new ResizeObserver(() => {
       // The observer may speak once more after the panel is gone.
       if (host.current) setSize({ width: host.current.clientWidth, height: host.current.clientHeight });

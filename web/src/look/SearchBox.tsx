@@ -68,8 +68,8 @@ export function SearchBox() {
       take(offered[chosen]!.text);
     } else if (e.key === "Escape") {
       e.preventDefault();
+      // The words stay: to lose a search by one key too many would be cruel.
       if (offered.length > 0) setOpen(false);
-      else if (q !== "") write("");
       else toWall();
     }
     e.stopPropagation();

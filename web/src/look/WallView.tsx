@@ -3,7 +3,7 @@
  * list for screen readers. Must never paint; the controller does.
  */
 import { effect } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { clockTime, isoText, zoneOf } from "../format/time";
 import { formatValue } from "../format/units";
 import { go, live, restored, span, TILE_POINTS, tick, view } from "../state/app";
@@ -197,18 +197,15 @@ interface Spoken {
 
 /** The tiles in sight in words. */
 function spokenTiles(w: Wall): Spoken[] {
-  return w
-    .inSight()
-    .slice(0, 400)
-    .map((index) => {
-      const kept = w.keptAt(index);
-      const face = w.faceAt(index);
-      const text =
-        kept && face
-          ? `${face.title} ${face.sub}: ${formatValue(kept.tile.last, kept.tile.unit)}`
-          : "loading";
-      return { index, text };
-    });
+  const seen = w.inSight().slice(0, 400);
+  if (w.cursor >= 0 && !seen.includes(w.cursor)) seen.push(w.cursor);
+  return seen.map((index) => {
+    const kept = w.keptAt(index);
+    const face = w.faceAt(index);
+    const text =
+      kept && face ? `${face.title} ${face.sub}: ${formatValue(kept.tile.last, kept.tile.unit)}` : "loading";
+    return { index, text };
+  });
 }
 
 export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => void; onLoaded: () => void }) {
@@ -219,8 +216,8 @@ export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => voi
   const [spoken, setSpoken] = useState<Spoken[]>([]);
   const [cursor, setCursor] = useState(-1);
 
-  // Dependencies: the wall is built once, when the page is shown.
-  useEffect(() => {
+  // The wall is built once, when the page is shown, and ends before its elements are gone.
+  useLayoutEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const w = new Wall(box.current!, space.current!, canvas.current!, {
       anchor: (at) => go({ at }, "replace"),
