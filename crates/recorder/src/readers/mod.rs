@@ -136,7 +136,7 @@ const OWN: &[Reference] = &[
         "",
         &[],
         "",
-        "Things not recorded because a limit was reached.",
+        "Things not recorded because a limit was reached, counted at each reading.",
     ),
     gauge("midwatch_recorder_samples", "", &[], "", "Samples of one reading of the host."),
     gauge("midwatch_recorder_files", "", &[], "", "Files read for one reading of the host."),
