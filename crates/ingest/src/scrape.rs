@@ -132,6 +132,15 @@ impl ScrapeCache {
     /// # Errors
     /// As [`crate::exposition::decode`]; nothing of the body is kept then: treat the target as down.
     pub fn scrape(&mut self, body: &[u8], scrape: Scrape<'_>) -> Result<Scraped> {
+        self.scrape_up_to(body, scrape, 0)
+    }
+
+    /// As [`ScrapeCache::scrape`], and fails when relabelling leaves more than `kept_max` samples; 0 is no limit.
+    ///
+    /// # Errors
+    /// As [`ScrapeCache::scrape`], and `TooLarge` for more than `kept_max` samples. Nothing of the body is kept
+    /// then, and [`ScrapeCache::stale_all`] marks what was alive before, nothing else.
+    pub fn scrape_up_to(&mut self, body: &[u8], scrape: Scrape<'_>, kept_max: u64) -> Result<Scraped> {
         let limits = scrape.limits;
         if body.len() > limits.decoded_bytes_max {
             let message = format!("the answer is larger than {} bytes", limits.decoded_bytes_max);
@@ -154,6 +163,10 @@ impl ScrapeCache {
         }
         let mut out = collector.out;
         out.samples_kept = out.decoded.batch.samples.len() as u64;
+        if kept_max > 0 && out.samples_kept > kept_max {
+            let message = format!("{} samples, more than the limit of {kept_max} (sample_limit)", out.samples_kept);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
         self.settle(scrape.at_ms, &mut out);
         Ok(out)
     }
