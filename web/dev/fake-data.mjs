@@ -98,7 +98,7 @@ export function makeSeries(count) {
   out.push(
     cell(
       { title: "shop", kind: "service", parent: "" },
-      "web_probe_total",
+      "web_test_total",
       { label: "<img src=x onerror=alert(1)>", job: "shop" },
       "counter",
       "/s",
