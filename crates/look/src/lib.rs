@@ -6,7 +6,7 @@
 
 pub mod catalogue;
 pub mod entity;
-//pub mod home;
+pub mod home;
 mod index;
 pub mod natural;
 pub mod query;
