@@ -2,6 +2,8 @@
  * The small charts of the wall: asked for in batches when they come into sight, given up when they are scrolled past,
  * kept while they are likely to be seen again. Must never ask for what is not wanted, and never hold more than its limit.
  */
+
+import { sameLabels } from "../state/selector";
 import { api, isAbort } from "./client";
 import type { Tile } from "./types";
 
@@ -60,6 +62,8 @@ export class TileStore {
   constructor(
     private readonly changed: () => void,
     private readonly failed: (e: unknown) => void,
+    /** An id names another series than before: the server was restarted, and all must be found anew. */
+    private readonly strange: () => void = () => undefined,
     private readonly fetch: Fetcher = fromServer,
     private readonly keptMax = KEPT_MAX,
   ) {}
@@ -110,6 +114,11 @@ export class TileStore {
     this.absent.clear();
   }
 
+  private isOther(tile: Tile): boolean {
+    const before = this.kept.get(tile.id)?.tile;
+    return before !== undefined && (before.metric !== tile.metric || !sameLabels(before.labels, tile.labels));
+  }
+
   private touch(id: number): void {
     const k = this.kept.get(id);
     if (!k) return;
@@ -138,6 +147,10 @@ export class TileStore {
     try {
       const tiles = await this.fetch(frame, ids, batch.stop.signal);
       if (!this.batches.delete(batch)) return;
+      if (tiles.some((t) => this.isOther(t))) {
+        this.strange();
+        return;
+      }
       for (const tile of tiles) {
         batch.ids.delete(tile.id);
         this.kept.delete(tile.id);

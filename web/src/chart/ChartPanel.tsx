@@ -16,7 +16,7 @@ import { Failure, Loading, Notice } from "../ui/notice";
 import { type Merged, merge } from "./data";
 import { Legend } from "./Legend";
 import { chartError, facts, shown, startLoading } from "./load";
-import { plot } from "./plot";
+import { type Plot as PlotHandle, plot } from "./plot";
 import { copyPromql, promql } from "./steps";
 import { Why } from "./Why";
 
@@ -46,27 +46,32 @@ function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => 
   const epoch = colourEpoch.value;
   const gaps = view.value.open.length === 1 ? (facts.value?.gaps ?? []) : [];
   const span = shown.value?.span;
+  const drawn = useRef<PlotHandle | null>(null);
+  useLayoutEffect(
+    () => () => {
+      drawn.current?.destroy();
+      drawn.current = null;
+    },
+    [],
+  );
   // Dependencies: a change of colours draws anew.
-  useEffect(() => {
-    if (size.width < 50 || size.height < 50 || !span) return;
-    const u = plot(
-      host.current!,
-      {
-        data,
-        from: span.from / 1000,
-        to: span.to / 1000,
-        gaps,
-        colours: {
-          text: colour("--muted"),
-          grid: colour("--grid"),
-          gap: colour("--gap"),
-          lines: lineColours(),
-        },
-        ...size,
-      },
-      { zoom: (from, to) => go({ range: between(from, to) }), point: onPoint },
-    );
-    return () => u.destroy();
+  useLayoutEffect(() => {
+    if (size.width < 50 || size.height < 50 || !span || !host.current) return;
+    const colours = {
+      text: colour("--muted"),
+      grid: colour("--grid"),
+      gap: colour("--gap"),
+      lines: lineColours(),
+    };
+    const input = { data, from: span.from / 1000, to: span.to / 1000, gaps, colours, ...size };
+    if (drawn.current?.update(input)) return;
+    drawn.current?.destroy();
+    drawn.current = plot(host.current, input, {
+      zoom: (from, to) => go({ range: between(from, to) }),
+      point: onPoint,
+    });
+  }, [data, size, epoch, gaps, span]);
+  return () => u.destroy();
   }, [data, size, epoch, gaps, span]);
   return (
     <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />

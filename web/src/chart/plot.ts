@@ -186,17 +186,32 @@ function touchDrag(u: uPlot, zoom: (from: number, to: number) => void): void {
   u.over.addEventListener("pointercancel", end);
 }
 
+/** What must be the same for new data to go into the same plot. */
+function shapeOf(input: PlotInput): string {
+  const lines = input.data.lines.map((l) => [l.selector, l.name, l.unit, l.colour, l.offset]);
+  const points = input.data.columns.map((c) => lonely(c.avg));
+  return JSON.stringify([lines, points, input.colours, input.width, input.height]);
+}
+
+export interface Plot {
+  /** Shows other data; false when it needs a new plot. */
+  update: (input: PlotInput) => boolean;
+  destroy: () => void;
+}
+
 /** Draws into `host`, which must be empty. */
-export function plot(host: HTMLElement, input: PlotInput, events: PlotEvents): uPlot {
-  const made = series(input);
+export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): Plot {
+  let input = first;
+  const shape = shapeOf(first);
+  const made = series(first);
   const zoom = (from: number, to: number): void => events.zoom(from * 1000, to * 1000);
   const options: uPlot.Options = {
-    width: input.width,
-    height: input.height,
+    width: first.width,
+    height: first.height,
     series: made.series,
     bands: made.bands,
-    axes: axes(input),
-    scales: { ...scales(input.data), x: { time: false, range: [input.from, input.to] } },
+    axes: axes(first),
+    scales: { ...scales(first.data), x: { time: false, range: () => [input.from, input.to] } },
     legend: { show: false },
     padding: [10, 12, 0, 0],
     cursor: {
@@ -219,5 +234,14 @@ export function plot(host: HTMLElement, input: PlotInput, events: PlotEvents): u
       ready: [(u) => touchDrag(u, zoom)],
     },
   };
-  return new uPlot(options, made.columns, host);
+  const u = new uPlot(options, made.columns, host);
+  return {
+    update: (next) => {
+      if (shapeOf(next) !== shape) return false;
+      input = next;
+      u.setData(series(next).columns);
+      return true;
+    },
+    destroy: () => u.destroy(),
+  };
 }

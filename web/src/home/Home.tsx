@@ -2,6 +2,7 @@
  * The first page: is everything that I care about fine? One line and one row of tiles for each thing that was found.
  * Must never judge: the server does, and says why.
  */
+import { useEffect } from "preact/hooks";
 import { api } from "../api/client";
 import type { HomeTile, Subject } from "../api/types";
 import { clockTime, zoneOf } from "../format/time";
@@ -56,6 +57,10 @@ function SubjectRow({ subject }: { subject: Subject }) {
 
 export function Home() {
   const { data, error, at, again } = usePoll((signal) => api.home(signal), EVERY_MS);
+  const headline = data?.headline;
+  useEffect(() => {
+    if (headline) document.title = `${headline} – Midwatch`;
+  }, [headline]);
   if (data === null) {
     return (
       <main class="page">

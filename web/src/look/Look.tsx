@@ -9,7 +9,7 @@ import { formatCount } from "../format/units";
 import { go, view } from "../state/app";
 import { Failure, Loading, Notice } from "../ui/notice";
 import { SearchBox } from "./SearchBox";
-import { findError, finding, found, foundMs, searchAgain, startSearching } from "./state";
+import { findError, finding, found, foundMs, searchAgain, startSearching, wallFailed } from "./state";
 import { WallView } from "./WallView";
 
 function Count() {
@@ -106,6 +106,10 @@ export function Look() {
   const v = view.value;
   const f = found.value;
   const error = findError.value ?? failed;
+  const onFailed = (e: unknown): void => {
+    setFailed(e);
+    wallFailed.value = true;
+  };
   const nothing = f !== null && f.ids.length === 0;
   const e = error instanceof ApiError ? error : null;
   return (
@@ -154,7 +158,7 @@ export function Look() {
         {f === null && error === null && <Loading what="series" />}
         {nothing && <Empty />}
         <div class={f !== null && !nothing ? "wall-holder" : "wall-holder hidden"}>
-          <WallView onFailed={setFailed} onLoaded={() => setFailed(null)} />
+          <WallView onFailed={onFailed} onLoaded={() => setFailed(null)} />
         </div>
       </div>
       {v.open.length > 0 && <ChartPanel />}

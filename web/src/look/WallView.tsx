@@ -11,7 +11,7 @@ import { between } from "../state/range";
 import { colour, colourEpoch, lineColours } from "../state/theme";
 import { hit } from "./layout";
 import { acrossTile, type Palette, slotAt } from "./paint";
-import { found, foundFor, wall } from "./state";
+import { found, foundFor, searchAgain, wall } from "./state";
 import { groupKey, Wall } from "./wall";
 
 function readPalette(): Palette {
@@ -232,6 +232,7 @@ export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => voi
         }, 150);
       },
       failed: onFailed,
+      strange: searchAgain,
       loaded: onLoaded,
     });
     w.restore(view.peek().at);

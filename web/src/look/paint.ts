@@ -201,7 +201,8 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: nu
   ctx.font = `600 13px ${FONT}`;
   const value = formatValue(shown, tile.unit);
   const valueWidth = ctx.measureText(value).width;
-  ctx.fillStyle = shown === null ? p.muted : p.text;
+  // A series that has ended must not look as if it were so now.
+  ctx.fillStyle = shown === null || (at === null && ended(tile.values)) ? p.muted : p.text;
   ctx.fillText(value, x + PAD, y + 34);
   ctx.font = `11px ${FONT}`;
   ctx.fillStyle = p.muted;
@@ -209,6 +210,11 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: nu
   ctx.fillText(sub, x + w - PAD - ctx.measureText(sub).width, y + 34);
   spark(ctx, s, kept, x + PAD, y + CHART_TOP, room, h - CHART_TOP - CHART_BOTTOM);
   marks(ctx, s, index, kept, x + PAD, y + CHART_TOP, room, h - CHART_TOP - CHART_BOTTOM);
+}
+
+/** Whether the last slots hold nothing: one or two may be merely not filled yet. */
+function ended(values: readonly (number | null)[]): boolean {
+  return values.length > 4 && values.slice(-4).every((v) => v === null);
 }
 
 export const slotAt = (across: number, slots: number): number =>

@@ -11,6 +11,8 @@ import type { Wall } from "./wall";
 
 export const found = signal<Found | null>(null);
 export const findError = signal<unknown>(null);
+/** The wall could not load: search again soon, which tells whether the server is another. */
+export const wallFailed = signal(false);
 export const finding = signal(false);
 /** The wait for the answer as this browser saw it, milliseconds. */
 export const foundMs = signal(0);
@@ -50,6 +52,7 @@ async function search(key: string): Promise<void> {
     foundFor.value = key;
     found.value = answer;
     findError.value = null;
+    wallFailed.value = false;
   } catch (e) {
     if (isAbort(e)) return;
     findError.value = e;
@@ -89,7 +92,7 @@ export function startSearching(): () => void {
     tick.value;
     if (!live.value) return;
     untracked(() => {
-      const due = findError.peek() ? 3000 : AGAIN_MS;
+      const due = findError.peek() || wallFailed.peek() ? 3000 : AGAIN_MS;
       if (lastAt === 0 || performance.now() - lastAt < due || underway) return;
       lastAt = performance.now();
       void search(searchKey());

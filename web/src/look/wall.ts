@@ -29,6 +29,8 @@ export interface WallEvents {
   /** Something a person may want to read changed: hover, cursor, tiles in sight. */
   readout: () => void;
   failed: (e: unknown) => void;
+  /** What was found is not what the server has now. */
+  strange: () => void;
   loaded: () => void;
 }
 
@@ -45,6 +47,8 @@ export class Wall {
   focused = false;
   stale = false;
 
+  /** After a failure numbers may mean other series: nothing is asked for until all was found again. */
+  private distrusted = false;
   private keys: string[] = [];
   private shut: ReadonlySet<string> = new Set();
   private faces = new Map<number, Face>();
@@ -75,8 +79,13 @@ export class Wall {
       },
       (e) => {
         this.stale = true;
+        this.distrusted = true;
         this.events.failed(e);
         this.repaint();
+      },
+      () => {
+        this.distrusted = true;
+        this.events.strange();
       },
     );
   }
@@ -84,6 +93,7 @@ export class Wall {
   /** New results of a search. `top` = it is another search, so begin at its top. */
   setFound(found: Found, top: boolean): void {
     const before = this.found;
+    this.distrusted = false;
     if (before && before.epoch !== found.epoch) {
       this.store.clear();
       this.faces.clear();
@@ -187,7 +197,7 @@ export class Wall {
   private wantNow(): void {
     this.lastWant = performance.now();
     const { frame, found } = this;
-    if (!frame || !found || this.height === 0) return;
+    if (!frame || !found || this.height === 0 || this.distrusted) return;
     const top = this.box.scrollTop;
     const down = top >= this.lastTop;
     this.lastTop = top;

@@ -8,9 +8,9 @@ import { MidwatchPage } from "../pages/MidwatchPage";
 import { TargetsPage } from "../pages/TargetsPage";
 import { Help } from "../palette/Help";
 import { PaletteBox } from "../palette/PaletteBox";
-import { message, openPage, overlay, view } from "../state/app";
+import { lastLook, message, openPage, overlay, view } from "../state/app";
 import { isDark, setTheme, theme } from "../state/theme";
-import { PATHS, type Page, parseUrl } from "../state/url";
+import { PATHS, type Page, parseUrl, toUrl } from "../state/url";
 import { RangeControl } from "./RangeControl";
 
 const PAGES: readonly { page: Page; title: string }[] = [
@@ -21,6 +21,14 @@ const PAGES: readonly { page: Page; title: string }[] = [
 ];
 
 const SHOWS = { home: Home, look: Look, targets: TargetsPage, midwatch: MidwatchPage };
+
+/** Look leads back to how it was left; from Look itself, to all of it. */
+function hrefOf(page: Page): string {
+  const left = lastLook.value;
+  return page === "look" && left && view.value.page !== "look"
+    ? toUrl({ ...left, range: view.value.range })
+    : PATHS[page];
+}
 
 function Mark() {
   return (
@@ -40,7 +48,7 @@ function Bar() {
       </a>
       <nav aria-label="Pages">
         {PAGES.map((p) => (
-          <a key={p.page} href={PATHS[p.page]} aria-current={p.page === page ? "page" : undefined}>
+          <a key={p.page} href={hrefOf(p.page)} aria-current={p.page === page ? "page" : undefined}>
             {p.title}
           </a>
         ))}

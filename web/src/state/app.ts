@@ -53,9 +53,13 @@ export function settleAddress(): void {
   if (url !== location.pathname + location.search) history.replaceState(null, "", url);
 }
 
+/** How Look was left, so that its name in the bar leads back there. */
+export const lastLook = signal<ViewState | null>(null);
+
 /** Another page, keeping the time range only. */
 export function openPage(page: Page, change: Partial<ViewState> = {}): void {
   settleAddress();
+  if (view.value.page === "look") lastLook.value = page === "look" ? null : view.value;
   go({ ...defaults(page), range: view.value.range, ...change }, "push");
 }
 

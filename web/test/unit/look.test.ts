@@ -163,7 +163,11 @@ function slowServer() {
     new Promise<Tile[]>((done, fail) => {
       signal.addEventListener("abort", () => fail(new DOMException("", "AbortError")));
       const answer = (unknown: number[] = []) =>
-        done(ids.filter((id) => !unknown.includes(id)).map((id) => ({ id }) as Tile));
+        done(
+          ids
+            .filter((id) => !unknown.includes(id))
+            .map((id) => ({ id, metric: `m${id}`, labels: {} }) as Tile),
+        );
       asked.push({ ids, signal, answer });
     });
   return { asked, fetch };
@@ -172,6 +176,7 @@ function slowServer() {
 test("tiles: asked once, kept, and asked again for another moment", async () => {
   const { asked, fetch } = slowServer();
   const store = new TileStore(
+    () => undefined,
     () => undefined,
     () => undefined,
     fetch,
@@ -197,6 +202,7 @@ test("tiles: what is scrolled past is given up, and the oldest are forgotten", a
   const store = new TileStore(
     () => undefined,
     () => undefined,
+    () => undefined,
     fetch,
     3,
   );
@@ -216,6 +222,7 @@ test("tiles: what is scrolled past is given up, and the oldest are forgotten", a
 test("tiles: at most three batches at once, in the order wanted", async () => {
   const { asked, fetch } = slowServer();
   const store = new TileStore(
+    () => undefined,
     () => undefined,
     () => undefined,
     fetch,
@@ -242,9 +249,10 @@ test("tiles: a failure is told, and is no end", async () => {
   const store = new TileStore(
     () => undefined,
     (e) => failures.push(e),
+    () => undefined,
     async (_f, ids) => {
       if (broken) throw new Error("down");
-      return ids.map((id) => ({ id }) as Tile);
+      return ids.map((id) => ({ id, metric: `m${id}`, labels: {} }) as Tile);
     },
   );
   store.want([1], frame(1));
@@ -256,4 +264,22 @@ test("tiles: a failure is told, and is no end", async () => {
   assert.equal(store.peek(1)?.tile.id, 1);
   store.clear();
   assert.equal(store.size, 0);
+});
+
+test("tiles: an id that names another series is no answer", async () => {
+  let metric = "a";
+  let strange = 0;
+  const store = new TileStore(
+    () => undefined,
+    () => undefined,
+    () => strange++,
+    async (_f, ids) => ids.map((id) => ({ id, metric, labels: {} }) as Tile),
+  );
+  store.want([1], frame(1));
+  await settle();
+  metric = "b";
+  store.want([1], frame(2));
+  await settle();
+  assert.equal(strange, 1);
+  assert.equal(store.peek(1)?.tile.metric, "a", "the wall keeps what it knows until all is found anew");
 });
