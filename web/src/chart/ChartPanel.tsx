@@ -71,8 +71,6 @@ function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => 
       point: onPoint,
     });
   }, [data, size, epoch, gaps, span]);
-  return () => u.destroy();
-  }, [data, size, epoch, gaps, span]);
   return (
     <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />
   );
