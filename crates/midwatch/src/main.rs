@@ -1,2 +1,82 @@
-//! Entry point.
-fn main() {}
+//! The program: command line, configuration file, and what a person reads on a terminal. What Midwatch does is in the
+//! crates below; this one must never hold a decision of theirs.
+
+mod cli;
+mod config;
+mod serve;
+#[cfg(test)]
+mod testing;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command, ConfigCommand, Shell};
+use config::problems::Severity;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(say_panic));
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("midwatch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
+        Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
+        Command::Config(ConfigCommand::Explain { name, .. }) => {
+            print(&config::explain::text(name.as_deref()).map_err(anyhow::Error::msg)?)
+        }
+        Command::Completions { shell } => print(&completions(shell)),
+        _ => anyhow::bail!("this command is still being written"),
+    }
+}
+
+/// Says all that is wrong with a configuration file.
+fn check(file: &Path) -> ExitCode {
+    let (config, problems) = config::load(file);
+    problems.iter().for_each(|p| eprintln!("{p}"));
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    if errors > 0 {
+        eprintln!("{}: {}", file.display(), serve::errors_in_words(errors));
+        return ExitCode::FAILURE;
+    }
+    let warnings = if problems.is_empty() { "" } else { ", with what is named above left out" };
+    println!("{}: good{warnings}; {} scrape jobs", file.display(), config.scrape.len());
+    ExitCode::SUCCESS
+}
+
+fn completions(shell: Shell) -> String {
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "midwatch", &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// To standard output; that somebody stops reading (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(anyhow::anyhow!("cannot write: {e}")),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Short, with what to do; a panic of one task does not end the program.
+fn say_panic(info: &std::panic::PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text =
+        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|s| &**s));
+    let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+    eprintln!("midwatch: a bug: {}{place}. Please report it with this line.", text.unwrap_or("unknown"));
+}

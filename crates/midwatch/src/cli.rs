@@ -1,0 +1,243 @@
+//! The command line: what can be asked for, with help and examples. It must never do anything.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Where a running Midwatch answers by default.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:4004";
+
+/// Records everything this machine does, keeps it, and makes looking around effortless.
+#[derive(Debug, Parser)]
+#[command(name = "midwatch", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  midwatch serve                       record this machine; look at it on http://127.0.0.1:4004
+  midwatch top                         the same machine on a terminal, over ssh
+  midwatch query 'node_load1' --plot   one number, as a chart of the last hour
+
+Each command has examples of its own: midwatch query --help")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Record this machine, scrape services, keep it all, and answer on HTTP
+    #[command(after_help = "\
+Examples:
+  midwatch serve
+  midwatch serve --data /var/lib/midwatch --retention 90d --retention-size 100GiB
+  midwatch serve --config midwatch.toml
+  midwatch serve --config prometheus.yml --no-host --no-discover
+
+Flags go before the configuration file. `midwatch config explain` lists all settings.
+Ctrl-C stops it after what it has is safe; a second Ctrl-C stops it at once, and loses nothing acknowledged.")]
+    Serve(ServeArgs),
+    /// Ask a running Midwatch in PromQL
+    #[command(after_help = "\
+Examples:
+  midwatch query 'node_load1'
+  midwatch query 'rate(node_network_receive_bytes_total[1m])' --range 6h --plot
+  midwatch query 'topk(5, process_memory_usage_bytes)' --at 2026-03-04T05:06:07Z
+  midwatch query 'up == 0' | jq '.data.result[].metric.instance'
+
+A table on a terminal; into a pipe, the JSON of Prometheus's HTTP API. NO_COLOR=1 turns colours off.
+It fails with 1 when the query fails, and not when it finds nothing.")]
+    Query(QueryArgs),
+    /// This machine and what is busy on it, on a terminal, every second
+    #[command(after_help = "\
+Examples:
+  midwatch top
+  midwatch top --sort memory
+  ssh -t db-7 midwatch top
+
+Keys: q quits, s sorts processes by the next measure, ? helps. It reads from a running `midwatch serve`.")]
+    Top(TopArgs),
+    /// Check or explain the configuration
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigCommand),
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  midwatch completions bash > /etc/bash_completion.d/midwatch
+  midwatch completions zsh > ~/.zfunc/_midwatch
+  midwatch completions fish > ~/.config/fish/completions/midwatch.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Flags of `serve`. Values are checked by the table of settings, so that flags and file say the same.
+#[derive(Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:4004]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The folder in which everything is kept [default: ./midwatch-data]
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<String>,
+    /// Settings in TOML; or a configuration of Prometheus, if the name ends in .yml or .yaml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Remove samples older than this [default: 30d]
+    #[arg(long, value_name = "DURATION")]
+    pub retention: Option<String>,
+    /// Remove the oldest blocks when all together are larger than this [default: 20GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub retention_size: Option<String>,
+    /// Do not record this machine
+    #[arg(long)]
+    pub no_host: bool,
+    /// Do not look for services that expose metrics
+    #[arg(long)]
+    pub no_discover: bool,
+    /// Listen where other machines can reach it, although there is no password and no TLS
+    #[arg(long)]
+    pub insecure_listen: bool,
+}
+
+/// Flags of `query`.
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The query
+    #[arg(value_name = "PROMQL")]
+    pub promql: String,
+    /// Over this time until now (or --at), rather than at one instant
+    #[arg(long, value_name = "DURATION")]
+    pub range: Option<String>,
+    /// Time between two values of a range [default: fits the range]
+    #[arg(long, value_name = "DURATION")]
+    pub step: Option<String>,
+    /// The instant, or the end of the range: seconds since 1970, or RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Draw a chart; without --range, of the last hour
+    #[arg(long, conflicts_with = "json")]
+    pub plot: bool,
+    /// Print JSON on a terminal too
+    #[arg(long)]
+    pub json: bool,
+    /// The Midwatch to ask
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub url: String,
+}
+
+/// Flags of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The Midwatch to ask
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub url: String,
+    /// Sort processes by this at first
+    #[arg(long, value_enum, default_value_t = SortBy::Cpu)]
+    pub sort: SortBy,
+}
+
+/// What processes are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// CPU time.
+    Cpu,
+    /// Resident memory.
+    Memory,
+    /// Bytes read from and written to storage.
+    Io,
+}
+
+/// `midwatch config ...`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say everything that is wrong with a configuration file
+    #[command(after_help = "\
+Examples:
+  midwatch config check midwatch.toml
+  midwatch config check prometheus.yml
+
+Exit code 0: it can be used (there may be warnings). 1: it cannot.")]
+    Check {
+        /// midwatch.toml, or a configuration of Prometheus (.yml, .yaml)
+        file: PathBuf,
+    },
+    /// Describe every setting, one setting, or a section
+    #[command(after_help = "\
+Examples:
+  midwatch config explain | less
+  midwatch config explain retention
+  midwatch config explain store")]
+    Explain {
+        /// A setting or section
+        name: Option<String>,
+        /// The whole as a page in Markdown, the keys of Prometheus included
+        #[arg(long, conflicts_with = "name")]
+        markdown: bool,
+    },
+}
+
+/// Shells that completions are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Bash.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_does_something_shows_examples() {
+        fn walk(command: &clap::Command) {
+            let leaf = command.get_subcommands().next().is_none();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!leaf || help.starts_with("Examples:"), "{}", command.get_name());
+            command.get_subcommands().filter(|c| c.get_name() != "help").for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+
+    #[test]
+    fn flags() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        let Ok(Cli { command: Command::Serve(args) }) = parse(
+            "midwatch serve --listen 127.0.0.1:1 --data d --config f --retention 30d --retention-size 20GiB --no-host \
+             --no-discover --insecure-listen",
+        ) else {
+            panic!("serve")
+        };
+        assert!(args.no_host && args.no_discover && args.insecure_listen);
+        assert_eq!(args.retention_size.as_deref(), Some("20GiB"));
+        for good in [
+            "midwatch query up --range 1h --step 10s --plot",
+            "midwatch query up --at 0 --json --url http://127.0.0.1:1",
+            "midwatch top --sort io",
+            "midwatch config check f",
+            "midwatch config explain",
+            "midwatch completions zsh",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "midwatch",
+            "midwatch query",
+            "midwatch query up --plot --json",
+            "midwatch serv",
+            "midwatch config",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The configuration: from files and flags to the server's settings. Only this part of the program knows TOML and
+//! YAML. It must never ignore anything that is written in a file without saying so, and never print a secret.
+
+pub mod explain;
+pub mod problems;
+pub mod prometheus;
+pub mod table;
+mod toml_text;
+mod tree;
+mod values;
+mod yaml;
+
+use problems::{Problem, Problems, did_you_mean};
+use server::ScrapeConfig;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use table::{SECTIONS, SETTINGS, Setting};
+use tree::{Entry, FILE_BYTES_MAX, Node, Value};
+
+/// Everything that can be set, with its defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Also where others can reach it.
+    pub insecure_listen: bool,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Empty: the kernel's.
+    pub hostname: String,
+    /// Files of Prometheus.
+    pub scrape_config_files: Vec<PathBuf>,
+    /// The jobs that those files hold.
+    pub scrape: Vec<ScrapeConfig>,
+    /// The store.
+    pub store: store::Settings,
+    /// Record this machine?
+    pub host_enabled: bool,
+    /// The recorder.
+    pub host: recorder::Settings,
+    /// Look for services?
+    pub discover_enabled: bool,
+    /// How.
+    pub discover: server::DiscoverySettings,
+    /// Limits on what arrives.
+    pub ingest: ingest::Limits,
+    /// Limits on queries.
+    pub query: server::QuerySettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4004)),
+            insecure_listen: false,
+            data: "./midwatch-data".into(),
+            hostname: String::new(),
+            scrape_config_files: Vec::new(),
+            scrape: Vec::new(),
+            store: store::Settings::default(),
+            host_enabled: true,
+            host: recorder::Settings::default(),
+            discover_enabled: true,
+            discover: server::DiscoverySettings::default(),
+            ingest: ingest::Limits::default(),
+            query: server::QuerySettings::default(),
+        }
+    }
+}
+
+/// Reads a configuration file: Prometheus's if its name ends in `.yml` or `.yaml`, else Midwatch's own. Every problem
+/// is in the list; the configuration is to be used only if none of them is an error.
+pub fn load(path: &Path) -> (Config, Vec<Problem>) {
+    let (mut config, mut problems) = (Config::default(), Problems::default());
+    problems.file = path.display().to_string();
+    if is_yaml(path) {
+        config.scrape_config_files = vec![path.into()];
+    } else if let Some(text) = read(path, &mut problems) {
+        read_toml(&text, &mut config, &mut problems);
+        resolve_paths(&mut config, path.parent().unwrap_or(Path::new("")));
+    }
+    for file in config.scrape_config_files.clone() {
+        problems.file = file.display().to_string();
+        let Some(text) = read(&file, &mut problems) else { continue };
+        let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        prometheus::read(&text, &folder, &config.ingest, &mut config.scrape, &mut problems);
+    }
+    (config, problems.list)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
+}
+
+/// The text of a file of a bearable size.
+fn read(path: &Path, problems: &mut Problems) -> Option<String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let result = std::fs::File::open(path).and_then(|f| f.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    if let Err(e) = result {
+        problems.error(0, format!("cannot be read: {e}"));
+        return None;
+    }
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        problems.error(0, format!("is larger than {} MiB; is it the right file?", FILE_BYTES_MAX >> 20));
+        return None;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(e) => {
+            let line =
+                1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+            problems.error(line, "is not UTF-8 text");
+            None
+        }
+    }
+}
+
+fn read_toml(text: &str, config: &mut Config, problems: &mut Problems) {
+    let (root, errors) = toml_text::parse(text);
+    for e in errors {
+        problems.error(e.line, e.what);
+    }
+    let Value::Map(entries) = &root.value else { return };
+    for entry in entries {
+        let section = SECTIONS.iter().find(|(name, _)| !name.is_empty() && *name == entry.key);
+        match (section, &entry.value.value) {
+            (None, _) => read_setting("", entry, config, problems),
+            (Some((name, _)), Value::Map(inside)) => {
+                inside.iter().for_each(|e| read_setting(name, e, config, problems));
+            }
+            (Some((name, _)), _) => {
+                let what = format!("{name} is a section: write [{name}] on a line of its own, then its keys");
+                problems.error(entry.line, what);
+            }
+        }
+    }
+}
+
+fn read_setting(section: &str, entry: &Entry, config: &mut Config, problems: &mut Problems) {
+    let known = |s: &&Setting| s.section_and_key().0 == section;
+    match SETTINGS.iter().filter(known).find(|s| s.section_and_key().1 == entry.key) {
+        Some(setting) => {
+            if let Err(e) = setting.read(config, &entry.value) {
+                problems.error(entry.value.line, format!("{}: {e}", setting.name));
+            }
+        }
+        None => {
+            let what = unknown_setting(section, &entry.key);
+            problems.error(entry.line, what);
+        }
+    }
+}
+
+/// Names the key, and the setting that was probably meant: of the same section first, else of any.
+fn unknown_setting(section: &str, key: &str) -> String {
+    let here = SETTINGS.iter().filter(|s| s.section_and_key().0 == section).map(|s| s.section_and_key().1);
+    let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|n| section.is_empty() && !n.is_empty());
+    let mut hint = did_you_mean(key, here.chain(sections));
+    if hint.is_empty() {
+        let elsewhere = SETTINGS.iter().find(|s| s.section_and_key().1 == key).map(|s| s.section_and_key());
+        hint = match elsewhere {
+            Some(("", _)) => "; it belongs above the first [section]".into(),
+            Some((name, _)) => format!("; it belongs into [{name}]"),
+            None => "; `midwatch config explain` lists all settings".into(),
+        };
+    }
+    let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
+    format!("unknown key {:?}{place}{hint}", key.chars().take(100).collect::<String>())
+}
+
+/// Paths in a file are relative to its folder, wherever the program was started.
+fn resolve_paths(config: &mut Config, folder: &Path) {
+    let defaults = Config::default();
+    if config.data != defaults.data {
+        config.data = folder.join(&config.data);
+    }
+    config.scrape_config_files.iter_mut().for_each(|f| *f = folder.join(&*f));
+}
+
+impl Config {
+    /// Every setting and its value, for the API. There is no secret among them: secrets stand in scrape
+    /// configurations only.
+    pub fn shown(&self) -> Vec<(String, String)> {
+        let mut copy = self.clone();
+        SETTINGS.iter().map(|s| (s.name.to_string(), (s.slot)(&mut copy).show())).collect()
+    }
+
+    /// What the server is told.
+    ///
+    /// # Errors
+    /// A sentence, if others could reach the server and that was not asked for.
+    pub fn into_settings(mut self) -> Result<server::Settings, String> {
+        if !self.listen.ip().is_loopback() && !self.insecure_listen {
+            return Err(format!(
+                "{} can be reached from other machines, and Midwatch asks for no password yet: whoever reaches it \
+                 reads everything and writes samples. Listen on 127.0.0.1:{} and use a tunnel (ssh -L), or say \
+                 --insecure-listen if a firewall or proxy protects it",
+                self.listen,
+                self.listen.port()
+            ));
+        }
+        if self.hostname.is_empty() {
+            self.hostname = kernel_hostname();
+        }
+        let shown = self.shown();
+        let host = recorder::Settings { instance: self.hostname.clone(), ..self.host };
+        Ok(server::Settings {
+            listen: self.listen,
+            data: self.data,
+            store: self.store,
+            host: self.host_enabled.then_some(host),
+            discover: self.discover_enabled.then_some(self.discover),
+            scrape: self.scrape,
+            ingest: self.ingest,
+            query: self.query,
+            hostname: self.hostname,
+            shown,
+        })
+    }
+}
+
+fn kernel_hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".into() } else { name }
+}
+
+/// Targets as they stand in a file that `file_sd_configs` names: JSON, or YAML.
+///
+/// # Errors
+/// A sentence with the line.
+pub fn target_file(text: &str) -> Result<Vec<server::TargetGroup>, String> {
+    let root: Node = yaml::parse(text).map_err(|e| format!("line {}: {}", e.line, e.what))?;
+    let mut problems = Problems::default();
+    let groups = prometheus::target_groups(&root, "", &mut problems);
+    match problems.list.first() {
+        Some(p) => Err(format!("line {}: {}", p.line, p.what)),
+        None => Ok(groups),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! Every setting, one row each: its name, where it lives, its bounds, and what it does. Parsing, defaults, the
+//! reference and what the API shows come from this table and from nowhere else.
+
+use super::Config;
+use super::tree::{Node, Value};
+use super::values;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A setting.
+pub struct Setting {
+    /// As in the file: the section and the key.
+    pub name: &'static str,
+    /// The place of its value.
+    pub slot: fn(&mut Config) -> Slot<'_>,
+    /// The smallest and largest value: milliseconds, bytes or a number.
+    pub bounds: (u64, u64),
+    /// What it does and what changing it costs.
+    pub what: &'static str,
+    /// A value as it is written in the file.
+    pub example: &'static str,
+    /// The flag of `midwatch serve` that goes before it, if there is one.
+    pub flag: &'static str,
+}
+
+/// The place of a value, with the type that it has.
+pub enum Slot<'a> {
+    /// `host:port`.
+    Address(&'a mut SocketAddr),
+    /// A path; a relative one is relative to the configuration file.
+    Path(&'a mut PathBuf),
+    /// Paths.
+    Paths(&'a mut Vec<PathBuf>),
+    /// Any text.
+    Text(&'a mut String),
+    /// `true` or `false`.
+    Switch(&'a mut bool),
+    /// In milliseconds.
+    Duration(Number<'a>),
+    /// In bytes.
+    Size(Number<'a>),
+    /// A number of things.
+    Count(Number<'a>),
+}
+
+/// The numbers that settings are made of.
+pub enum Number<'a> {
+    /// As it is.
+    Signed(&'a mut i64),
+    /// As it is.
+    Unsigned(&'a mut u64),
+    /// As it is.
+    Size(&'a mut usize),
+    /// Seconds, where the slot has milliseconds.
+    Seconds(&'a mut u64),
+}
+
+impl Number<'_> {
+    fn get(&self) -> u64 {
+        match self {
+            Number::Signed(n) => u64::try_from(**n).unwrap_or(0),
+            Number::Unsigned(n) => **n,
+            Number::Size(n) => **n as u64,
+            Number::Seconds(n) => n.saturating_mul(1000),
+        }
+    }
+
+    fn set(&mut self, value: u64) {
+        match self {
+            Number::Signed(n) => **n = i64::try_from(value).unwrap_or(i64::MAX),
+            Number::Unsigned(n) => **n = value,
+            Number::Size(n) => **n = usize::try_from(value).unwrap_or(usize::MAX),
+            Number::Seconds(n) => **n = value / 1000,
+        }
+    }
+}
+
+impl Slot<'_> {
+    /// The type, in words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Slot::Address(_) => "address",
+            Slot::Path(_) => "path",
+            Slot::Paths(_) => "list of paths",
+            Slot::Text(_) => "text",
+            Slot::Switch(_) => "true or false",
+            Slot::Duration(_) => "duration",
+            Slot::Size(_) => "size",
+            Slot::Count(_) => "number",
+        }
+    }
+
+    /// The value as text.
+    pub fn show(&self) -> String {
+        match self {
+            Slot::Address(a) => a.to_string(),
+            Slot::Path(p) => p.display().to_string(),
+            Slot::Paths(list) => list.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+            Slot::Text(t) => (*t).clone(),
+            Slot::Switch(s) => s.to_string(),
+            Slot::Duration(n) => values::show_duration(n.get()),
+            Slot::Size(n) => values::show_size(n.get()),
+            Slot::Count(n) => n.get().to_string(),
+        }
+    }
+
+    /// The value as it is written in the file.
+    pub fn written(&self) -> String {
+        match self {
+            Slot::Paths(list) => format!("{:?}", list),
+            Slot::Switch(_) | Slot::Count(_) => self.show(),
+            _ => format!("{:?}", self.show()),
+        }
+    }
+}
+
+impl Setting {
+    /// Sets it from a place in a file.
+    ///
+    /// # Errors
+    /// A sentence that says what is expected.
+    pub fn read(&self, config: &mut Config, node: &Node) -> Result<(), String> {
+        let mut slot = (self.slot)(config);
+        match (&mut slot, &node.value) {
+            (Slot::Paths(list), Value::List(items)) => {
+                let paths = items.iter().map(|item| item.text().map(PathBuf::from));
+                **list = paths.collect::<Option<_>>().ok_or("expected a list of paths in quotes")?;
+                Ok(())
+            }
+            (Slot::Switch(on), _) => {
+                **on =
+                    node.truth().ok_or_else(|| format!("expected true or false, found {}", node.kind()))?;
+                Ok(())
+            }
+            (_, Value::Scalar { text, .. }) => self.parse(config, text),
+            _ => Err(format!("expected a {} such as {}, found {}", slot.kind(), self.example, node.kind())),
+        }
+    }
+
+    /// Sets it from the text of a flag.
+    ///
+    /// # Errors
+    /// As [`Setting::read`].
+    pub fn parse(&self, config: &mut Config, text: &str) -> Result<(), String> {
+        let bounded = |value: u64, show: fn(u64) -> String| {
+            let (min, max) = self.bounds;
+            if (min..=max).contains(&value) {
+                return Ok(value);
+            }
+            Err(format!("{} is out of bounds; it must be from {} to {}", show(value), show(min), show(max)))
+        };
+        match (self.slot)(config) {
+            Slot::Address(slot) => *slot = address(text)?,
+            Slot::Path(_) | Slot::Text(_) if text.is_empty() => return Err("it must not be empty".into()),
+            Slot::Path(slot) => *slot = text.into(),
+            Slot::Paths(slot) => *slot = vec![text.into()],
+            Slot::Text(slot) => *slot = text.into(),
+            Slot::Switch(slot) => *slot = text.parse().map_err(|_| "expected true or false")?,
+            Slot::Duration(mut n) => n.set(bounded(values::duration_ms(text)?, values::show_duration)?),
+            Slot::Size(mut n) => n.set(bounded(values::size_bytes(text)?, values::show_size)?),
+            Slot::Count(mut n) => n.set(bounded(values::count(text)?, |n| n.to_string())?),
+        }
+        Ok(())
+    }
+
+    /// The bounds as text, or "" where there are none.
+    pub fn show_bounds(&self) -> String {
+        let show = match (self.slot)(&mut Config::default()) {
+            Slot::Duration(_) => values::show_duration,
+            Slot::Size(_) => values::show_size,
+            Slot::Count(_) => |n: u64| n.to_string(),
+            _ => return String::new(),
+        };
+        format!("{} to {}", show(self.bounds.0), show(self.bounds.1))
+    }
+
+    /// The default as it is written in the file.
+    pub fn default(&self) -> String {
+        (self.slot)(&mut Config::default()).written()
+    }
+
+    /// The section (`""` for the top of the file) and the key.
+    pub fn section_and_key(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    named.as_deref().unwrap_or(text).parse().map_err(|_| {
+        format!(
+            "{text:?} is not an address; write an IP address and a port, such as 127.0.0.1:4004 or [::1]:4004"
+        )
+    })
+}
+
+/// The setting of that name.
+pub fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|s| s.name == name)
+}
+
+/// What a section is for.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("", "Where to listen, where to keep the data and for how long, and what else to read."),
+    ("host", "The recorder of this machine: what it reads once a second."),
+    ("discover", "Looking for services on this machine that expose metrics."),
+    ("store", "How samples are kept. Change these for very large or very small machines only."),
+    ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
+    ("query", "Bounds on queries."),
+];
+
+const MS: u64 = 1;
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+const NONE: (u64, u64) = (0, u64::MAX);
+
+macro_rules! row {
+    ($name:literal, $kind:ident $number:ident, $c:ident . $($path:ident).+, $bounds:expr, $example:literal, $what:literal $(, $flag:literal)?) => {
+        Setting {
+            name: $name,
+            slot: |$c| Slot::$kind(Number::$number(&mut $c.$($path).+)),
+            bounds: $bounds,
+            what: $what,
+            example: $example,
+            flag: concat!($($flag)?),
+        }
+    };
+    ($name:literal, $kind:ident, $c:ident . $($path:ident).+, $example:literal, $what:literal $(, $flag:literal)?) => {
+        Setting {
+            name: $name,
+            slot: |$c| Slot::$kind(&mut $c.$($path).+),
+            bounds: NONE,
+            what: $what,
+            example: $example,
+            flag: concat!($($flag)?),
+        }
+    };
+}
+
+/// Every setting, by section, the ones that people change first.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    row!("listen", Address, c.listen, "\"127.0.0.1:4004\"", "Where to listen. An address that other machines can reach is refused unless `insecure_listen` is set.", "--listen"),
+    row!("insecure_listen", Switch, c.insecure_listen, "true", "Listen where other machines can reach it although there is no password and no TLS: whoever reaches it can read everything and write samples.", "--insecure-listen"),
+    row!("data", Path, c.data, "\"/var/lib/midwatch\"", "The folder in which everything is kept. It is made if it is not there.", "--data"),
+    row!("retention", Duration Signed, c.store.retention_ms, (HOUR, 100 * 365 * DAY), "\"90d\"", "Samples older than this are removed, whole blocks at a time. Longer costs disk.", "--retention"),
+    row!("retention_size", Size Unsigned, c.store.blocks_bytes_max, (64 * MIB, 1024 * TIB), "\"20GiB\"", "The oldest blocks are removed when all blocks together are larger than this.", "--retention-size"),
+    row!("hostname", Text, c.hostname, "\"db-7\"", "The name of this machine: the label `instance` of what is recorded here. Empty: the name that the kernel has."),
+    row!("scrape_config_files", Paths, c.scrape_config_files, "[\"prometheus.yml\"]", "Configuration files of Prometheus; their `scrape_configs` are scraped."),
+
+    row!("host.enabled", Switch, c.host_enabled, "false", "Record this machine.", "--no-host"),
+    row!("host.processes_per_measure", Count Size, c.host.processes_per_measure, (0, 10_000), "50", "Processes that are recorded one by one for each measure (CPU, memory, I/O). Each costs about ten series."),
+    row!("host.processes_max", Count Size, c.host.processes_max, (0, 100_000), "500", "The most processes that are recorded one by one, those that listen on a port included."),
+    row!("host.processes_watched_max", Count Size, c.host.processes_watched_max, (0, 1_000_000), "10000", "The most processes that are looked at; more are counted only."),
+    row!("host.process_files_max", Count Size, c.host.process_files_max, (0, 100_000), "1024", "Files of processes that are kept open. Each saves some 5 us a second and counts against this program's limit of open files."),
+    row!("host.cgroups_max", Count Size, c.host.cgroups_max, (0, 100_000), "1000", "The most control groups that are recorded."),
+    row!("host.cgroup_files_max", Count Size, c.host.cgroup_files_max, (0, 100_000), "256", "Files of control groups that are kept open, as `host.process_files_max`."),
+    row!("host.things_max", Count Size, c.host.things_max, (1, 100_000), "2048", "The most things of each other kind: disks, interfaces, mount points, interrupts."),
+    row!("host.slow_period", Duration Seconds, c.host.slow_seconds, (SECOND, HOUR), "\"10s\"", "How often to read what changes seldom: interrupts, sockets, the list of control groups. Whole seconds."),
+    row!("host.remote_filesystems", Switch, c.host.remote_filesystems, "true", "Also ask file systems of other machines (NFS, CIFS) for their space. Such a call can hang."),
+    row!("host.proc_root", Path, c.host.proc_root, "\"/host/proc\"", "Where procfs is mounted; another folder in a container."),
+    row!("host.sys_root", Path, c.host.sys_root, "\"/host/sys\"", "Where sysfs is mounted; another folder in a container."),
+
+    row!("discover.enabled", Switch, c.discover_enabled, "false", "Ask the listening ports of this machine for metrics once, and scrape those that answer.", "--no-discover"),
+    row!("discover.scrape_interval", Duration Unsigned, c.discover.scrape_interval_ms, (SECOND, DAY), "\"15s\"", "How often to scrape what was found."),
+    row!("discover.period", Duration Unsigned, c.discover.period_ms, (SECOND, DAY), "\"1m\"", "How often to look for new listening ports."),
+    row!("discover.retry_after", Duration Unsigned, c.discover.retry_after_ms, (MINUTE, 365 * DAY), "\"1d\"", "How long a port that did not answer with metrics is left alone."),
+    row!("discover.probe_timeout", Duration Unsigned, c.discover.probe_timeout_ms, (100 * MS, MINUTE), "\"5s\"", "How long the first request to a port may take."),
+    row!("discover.probe_size_max", Size Size, c.discover.probe_bytes_max, (KIB, 16 * MIB), "\"128KiB\"", "How much of the first answer is read to see whether it is metrics."),
+    row!("discover.ports_max", Count Size, c.discover.ports_max, (1, 65_536), "1024", "The most ports that are remembered."),
+
+    row!("store.head_age", Duration Signed, c.store.head_age_ms, (MINUTE, 7 * DAY), "\"4h\"", "Recent samples are cut into a block when the oldest is this old. Longer compresses slow series better, and costs memory and a longer start."),
+    row!("store.head_memory", Size Size, c.store.head_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when they take this much memory."),
+    row!("store.wal_size", Size Unsigned, c.store.wal_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when their write-ahead log is this long."),
+    row!("store.series_max", Count Size, c.store.series_max, (1_000, 1_000_000_000), "10000000", "The most series at one time; a sample of one more is refused."),
+    row!("store.index_memory", Size Size, c.store.index_bytes_max, (MIB, TIB), "\"1GiB\"", "The most memory for indexes of blocks between queries."),
+    row!("store.metadata_max", Count Size, c.store.metadata_max, (1_000, 10_000_000), "200000", "The most metrics whose type and help text are kept."),
+    row!("store.queue_batches_max", Count Size, c.store.queue_batches_max, (1, 65_536), "512", "How many batches may wait to be written; more are refused as busy."),
+    row!("store.merge_blocks", Count Size, c.store.merge_blocks, (2, 64), "8", "How many blocks of one size are merged into a larger one."),
+    row!("store.merge_size", Size Unsigned, c.store.merge_bytes_max, (MIB, TIB), "\"512MiB\"", "Merging stops at blocks of this size."),
+
+    row!("ingest.labels_per_series_max", Count Size, c.ingest.labels_per_series_max, (2, 1_024), "100", "Labels of one series, its name included."),
+    row!("ingest.label_name_size", Size Size, c.ingest.label_name_bytes_max, (16, 8 * KIB), "\"2KiB\"", "The longest label name."),
+    row!("ingest.label_value_size", Size Size, c.ingest.label_value_bytes_max, (64, MIB), "\"8KiB\"", "The longest label value, the metric's name included."),
+    row!("ingest.body_size", Size Size, c.ingest.body_bytes_max, (64 * KIB, GIB), "\"64MiB\"", "The largest request as it comes over the wire."),
+    row!("ingest.decoded_size", Size Size, c.ingest.decoded_bytes_max, (64 * KIB, 4 * GIB), "\"256MiB\"", "The largest request after decompression; checked against the declared size before memory is taken."),
+    row!("ingest.samples_per_request_max", Count Size, c.ingest.samples_per_request_max, (1_000, 100_000_000), "5000000", "Samples of one request. Each costs 24 bytes of memory until it is written."),
+    row!("ingest.series_per_request_max", Count Size, c.ingest.series_per_request_max, (1_000, 100_000_000), "1000000", "Series of one request or of one target."),
+    row!("ingest.metadata_per_request_max", Count Size, c.ingest.metadata_per_request_max, (0, 1_000_000), "50000", "Metrics of one request whose type and help text are kept."),
+    row!("ingest.help_size", Size Size, c.ingest.help_bytes_max, (16, 64 * KIB), "\"2KiB\"", "Longer help texts are cut."),
+    row!("ingest.line_size", Size Size, c.ingest.line_bytes_max, (KIB, 256 * MIB), "\"32MiB\"", "The longest line of a text body."),
+    row!("ingest.future", Duration Signed, c.ingest.future_ms_max, (SECOND, 365 * DAY), "\"1h\"", "How far ahead of this machine's clock a timestamp may be."),
+
+    row!("query.timeout", Duration Unsigned, c.query.timeout_ms, (100 * MS, HOUR), "\"2m\"", "How long one query may take."),
+    row!("query.concurrent_max", Count Size, c.query.concurrent_max, (1, 1_024), "8", "Queries that are evaluated at one time; more wait."),
+    row!("query.waiting_max", Count Size, c.query.waiting_max, (0, 65_536), "256", "Queries that wait at one time; more are refused."),
+    row!("query.samples_max", Count Size, c.query.samples_max, (1_000, 10_000_000_000), "100000000", "Samples that one query may hold in memory, 16 bytes each."),
+    row!("query.series_max", Count Size, c.query.series_max, (100, 1_000_000_000), "5000000", "Series that one selector may find."),
+    row!("query.lookback", Duration Signed, c.query.lookback_ms, (SECOND, 7 * DAY), "\"2m\"", "How long the last sample of a series stands for its value."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_holds_together() {
+        let mut names = std::collections::BTreeSet::new();
+        for s in SETTINGS {
+            assert!(names.insert(s.name), "{} comes twice", s.name);
+            let (section, _) = s.section_and_key();
+            assert!(SECTIONS.iter().any(|(name, _)| *name == section), "{}", s.name);
+            assert!(s.what.ends_with('.') && s.what.len() > 10, "{}", s.name);
+            // The default is within the bounds and is read back as it is shown.
+            let mut config = Config::default();
+            let shown = (s.slot)(&mut config).show();
+            if !shown.is_empty() {
+                assert_eq!(s.parse(&mut config, &shown), Ok(()), "{}", s.name);
+                assert_eq!((s.slot)(&mut config).show(), shown, "{}", s.name);
+            }
+            // The example is read, and changes something.
+            let line = format!("x = {}\n", s.example);
+            let (node, errors) = super::super::toml_text::parse(&line);
+            assert_eq!(errors, [], "{}", s.name);
+            let Value::Map(entries) = node.value else { panic!("a map") };
+            assert_eq!(s.read(&mut config, &entries[0].value), Ok(()), "{}", s.name);
+            let same = [("listen", ""), ("retention_size", "")];
+            let changed = (s.slot)(&mut config).show() != shown;
+            assert!(
+                changed || same.iter().any(|(n, _)| *n == s.name),
+                "the example of {} is its default",
+                s.name
+            );
+        }
+    }
+
+    #[test]
+    fn out_of_bounds_or_of_another_type() {
+        for (name, text, part) in [
+            ("retention", "1s", "from 1h to 100y"),
+            ("retention_size", "1MiB", "from 64MiB"),
+            ("query.concurrent_max", "0", "from 1 to 1024"),
+            ("query.concurrent_max", "-3", "whole number"),
+            ("listen", "everywhere", "127.0.0.1:4004"),
+            ("data", "", "empty"),
+            ("host.enabled", "maybe", "true or false"),
+        ] {
+            let error = find(name).unwrap().parse(&mut Config::default(), text).unwrap_err();
+            assert!(error.contains(part), "{name} = {text}: {error}");
+        }
+        let mut config = Config::default();
+        find("listen").unwrap().parse(&mut config, "localhost:1").unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:1");
+    }
+}

@@ -1,0 +1,234 @@
+//! `midwatch serve`: flags and file to settings, then the server until somebody stops it.
+
+use crate::cli::ServeArgs;
+use crate::config::problems::Severity;
+use crate::config::{self, Config, table};
+use anyhow::{Context, anyhow, bail};
+use server::Server;
+use std::process::ExitCode;
+use stdx::ErrorKind;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs until SIGINT or SIGTERM, then until everything is safe.
+///
+/// # Errors
+/// One sentence with what to do next.
+pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = configuration(args)?;
+    let settings = config.into_settings().map_err(anyhow::Error::msg)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("midwatch-io")
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let code = runtime.block_on(serve(settings));
+    // A task that hangs must not keep the program from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    code
+}
+
+async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
+    // Before the server, so that a signal during a long start is not lost.
+    let mut stop = Stop::new().context("cannot listen for signals")?;
+    let about = settings.clone();
+    let started = tokio::select! {
+        started = Server::start(settings) => started,
+        () = stop.wait() => return Ok(ExitCode::SUCCESS),
+    };
+    let server = started.map_err(|e| start_error(e, &about))?;
+    announce(&about, server.address());
+    stop.wait().await;
+    eprintln!("Stopping; a second Ctrl-C stops at once.");
+    tokio::select! {
+        () = server.stop() => eprintln!("Stopped. Everything is in {}.", about.data.display()),
+        () = stop.wait() => {
+            eprintln!("Stopped at once. Nothing acknowledged is lost.");
+            std::process::exit(130);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// SIGINT and SIGTERM.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Stop> {
+        Ok(Stop { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn announce(settings: &server::Settings, address: std::net::SocketAddr) {
+    let what = match (&settings.host, settings.scrape.len()) {
+        (Some(_), 0) => "records this machine".to_string(),
+        (Some(_), jobs) => format!("records this machine and {}", count(jobs)),
+        (None, 0) if settings.discover.is_some() => "records what it finds on this machine".to_string(),
+        (None, 0) => "records what is sent to it".to_string(),
+        (None, jobs) => format!("records {}", count(jobs)),
+    };
+    println!("Midwatch {} {what} into {}", env!("CARGO_PKG_VERSION"), settings.data.display());
+    if !address.ip().is_loopback() {
+        println!("Anyone who can reach {address} can read everything and write samples.");
+    }
+    let mut shown = address;
+    if address.ip().is_unspecified() {
+        shown.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    println!("Look at it: http://{shown}");
+}
+
+fn count(jobs: usize) -> String {
+    format!("{jobs} scrape job{}", if jobs == 1 { "" } else { "s" })
+}
+
+/// The file if there is one, with the flags over it. Warnings are printed.
+fn configuration(args: &ServeArgs) -> anyhow::Result<Config> {
+    let mut config = match &args.config {
+        None => Config::default(),
+        Some(path) => {
+            let (config, problems) = config::load(path);
+            problems.iter().for_each(|p| eprintln!("{p}"));
+            let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+            if errors > 0 {
+                bail!(
+                    "the configuration has {}; mend {}",
+                    errors_in_words(errors),
+                    if errors == 1 { "it" } else { "them" }
+                );
+            }
+            config
+        }
+    };
+    apply(args, &mut config).map_err(anyhow::Error::msg)?;
+    Ok(config)
+}
+
+/// "1 error", "3 errors".
+pub fn errors_in_words(errors: usize) -> String {
+    format!("{errors} error{}", if errors == 1 { "" } else { "s" })
+}
+
+/// Flags over what the file says.
+fn apply(args: &ServeArgs, config: &mut Config) -> Result<(), String> {
+    let texts = [
+        ("listen", &args.listen),
+        ("data", &args.data),
+        ("retention", &args.retention),
+        ("retention_size", &args.retention_size),
+    ];
+    for (name, value) in texts {
+        if let (Some(value), Some(setting)) = (value, table::find(name)) {
+            setting.parse(config, value).map_err(|e| format!("{}: {e}", setting.flag))?;
+        }
+    }
+    config.host_enabled &= !args.no_host;
+    config.discover_enabled &= !args.no_discover;
+    config.insecure_listen |= args.insecure_listen;
+    Ok(())
+}
+
+/// One sentence with what to do next.
+fn start_error(error: stdx::Error, settings: &server::Settings) -> anyhow::Error {
+    let cause = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    let (listen, port) = (settings.listen, settings.listen.port());
+    match cause.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::AddrInUse) => anyhow!(
+            "{listen} is in use; `ss -ltnp 'sport = :{port}'` shows by whom (another Midwatch?). Stop that, or listen \
+             elsewhere: --listen {}",
+            std::net::SocketAddr::new(listen.ip(), port.checked_add(1).unwrap_or(4004))
+        ),
+        Some(std::io::ErrorKind::AddrNotAvailable) => {
+            anyhow!("{} is no address of this machine; name another with --listen", listen.ip())
+        }
+        Some(std::io::ErrorKind::PermissionDenied)
+            if error.kind != ErrorKind::Invalid && port < 1024 && is_about_listening(&error) =>
+        {
+            anyhow!("port {port} is for root only; listen on one above 1023: --listen 127.0.0.1:4004")
+        }
+        _ => anyhow!("{error}"),
+    }
+}
+
+fn is_about_listening(error: &stdx::Error) -> bool {
+    error.message.contains("listen")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let mut config = Config { host_enabled: true, discover_enabled: false, ..Config::default() };
+        let args = ServeArgs {
+            listen: Some("127.0.0.1:1".into()),
+            retention: Some("7d".into()),
+            retention_size: Some("1GiB".into()),
+            no_host: true,
+            ..ServeArgs::default()
+        };
+        apply(&args, &mut config).unwrap();
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!((config.store.retention_ms, config.store.blocks_bytes_max), (7 * 86_400_000, 1 << 30));
+        assert!(!config.host_enabled && !config.discover_enabled);
+    }
+
+    #[test]
+    fn a_flag_that_is_wrong_is_named() {
+        for (args, want) in [
+            (
+                ServeArgs { retention: Some("30".into()), ..Default::default() },
+                "--retention: \"30\" has no unit",
+            ),
+            (
+                ServeArgs { listen: Some("4004".into()), ..Default::default() },
+                "--listen: \"4004\" is not an address",
+            ),
+            (
+                ServeArgs { retention_size: Some("1KiB".into()), ..Default::default() },
+                "--retention-size: 1KiB is out",
+            ),
+        ] {
+            let error = apply(&args, &mut Config::default()).unwrap_err();
+            assert!(error.starts_with(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn others_are_kept_out_unless_asked_for() {
+        for listen in ["0.0.0.0:4004", "192.168.1.7:4004", "[::]:4004"] {
+            let mut config = Config { listen: listen.parse().unwrap(), ..Config::default() };
+            let error = config.clone().into_settings().unwrap_err();
+            assert!(error.contains("--insecure-listen") && error.contains("127.0.0.1:4004"), "{error}");
+            config.insecure_listen = true;
+            assert!(config.into_settings().is_ok());
+        }
+        for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:4004"] {
+            assert!(Config { listen: listen.parse().unwrap(), ..Config::default() }.into_settings().is_ok());
+        }
+    }
+
+    #[test]
+    fn start_errors_say_what_to_do() {
+        let settings = Config::default().into_settings().unwrap();
+        let io =
+            |kind| stdx::Error::wrap(ErrorKind::Unavailable, "cannot listen", std::io::Error::from(kind));
+        let text = start_error(io(std::io::ErrorKind::AddrInUse), &settings).to_string();
+        assert!(text.contains("sport = :4004") && text.contains("--listen 127.0.0.1:4005"), "{text}");
+        let text = start_error(io(std::io::ErrorKind::AddrNotAvailable), &settings).to_string();
+        assert!(text.contains("--listen"), "{text}");
+        let locked = stdx::Error::new(ErrorKind::Conflict, "d is in use by another process");
+        assert_eq!(start_error(locked, &settings).to_string(), "d is in use by another process");
+    }
+}
