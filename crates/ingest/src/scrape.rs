@@ -10,8 +10,8 @@ use crate::relabel::Rules;
 use crate::series::Refused;
 use crate::{Decoded, Limits};
 use model::batch::{STALE_NAN_BITS, count_reject};
-use model::labels::LabelError;
 use model::{Batch, Labels, LabelsBuilder, Metadata, MetricKind, RejectReason, Sample};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
@@ -153,7 +153,7 @@ impl ScrapeCache {
             out: Scraped::default(),
             last: NONE,
             first: self.entries.first().map_or(NONE, |_| 0),
-            builder: LabelsBuilder::default(),
+            predicted: None,
             cache: self,
         };
         match scrape.format {
@@ -164,7 +164,8 @@ impl ScrapeCache {
         let mut out = collector.out;
         out.samples_kept = out.decoded.batch.samples.len() as u64;
         if kept_max > 0 && out.samples_kept > kept_max {
-            let message = format!("{} samples, more than the limit of {kept_max} (sample_limit)", out.samples_kept);
+            let message =
+                format!("{} samples, more than the limit of {kept_max} (sample_limit)", out.samples_kept);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.settle(scrape.at_ms, &mut out);
@@ -230,8 +231,12 @@ pub(crate) struct Collector<'a> {
     /// The entry of the last sample.
     last: u32,
     first: u32,
-    builder: LabelsBuilder,
+    /// What [`Collector::predicted`] found for the line at hand.
+    predicted: Option<u32>,
 }
+
+/// Names and values of one series, borrowed from the body where they hold no escapes.
+pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 impl Collector<'_> {
     pub fn refuse(&mut self, reason: RejectReason, samples: u64, message: impl FnOnce() -> String) {
@@ -244,20 +249,27 @@ impl Collector<'_> {
     }
 
     /// The length of the series text at the beginning of `line`, if it is the one that was next last time.
-    pub fn predicted(&self, line: &[u8]) -> Option<usize> {
-        let raw = &*self.cache.entries.get(self.successor() as usize)?.raw;
+    /// Must be asked before each [`Collector::sample`] of a line, or never.
+    pub fn predicted(&mut self, line: &[u8]) -> Option<usize> {
+        self.predicted = None;
+        let id = self.successor();
+        let raw = &*self.cache.entries.get(id as usize)?.raw;
         let rest = line.strip_prefix(raw)?;
         let space = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         // A name alone may be followed by braces after a space: that is another series.
-        (!raw.is_empty() && space > 0 && rest.get(space) != Some(&b'{')).then_some(raw.len())
+        if raw.is_empty() || space == 0 || rest.get(space) == Some(&b'{') {
+            return None;
+        }
+        self.predicted = Some(id);
+        Some(raw.len())
     }
 
     /// Takes one sample. `raw` identifies the series within the target, `fill` takes its labels apart, `place` says
     /// where it stands, for messages.
-    pub fn sample(
+    pub fn sample<'b>(
         &mut self,
         raw: &[u8],
-        fill: impl FnOnce(&mut LabelsBuilder) -> Result<(), Refused>,
+        fill: impl FnOnce() -> Result<Pairs<'b>, Refused>,
         value: f64,
         own_ms: Option<i64>,
         place: impl Fn() -> String,
@@ -289,6 +301,9 @@ impl Collector<'_> {
     }
 
     fn find(&mut self, raw: &[u8]) -> Option<u32> {
+        if self.predicted.is_some() {
+            return self.predicted;
+        }
         let next = self.successor();
         if self.cache.entries.get(next as usize).is_some_and(|e| &*e.raw == raw) {
             return Some(next);
@@ -304,14 +319,18 @@ impl Collector<'_> {
         }
     }
 
-    fn insert(
+    fn insert<'b>(
         &mut self,
         raw: &[u8],
-        fill: impl FnOnce(&mut LabelsBuilder) -> Result<(), Refused>,
+        fill: impl FnOnce() -> Result<Pairs<'b>, Refused>,
         place: &impl Fn() -> String,
     ) -> Option<u32> {
-        self.builder.clear();
-        let made = fill(&mut self.builder).and_then(|()| self.make_labels(raw));
+        let made = fill().and_then(|pairs| {
+            make_labels(&self.cache.target, pairs, self.limits).map_err(|e| Refused {
+                message: format!("{}: {}", crate::series::cut_bytes(raw), e.message),
+                ..e
+            })
+        });
         let labels = match made {
             Ok(labels) => labels,
             Err(refused) => {
@@ -342,31 +361,6 @@ impl Collector<'_> {
         self.cache.by_raw.insert(raw, id);
         self.link(id);
         Some(id)
-    }
-
-    /// Adds the target's labels, applies the rules and checks; `None` when the rules drop the series.
-    fn make_labels(&mut self, raw: &[u8]) -> Result<Option<Labels>, Refused> {
-        let builder = &mut self.builder;
-        let target = &self.cache.target;
-        if !target.labels.is_empty() {
-            add_target_labels(builder, target);
-        }
-        if !target.metric_relabel.apply(builder) {
-            return Ok(None);
-        }
-        let shown = || crate::series::cut_bytes(raw);
-        let labels = builder.build().map_err(|e| {
-            let reason = match e {
-                LabelError::Duplicate(_) => RejectReason::DuplicateLabel,
-                LabelError::EmptyName => RejectReason::InvalidName,
-                LabelError::TooLong(_) => RejectReason::LabelTooLong,
-            };
-            Refused { reason, message: format!("{}: {e}", shown()) }
-        })?;
-        match crate::series::check_limits(labels.iter(), self.limits) {
-            Ok(()) => Ok(Some(labels)),
-            Err(e) => Err(Refused { reason: e.reason, message: format!("{}: {}", shown(), e.message) }),
-        }
     }
 
     /// Takes the description of one metric; it is passed on when it is new or has changed.
@@ -402,25 +396,49 @@ impl Collector<'_> {
     }
 }
 
+/// Adds the target's labels, applies the rules and checks; `None` when the rules drop the series. A message does not
+/// name the series.
+fn make_labels<'b>(
+    target: &'b Target,
+    mut pairs: Pairs<'b>,
+    limits: &Limits,
+) -> Result<Option<Labels>, Refused> {
+    add_target_labels(&mut pairs, target);
+    if target.metric_relabel.is_empty() {
+        let mut texts: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (&**n, &**v)).collect();
+        return crate::series::check(&mut texts, limits).map(Some);
+    }
+    let mut builder = LabelsBuilder::default();
+    pairs.iter().for_each(|(n, v)| builder.push(n, v));
+    if !target.metric_relabel.apply(&mut builder) {
+        return Ok(None);
+    }
+    let mut texts: Vec<(&str, &str)> = builder.iter().collect();
+    crate::series::check(&mut texts, limits).map(Some)
+}
+
 /// Conflicts are solved as Prometheus does: the body's label wins, or is renamed until the name is free.
-fn add_target_labels(builder: &mut LabelsBuilder, target: &Target) {
+fn add_target_labels<'b>(pairs: &mut Pairs<'b>, target: &'b Target) {
+    let value_of = |pairs: &Pairs<'_>, name: &str| pairs.iter().position(|(n, v)| n == name && !v.is_empty());
     let mut conflicts = Vec::new();
     for (name, value) in target.labels.iter() {
-        let exposed = builder.get(name);
-        if exposed.is_empty() {
-            builder.set(name, value);
-        } else if !target.honor_labels {
-            conflicts.push((name.to_string(), exposed.to_string()));
-            builder.set(name, value);
+        match value_of(pairs, name) {
+            Some(_) if target.honor_labels => {}
+            Some(at) => conflicts.push((name, std::mem::replace(&mut pairs[at].1, value.into()))),
+            None => {
+                // An exposed label without a value is an absent label.
+                pairs.retain(|(n, v)| n != name || !v.is_empty());
+                pairs.push((name.into(), value.into()));
+            }
         }
     }
     conflicts.sort_by_key(|(name, _)| name.len());
     for (name, value) in conflicts {
         let mut renamed = format!("exported_{name}");
-        while !builder.get(&renamed).is_empty() {
+        while value_of(pairs, &renamed).is_some() {
             renamed.insert_str(0, "exported_");
         }
-        builder.set(&renamed, &value);
+        pairs.push((renamed.into(), value));
     }
 }
 

@@ -91,7 +91,7 @@ impl<'a> RawPairs<'a> {
 }
 
 /// Checks texts against the limits and packs them. The message does not name the series.
-fn check(texts: &mut [(&str, &str)], limits: &Limits) -> Result<Labels, Refused> {
+pub(crate) fn check(texts: &mut [(&str, &str)], limits: &Limits) -> Result<Labels, Refused> {
     check_limits(texts.iter().copied(), limits)?;
     Labels::from_slice(texts).map_err(|e| {
         let reason = match e {

@@ -1,11 +1,11 @@
 //! Delimited `io.prometheus.client.MetricFamily` messages: counters, gauges, untyped, summaries and classic
 //! histograms. A native histogram without classic buckets is counted as unsupported.
 
-use crate::scrape::{Collector, Described};
+use crate::scrape::{Collector, Described, Pairs};
 use crate::series::{Refused, cut_bytes};
 use crate::wire::{Reader, WireError};
 use model::labels::NAME;
-use model::{LabelsBuilder, MetricKind, RejectReason};
+use model::{MetricKind, RejectReason};
 use stdx::{Error, Result};
 
 type Res<T = ()> = std::result::Result<T, WireError>;
@@ -222,20 +222,20 @@ fn emit(
         }
     }
     let (family, limits) = (series.family, out.limits);
-    let fill = |labels: &mut LabelsBuilder| fill_labels(metric, family, suffix, extra, labels, limits);
+    let fill = || labels_of(metric, family, suffix, extra, limits);
     let place = || format!("metric family {}: ", series.number);
     out.sample(&series.key, fill, value, time, place);
     Ok(())
 }
 
-fn fill_labels(
-    metric: &[u8],
-    family: &[u8],
+fn labels_of<'a>(
+    metric: &'a [u8],
+    family: &'a [u8],
     suffix: &str,
     extra: Option<(&'static str, f64)>,
-    labels: &mut LabelsBuilder,
     limits: &crate::Limits,
-) -> std::result::Result<(), Refused> {
+) -> std::result::Result<Pairs<'a>, Refused> {
+    let mut labels = Pairs::with_capacity(16);
     let refuse = |reason, what: &str| {
         Err(Refused { reason, message: format!("{}{suffix}: {what}", cut_bytes(family)) })
     };
@@ -243,9 +243,9 @@ fn fill_labels(
     let Some(name) = text(family) else {
         return refuse(RejectReason::InvalidUtf8, "the name is not UTF-8");
     };
-    labels.push(NAME, &format!("{name}{suffix}"));
+    labels.push((NAME.into(), format!("{name}{suffix}").into()));
     if let Some((name, bound)) = extra {
-        labels.push(name, &crate::write_text::go_float(bound));
+        labels.push((name.into(), crate::write_text::go_float(bound).into()));
     }
     let (mut fields, mut count) = (Reader::new(metric), 0);
     while let Ok(Some((number, field))) = fields.field() {
@@ -267,9 +267,9 @@ fn fill_labels(
         }
         match (text(name), text(value)) {
             (Some(""), _) => return refuse(RejectReason::InvalidName, "a label has an empty name"),
-            (Some(n), Some(v)) => labels.push(n, v),
+            (Some(n), Some(v)) => labels.push((n.into(), v.into())),
             _ => return refuse(RejectReason::InvalidUtf8, "a label is not UTF-8"),
         }
     }
-    Ok(())
+    Ok(labels)
 }

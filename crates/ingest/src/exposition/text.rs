@@ -2,10 +2,10 @@
 //! series text of a sample that was never seen before is taken apart further.
 
 use crate::Limits;
-use crate::scrape::{Collector, Described};
+use crate::scrape::{Collector, Described, Pairs};
 use crate::series::{Refused, cut_bytes};
 use model::labels::NAME;
-use model::{LabelsBuilder, MetricKind, RejectReason};
+use model::{MetricKind, RejectReason};
 use stdx::{Error, Result};
 
 /// One sample line: the series as its text, and what follows it.
@@ -42,7 +42,7 @@ pub(crate) fn scan(body: &[u8], open_metrics: bool, out: &mut Collector<'_>) -> 
         match sample(line, out.predicted(line), open_metrics) {
             Ok(s) => {
                 let limits = out.limits;
-                let fill = |labels: &mut LabelsBuilder| fill_labels(s.series, labels, limits);
+                let fill = || labels_of(s.series, limits);
                 let place = || format!("line {number}: ");
                 out.sample(s.series, fill, s.value, s.timestamp_ms, place);
             }
@@ -178,11 +178,12 @@ fn quoted_bytes(text: &[u8]) -> Option<usize> {
 
 /// Whether a series text can be taken apart; limits are not checked.
 pub(crate) fn is_series(series: &[u8]) -> bool {
-    fill_labels(series, &mut LabelsBuilder::default(), &Limits::default()).is_ok()
+    labels_of(series, &Limits::default()).is_ok()
 }
 
 /// Takes a series text apart: `name{a="b","c.d"="e"}` or `{"my.name",a="b"}`.
-fn fill_labels(series: &[u8], labels: &mut LabelsBuilder, limits: &Limits) -> Result<(), Refused> {
+fn labels_of<'a>(series: &'a [u8], limits: &Limits) -> Result<Pairs<'a>, Refused> {
+    let mut labels = Pairs::with_capacity(16);
     let refuse =
         |reason, what: &str| Err(Refused { reason, message: format!("{}: {what}", cut_bytes(series)) });
     let malformed = |what: &str| refuse(RejectReason::Malformed, what);
@@ -191,11 +192,11 @@ fn fill_labels(series: &[u8], labels: &mut LabelsBuilder, limits: &Limits) -> Re
     };
     let (name, rest) = text.split_at(name_bytes(text, true));
     if !name.is_empty() {
-        labels.push(NAME, name);
+        labels.push((NAME.into(), name.into()));
     }
     let rest = rest.trim_start();
     if rest.is_empty() && !name.is_empty() {
-        return Ok(());
+        return Ok(labels);
     }
     let Some(mut rest) = rest.strip_prefix('{') else {
         return malformed("this is not a metric name");
@@ -204,7 +205,7 @@ fn fill_labels(series: &[u8], labels: &mut LabelsBuilder, limits: &Limits) -> Re
     loop {
         rest = rest.trim_start();
         if let Some(after) = rest.strip_prefix('}') {
-            return if after.is_empty() { Ok(()) } else { malformed("there is more after the braces") };
+            return if after.is_empty() { Ok(labels) } else { malformed("there is more after the braces") };
         }
         let quoted = rest.starts_with('"');
         let (key, after) = match rest.strip_prefix('"') {
@@ -226,10 +227,10 @@ fn fill_labels(series: &[u8], labels: &mut LabelsBuilder, limits: &Limits) -> Re
             if key.is_empty() {
                 return refuse(RejectReason::InvalidName, "a label has an empty name");
             }
-            labels.push(&key, &value);
+            labels.push((key, value));
             rest = after;
         } else if quoted && !key.is_empty() {
-            labels.push(NAME, &key);
+            labels.push((NAME.into(), key));
             rest = after;
         } else {
             return malformed("this is not a label: write name=\"value\"");
