@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 fn main() {
+    let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/dist");
     println!("cargo::rerun-if-changed={}", dist.display());
     let mut files = Vec::new();
@@ -16,15 +17,18 @@ fn main() {
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());
         let Ok(name) = file.strip_prefix(&dist) else { continue };
-        let content = std::fs::read(&file).expect("a file of web/dist cannot be read");
+        let Ok(content) = std::fs::read(&file) else { continue };
         let mut hash = DefaultHasher::new();
         content.hash(&mut hash);
-        let tag = format!("\"{:016x}\"", hash.finish());
-        let _ = writeln!(out, "    ({:?}, include_bytes!({:?}), {tag:?}),", name.display().to_string(), file);
+        let hash = hash.finish();
+        // A copy of our own: the folder may be rebuilt while the program is.
+        let copy = out_dir.join(format!("{hash:016x}"));
+        std::fs::write(&copy, content).expect("cannot copy a file of web/dist");
+        let tag = format!("\"{hash:016x}\"");
+        let _ = writeln!(out, "    ({:?}, include_bytes!({copy:?}), {tag:?}),", name.display().to_string());
     }
     out.push_str("];\n");
-    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("assets.rs");
-    std::fs::write(target, out).expect("cannot write the list of assets");
+    std::fs::write(out_dir.join("assets.rs"), out).expect("cannot write the list of assets");
 }
 
 fn list(folder: &Path, out: &mut Vec<PathBuf>) {

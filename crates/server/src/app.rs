@@ -4,6 +4,7 @@
 use crate::catalogue::SeriesCatalogue;
 use crate::discovery::Discovery;
 use crate::gate::Gate;
+use crate::home::HomeCache;
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
@@ -31,6 +32,8 @@ pub struct App {
     pub discovery: Option<Discovery>,
     /// Every series by words.
     pub catalogue: SeriesCatalogue,
+    /// The last report of Home.
+    pub home: HomeCache,
     /// Rates of this process.
     pub pace: Pace,
     /// Bounds queries.

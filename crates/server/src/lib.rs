@@ -9,6 +9,7 @@ mod clock;
 mod discovery;
 mod explain;
 mod gate;
+mod home;
 mod host;
 mod http;
 mod own;

@@ -74,6 +74,7 @@ impl Server {
             gate: Gate::new(settings.query.clone(), &registry),
             epoch: format!("{started_ms:x}"),
             catalogue: SeriesCatalogue::default(),
+            home: Default::default(),
             pace: Pace::default(),
             settings,
             address,

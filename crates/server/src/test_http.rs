@@ -85,6 +85,13 @@ pub(crate) fn metrics(body: &str) -> Vec<u8> {
     response("200 OK", "content-type: text/plain; version=0.0.4\r\n", body)
 }
 
+/// A store in a folder; it is opened aside, since it may not be on a thread of the runtime.
+pub(crate) fn open_store(folder: &std::path::Path, registry: &stdx::metrics::Registry) -> Arc<store::Store> {
+    let (path, registry) = (folder.join("data"), registry.clone());
+    let open = move || store::Store::open(&path, store::Settings::default(), &registry);
+    Arc::new(std::thread::spawn(open).join().unwrap().unwrap())
+}
+
 /// Waits until `check` gives something; fails the test after ten seconds.
 pub(crate) async fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);

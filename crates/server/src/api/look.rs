@@ -4,10 +4,11 @@ use crate::app::App;
 use crate::catalogue::{kind_and_unit, shown_as};
 use crate::clock::now_ms;
 use crate::explain;
-use crate::http::{ApiError, ApiResult, Params, read_body, success};
+use crate::http::{ApiError, ApiResult, Params, json_response, read_body, success};
 use ::query::overview::{BEFORE_MS, Mode, Slots, Stats, Window, slots, slots_and_stats};
 use ::query::{QueryError, Value};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use look::search::{Find, GroupBy};
 use model::{Labels, Matcher, SeriesData};
 use serde_json::{Value as Json, json};
@@ -335,4 +336,10 @@ pub async fn series(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     let inside = app.clone();
     let found = app.gate.run(None, move |_| explain::series(&inside, &matchers, start_ms, end_ms, now_ms()));
     Ok(success(&found.await?))
+}
+
+pub async fn home(State(app): State<Arc<App>>) -> ApiResult {
+    let inside = app.clone();
+    let report = app.gate.run(None, move |stop| crate::home::report(&inside, now_ms(), stop)).await?;
+    Ok(json_response(StatusCode::OK, format!("{{\"status\":\"success\",\"data\":{report}}}")))
 }

@@ -9,6 +9,8 @@ mod series;
 mod status;
 mod web;
 
+pub use query::options as query_options;
+
 use crate::app::App;
 use crate::http::{ApiError, guard};
 use axum::Router;
@@ -34,6 +36,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/api/v1/status/midwatch", get(status::midwatch))
+        .route("/api/v1/home", get(look::home))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))

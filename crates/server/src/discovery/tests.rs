@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::sink::Sink;
-use crate::test_http::{Server, metrics, response, until};
+use crate::test_http::{Server, metrics, open_store, response, until};
 use model::{Matcher, NAME, is_stale};
-use store::Store;
 
 fn listener(server: &Server, inode: u64) -> ListeningPort {
     let port = server.address.port();
@@ -15,8 +14,7 @@ fn listener(server: &Server, inode: u64) -> ListeningPort {
 async fn services_are_found_scraped_and_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::default();
-    let store = Store::open(&folder.path().join("data"), store::Settings::default(), &registry).unwrap();
-    let store = Arc::new(store);
+    let store = open_store(folder.path(), &registry);
     let sink = Sink::new(Arc::clone(&store), ingest::Limits::default(), registry.clone());
     let (shutdown, seen) = watch::channel(false);
     let manager = Arc::new(ScrapeManager::start(Vec::new(), sink, &registry, "myhost", seen.clone()));

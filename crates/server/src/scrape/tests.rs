@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::settings::{Auth, ClientConfig, FileSd, HttpSd, ScrapeConfig, Secret, TargetGroup, TlsConfig};
-use crate::test_http::{Server, metrics, response, until};
+use crate::test_http::{Server, metrics, open_store, response, until};
 use model::{Matcher, NAME, is_stale};
 use std::io::Write;
 use std::path::Path;
@@ -25,8 +25,7 @@ impl World {
     fn start(configs: Vec<ScrapeConfig>) -> World {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::default();
-        let store = Store::open(&folder.path().join("data"), store::Settings::default(), &registry).unwrap();
-        let store = Arc::new(store);
+        let store = open_store(folder.path(), &registry);
         let sink = Sink::new(Arc::clone(&store), ingest::Limits::default(), registry.clone());
         let (shutdown, seen) = watch::channel(false);
         let manager = ScrapeManager::start(configs, sink.clone(), &registry, "myhost", seen);

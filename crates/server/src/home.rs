@@ -1,0 +1,110 @@
+//! Asks the questions of `look::home` and hands the answers to its judgement. It must never judge by itself. A report
+//! serves everybody who asks within a few seconds.
+
+use crate::app::App;
+use crate::gate::Stop;
+use ::query::{QueryError, Value};
+use look::home::conditions::{self, Condition};
+use look::home::{ConditionResult, HomeReport, Row, SUBJECTS, judge};
+use serde_json::{Value as Json, json};
+use std::sync::{Arc, Mutex};
+
+/// How long a report is used again, in milliseconds.
+const REPORT_FOR_MS: i64 = 3_000;
+
+/// The last report and its time.
+pub type HomeCache = Mutex<Option<(i64, Arc<str>)>>;
+
+/// The report as JSON.
+///
+/// # Errors
+/// If the time is over. A single question that cannot be answered is part of the report.
+pub fn report(app: &App, now_ms: i64, stop: Stop) -> Result<Arc<str>, QueryError> {
+    // Held during the work: whoever else asks now waits for this report instead of making another.
+    let mut kept = app.home.lock().unwrap_or_else(|e| e.into_inner());
+    if let Some((at_ms, report)) = &*kept
+        && (0..REPORT_FOR_MS).contains(&(now_ms - at_ms))
+    {
+        return Ok(report.clone());
+    }
+    let view = app.store.view();
+    let options = crate::api::query_options(app, stop);
+    let ask = |text: &str| -> Result<Vec<Row>, QueryError> {
+        let expr = ::query::parse(text).map_err(QueryError::from)?;
+        match ::query::instant(&view, &expr, now_ms, &options)?.value {
+            Value::Vector(rows) => Ok(rows.into_iter().map(|(labels, _, v)| (labels, v)).collect()),
+            Value::Scalar(v) => Ok(vec![(model::Labels::default(), v)]),
+            Value::String(_) | Value::Matrix(_) => Ok(Vec::new()),
+        }
+    };
+    let mut present = Vec::new();
+    for (kind, text) in SUBJECTS {
+        present.push((*kind, ask(text)?));
+    }
+    let mut results = Vec::new();
+    for condition in conditions::all() {
+        results.push(evaluate(condition, &ask)?);
+    }
+    let report: Arc<str> = to_json(now_ms, &judge(now_ms, &present, &results)).to_string().into();
+    *kept = Some((now_ms, report.clone()));
+    Ok(report)
+}
+
+fn evaluate(
+    condition: &'static Condition,
+    ask: &impl Fn(&str) -> Result<Vec<Row>, QueryError>,
+) -> Result<ConditionResult, QueryError> {
+    let rows = match ask(condition.expr) {
+        Err(e) if e.kind == stdx::ErrorKind::Cancelled => return Err(e),
+        answer => answer.map_err(|e| e.to_string()),
+    };
+    let details = match condition.detail_expr {
+        "" => Vec::new(),
+        text => ask(text).unwrap_or_default(),
+    };
+    Ok(ConditionResult { condition, rows, details })
+}
+
+fn to_json(now_ms: i64, report: &HomeReport) -> Json {
+    let subjects: Vec<Json> = report
+        .subjects
+        .iter()
+        .map(|subject| {
+            let tiles: Vec<Json> = subject
+                .tiles
+                .iter()
+                .map(|tile| {
+                    json!({
+                        "id": tile.id, "title": tile.title, "state": tile.state.as_str(), "value": tile.value,
+                        "detail": tile.detail, "link": { "q": tile.q, "match": tile.selector },
+                    })
+                })
+                .collect();
+            json!({
+                "id": subject.id, "title": subject.title, "kind": subject.kind.as_str(),
+                "state": subject.state.as_str(), "tiles": tiles,
+            })
+        })
+        .collect();
+    json!({
+        "now_ms": now_ms,
+        "state": report.state.as_str(),
+        "headline": report.headline,
+        "subjects": subjects,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    /// A condition that the engine cannot parse would be silent for ever.
+    #[test]
+    fn every_question_is_valid() {
+        let conditions = super::conditions::all().flat_map(|c| [c.expr, c.detail_expr]);
+        let questions = super::SUBJECTS.iter().map(|s| s.1).chain(conditions).filter(|t| !t.is_empty());
+        for text in questions {
+            if let Err(e) = ::query::parse(text) {
+                panic!("{text}: {e}");
+            }
+        }
+    }
+}
