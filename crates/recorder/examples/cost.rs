@@ -1,4 +1,4 @@
-//! Prints what one reading of this machine costs. Arguments: number of readings (default 60),
+//! Prints what one reading of this machine costs. Arguments: number of readings (default 150),
 //! milliseconds between them (default 1000), and `dump` to print every sample of the last one.
 
 use model::Batch;
@@ -20,7 +20,7 @@ fn resident_kib() -> String {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |i: usize, default: u64| arguments.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
-    let (readings, period_ms) = (number(0, 60), number(1, 1000));
+    let (readings, period_ms) = (number(0, 150).max(1), number(1, 1000));
     let mut recorder = Recorder::new(Settings::default());
     let mut ticker = Ticker::new(Duration::from_millis(period_ms));
     let mut batch = Batch::default();
@@ -45,13 +45,14 @@ fn main() {
         }
         return;
     }
-    let steady = &costs_ns[costs_ns.len().min(5).min(costs_ns.len() - 1)..];
+    // What is idle is found out within the first minute: the second half is the steady state.
+    let steady = &costs_ns[costs_ns.len() / 2..];
     let mean_us = steady.iter().sum::<u64>() as f64 / steady.len() as f64 / 1000.0;
     let mut sorted = steady.to_vec();
     sorted.sort_unstable();
-    println!("readings {readings}, first {} us", costs_ns[0] / 1000);
+    println!("readings {readings}, first {} us; of the second half:", costs_ns[0] / 1000);
     println!(
-        "then mean {mean_us:.0} us, median {} us, most {} us",
+        "mean {mean_us:.0} us, median {} us, most {} us",
         sorted[sorted.len() / 2] / 1000,
         sorted[sorted.len() - 1] / 1000
     );

@@ -1,7 +1,7 @@
 //! Reads the texts of /proc and /sys byte by byte: lines, fields, numbers. It must never allocate in
 //! the steady state, demand UTF-8 of a number, or panic on any input.
 
-use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Lines without their ends; the part after the last newline only if it is not empty.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -100,14 +100,23 @@ pub(crate) fn trim(text: &[u8]) -> &[u8] {
 /// The longest label value in bytes that the recorder makes of what the system says.
 pub(crate) const VALUE_BYTES_MAX: usize = 512;
 
-/// Text of the system as a label value: bytes that are not UTF-8 are replaced, the length is bounded.
+/// Text of the system as a label value. Bytes that are not UTF-8 become `\xNN`; a text that is too long
+/// is cut and ends with a number made of all of it, so that different texts stay different.
 pub(crate) fn clean(text: &[u8]) -> String {
-    // Cut before decoding, so that a huge name costs nothing; a character cut in two is replaced.
     let cut = &text[..text.len().min(VALUE_BYTES_MAX)];
-    match String::from_utf8_lossy(cut) {
-        Cow::Borrowed(s) => s.to_string(),
-        Cow::Owned(s) => s,
+    let mut out = String::with_capacity(cut.len());
+    for chunk in cut.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
     }
+    if cut.len() < text.len() {
+        // FNV-1a: the same number in every process (Fowler, Noll, Vo).
+        let step = |n: u64, b: &u8| (n ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
+        let _ = write!(out, "...{:016x}", text.iter().fold(0xcbf2_9ce4_8422_2325, step));
+    }
+    out
 }
 
 /// Undoes the kernel's escapes of blanks in mount points and paths (`\040` is a space).
@@ -167,9 +176,11 @@ mod tests {
 
     #[test]
     fn hostile_names_become_bounded_text() {
-        assert_eq!(clean(b"a\xffb\nc"), "a\u{fffd}b\nc");
-        assert!(clean(&[b'x'; 100_000]).len() <= VALUE_BYTES_MAX);
-        assert!(clean(&[0xff; 100_000]).len() <= 3 * VALUE_BYTES_MAX);
+        assert_eq!(clean(b"a\xffb\nc"), "a\\xffb\nc");
+        assert_eq!(clean("\u{e9}t\u{e9} \u{1f600}".as_bytes()), "\u{e9}t\u{e9} \u{1f600}");
+        assert!(clean(&[b'x'; 100_000]).len() <= VALUE_BYTES_MAX + 19);
+        assert!(clean(&[0xff; 100_000]).len() <= 4 * VALUE_BYTES_MAX + 19);
+        assert_ne!(clean(&[b'x'; 1_000]), clean(&[b'x'; 1_001]));
         assert_eq!(unescape_octal(br"/mnt/a\040b\134\9"), br"/mnt/a b\\9");
     }
 }

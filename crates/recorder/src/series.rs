@@ -28,7 +28,7 @@ impl<'a> Sink<'a> {
         builder.set("job", "node");
         for (name, value) in pairs {
             let value = value.as_ref();
-            let mut end = value.len().min(3 * VALUE_BYTES_MAX);
+            let mut end = value.len().min(5 * VALUE_BYTES_MAX);
             while !value.is_char_boundary(end) {
                 end -= 1;
             }
@@ -121,7 +121,8 @@ impl Rows {
     }
 
     /// The row of a key; made if it is new and the limit allows it. Costs one comparison when things
-    /// come in the same order as the last time.
+    /// come in the same order as the last time. None for a key that came in this pass already: a
+    /// series has one value at a time.
     pub(crate) fn row(
         &mut self,
         sink: &mut Sink,
@@ -129,6 +130,7 @@ impl Rows {
         make: impl FnOnce(&mut Sink) -> Vec<Labels>,
     ) -> Option<&mut Row> {
         let at = match self.position(key) {
+            Some(at) if self.rows[at].generation == self.generation => return None,
             Some(at) => at,
             None if self.rows.len() >= self.rows_max => {
                 sink.refused += 1;

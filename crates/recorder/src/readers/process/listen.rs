@@ -8,7 +8,7 @@ use super::table::Process;
 use crate::bytes::unsigned;
 use crate::readers::{Context, thread_cpu_ns};
 use crate::reference::{Reference, gauge};
-use crate::series::Rows;
+use crate::series::{Rows, Sink};
 use crate::settings::Settings;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -87,7 +87,8 @@ pub(crate) struct Listeners {
     tcp: [PathBuf; 2],
     udp: [PathBuf; 2],
     ports: Vec<ListeningPort>,
-    accept_queues: Vec<u64>,
+    /// Address, port, and connections that wait there.
+    accept_queues: Vec<(IpAddr, u16, u64)>,
     /// When the owner of an inode is to be searched again.
     search_again: HashMap<u64, u64>,
     /// Processes that listen, ascending.
@@ -186,7 +187,7 @@ impl Listeners {
                 if ports.len() < PORTS_MAX {
                     let Socket { address, port, inode, .. } = socket;
                     ports.push(ListeningPort { address, port, inode, pid: None, comm: String::new() });
-                    queues.push(socket.rx_queue);
+                    queues.push((address, port, socket.rx_queue));
                 }
                 true
             });
@@ -215,26 +216,38 @@ impl Listeners {
         let sink = &mut cx.sink;
         self.state_rows.begin();
         for (state, count) in STATES.iter().zip(self.states) {
-            let make = |s: &mut crate::series::Sink| vec![s.labels(METRICS[0].name, &[("state", state)])];
+            let make = |s: &mut Sink| vec![s.labels(METRICS[0].name, &[("state", state)])];
             if let Some(row) = self.state_rows.row(sink, state.as_bytes(), make) {
                 row.push(sink, 0, count as f64);
             }
         }
         self.port_rows.begin();
-        for (port, waiting) in self.ports.iter().zip(&self.accept_queues) {
-            let key = port.inode.to_le_bytes();
-            let make = |s: &mut crate::series::Sink| {
-                let (address, number) = (port.address.to_string(), port.port.to_string());
-                vec![s.labels(METRICS[1].name, &[("address", address), ("port", number)])]
-            };
+        // Several sockets may share one port: their queues are one number.
+        self.accept_queues.sort_unstable();
+        for same in self.accept_queues.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let (address, port, _) = same[0];
+            let mut key = [0; 19];
+            match address {
+                IpAddr::V4(v4) => key[..4].copy_from_slice(&v4.octets()),
+                IpAddr::V6(v6) => key[..16].copy_from_slice(&v6.octets()),
+            }
+            key[16..18].copy_from_slice(&port.to_le_bytes());
+            key[18] = u8::from(address.is_ipv6());
+            let make =
+                |s: &mut Sink| {
+                    vec![s.labels(
+                        METRICS[1].name,
+                        &[("address", address.to_string()), ("port", port.to_string())],
+                    )]
+                };
             if let Some(row) = self.port_rows.row(sink, &key, make) {
-                row.push(sink, 0, *waiting as f64);
+                row.push(sink, 0, same.iter().map(|(_, _, waiting)| *waiting as f64).sum());
             }
         }
         self.port_rows.end(sink);
         self.udp_rows.begin();
         for (ip, sums) in ["v4", "v6"].iter().zip(self.udp_queues) {
-            let make = |s: &mut crate::series::Sink| {
+            let make = |s: &mut Sink| {
                 ["tx", "rx"].iter().map(|q| s.labels(METRICS[2].name, &[("ip", ip), ("queue", q)])).collect()
             };
             if let Some(row) = self.udp_rows.row(sink, ip.as_bytes(), make) {
@@ -282,7 +295,7 @@ pub fn listening_ports(proc_root: &Path) -> Vec<ListeningPort> {
     let mut listeners = Listeners::new(&settings);
     let mut io = crate::files::Io::new();
     let mut batch = model::Batch::default();
-    let sink = crate::series::Sink::new(&mut batch, 0, "");
+    let sink = Sink::new(&mut batch, 0, "");
     listeners.read_tcp(&mut Context::new(&settings, &mut io, sink));
     let mut ports = listeners.ports;
     let Ok(mut dir) = ProcDir::open(proc_root) else { return ports };
