@@ -2,101 +2,26 @@
 // `midwatch serve` printed) and Chromium ($CHROMIUM, or /usr/bin/chromium); without them it fails, it never skips.
 // Must never run against made-up data in the checks of the project, and never depend on how fast the machine is.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { join } from "node:path";
+import {
+  address,
+  base,
+  browser,
+  complaints,
+  counted,
+  dragAcross,
+  loaded,
+  step as named,
+  newPage,
+  params,
+  results,
+  spoken,
+  total,
+} from "./harness.mjs";
 
-const base = process.env.MIDWATCH_URL?.replace(/\/$/, "");
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-if (!base) throw new Error("MIDWATCH_URL is not set: start `midwatch serve` and give its address.");
-if (!existsSync(executablePath))
-  throw new Error(`No browser at ${executablePath}: apt install chromium, or set CHROMIUM.`);
-
-const results = join(dirname(fileURLToPath(import.meta.url)), "..", "test-results");
-mkdirSync(results, { recursive: true });
 const HOSTILE = "<img src=x onerror=alert(1)>";
-const WAIT_MS = 30_000;
-
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-
-/** Everything that must never happen, whatever page is open. */
-const complaints = [];
-
-async function newPage(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(WAIT_MS);
-  await context.addInitScript(() => {
-    addEventListener("securitypolicyviolation", (e) =>
-      console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`),
-    );
-  });
-  const page = await context.newPage();
-  page.on("request", (r) => {
-    const url = new URL(r.url());
-    if (url.protocol !== "data:" && url.origin !== new URL(base).origin)
-      complaints.push(`left the origin: ${r.url()}`);
-  });
-  page.on(
-    "console",
-    (m) => m.type() === "error" && complaints.push(`console: ${m.text()} ${m.location().url}`),
-  );
-  page.on("pageerror", (e) => complaints.push(`exception: ${e.stack ?? e}`));
-  page.on("dialog", (d) => {
-    complaints.push(`dialog: ${d.message()}`);
-    void d.dismiss();
-  });
-  return page;
-}
-
-const params = (page) => new URL(page.url()).searchParams;
-/** Waits until the address says so: it follows a moment after the view. */
-const address = (page, test, what) =>
-  page
-    .waitForURL((url) => test(url.searchParams, url), { timeout: WAIT_MS })
-    .catch(() => {
-      throw new Error(`${what}: the address is ${page.url()}`);
-    });
-const counted = (page) =>
-  page.waitForFunction(() => /\d series/.test(document.querySelector(".count")?.textContent ?? ""));
-const total = async (page) => Number((await page.textContent(".count")).replaceAll(",", "").match(/\d+/)[0]);
-const spoken = (page) => page.locator("#wall [role=option]");
-const loaded = (page) =>
-  page.waitForFunction(() => {
-    const first = document.querySelector("#wall [role=option]")?.textContent ?? "loading";
-    return first !== "" && first !== "loading";
-  });
-
-/** Fails on complaints so far, so that the step that caused them is the one named. */
 let page = await newPage();
-async function step(name, f) {
-  const began = performance.now();
-  try {
-    await f();
-    assert.deepEqual(complaints, []);
-    console.log(`ok    ${name} (${(performance.now() - began).toFixed(0)} ms)`);
-  } catch (e) {
-    await page.screenshot({ path: join(results, "failed.png") }).catch(() => undefined);
-    console.error(
-      `FAIL  ${name}\n      at ${page.url()}\n      complaints: ${complaints.join("; ") || "none"}`,
-    );
-    console.error(e);
-    await browser.close();
-    process.exit(1);
-  }
-}
+const step = (name, f) => named(page, name, f);
 
 async function pushHostile() {
   const now = Date.now();
@@ -110,14 +35,6 @@ async function pushHostile() {
     body: `${JSON.stringify(line)}\n`,
   });
   assert.ok(response.ok, `import answered ${response.status}: ${await response.text()}`);
-}
-
-async function dragAcross(box, from, to) {
-  const y = box.y + box.height * 0.75;
-  await page.mouse.move(box.x + box.width * from, y);
-  await page.mouse.down();
-  for (let i = 1; i <= 5; i++) await page.mouse.move(box.x + box.width * (from + ((to - from) * i) / 5), y);
-  await page.mouse.up();
 }
 
 await step("a series with a hostile label is pushed", pushHostile);
@@ -208,7 +125,7 @@ await step("dragging over the large chart zooms, and back comes back", async () 
   await page.keyboard.press("m");
   await page.waitForTimeout(300);
   const over = await page.locator(".u-over").boundingBox();
-  await dragAcross(over, 0.6, 0.9);
+  await dragAcross(page, over, 0.6, 0.9);
   await address(page, (p) => p.has("from") && p.has("to"), "the zoom is in the address");
   const width = Date.parse(params(page).get("to")) - Date.parse(params(page).get("from"));
   assert.ok(Math.abs(width - 0.3 * 300_000) < 20_000, `zoomed to ${width} ms`);
@@ -224,7 +141,7 @@ await step("Escape closes the chart; dragging over a small chart zooms; Space go
   await loaded(page);
   const wall = await page.locator("#wall").boundingBox();
   const tile = { x: wall.x + 20, y: wall.y + 34, width: 180, height: 88 };
-  await dragAcross(tile, 0.3, 0.8);
+  await dragAcross(page, tile, 0.3, 0.8);
   await address(page, (p) => p.has("from"), "zoomed");
   await page.keyboard.press("Space");
   await address(page, (p) => !p.has("from"), "live");

@@ -2,6 +2,7 @@
  * Why is this number missing? Where a series comes from, when it was seen, what is absent and what was refused. Must
  * never guess: all of it is what the server recorded.
  */
+import { useEffect, useRef } from "preact/hooks";
 import { serverNow } from "../api/client";
 import type { SeriesFacts } from "../api/types";
 import { agoText, isoText, momentText, spanText, zoneOf } from "../format/time";
@@ -20,15 +21,18 @@ function Moment({ ms }: { ms: number | null }) {
 }
 
 export function Why({ facts }: { facts: SeriesFacts | null }) {
+  const panel = useRef<HTMLElement>(null);
+  // On a narrow screen it comes below the chart: show that it came.
+  useEffect(() => panel.current?.scrollIntoView({ block: "nearest" }), []);
   if (!facts)
     return (
-      <section class="why muted">
+      <section class="why muted" ref={panel}>
         Nothing is known of this series: it may have been named wrongly, or not be there any more.
       </section>
     );
   const now = serverNow();
   return (
-    <section class="why" aria-label="Why is this number missing?">
+    <section class="why" ref={panel} aria-label="Why is this number missing?">
       <h3>Why is this number missing?</h3>
       {facts.explanation.map((line) => (
         <p key={line} class="why-line">

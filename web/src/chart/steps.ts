@@ -1,7 +1,8 @@
 /** What keys do to the large chart: the next series, and copying its query. Must never draw. */
+
+import { openTile } from "../look/gestures";
 import type { Direction } from "../look/layout";
 import { wall } from "../look/state";
-import { openTile } from "../look/WallView";
 import { say, view } from "../state/app";
 import { promqlOf } from "../state/selector";
 import { shown } from "./load";

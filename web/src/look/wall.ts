@@ -3,8 +3,9 @@
  * the tile store for what is in sight and one screen ahead; repaints once per frame at most. Must never know how
  * anything else on the page looks, and never write the view but through its callbacks.
  */
-import { type Frame, type Kept, TileStore } from "../api/tiles";
+import type { Frame, Kept } from "../api/tiles";
 import type { FindGroup, Found } from "../api/types";
+import { Demand, type DemandEvents } from "./demand";
 import { faceOf } from "./face";
 import {
   anchorAt,
@@ -23,15 +24,11 @@ import { acrossTile, type Face, type Palette, paint } from "./paint";
 export const SIZES = { tileMin: 184, tileHeight: 88, headerHeight: 34, gap: 6, margin: 12 };
 const NARROW = { ...SIZES, tileMin: 150, margin: 8 };
 
-export interface WallEvents {
+export interface WallEvents extends DemandEvents {
   /** The place scrolled to changed (after a rest). */
   anchor: (at: string) => void;
   /** Something a person may want to read changed: hover, cursor, tiles in sight. */
   readout: () => void;
-  failed: (e: unknown) => void;
-  /** What was found is not what the server has now. */
-  strange: () => void;
-  loaded: () => void;
 }
 
 export const groupKey = (g: FindGroup): string => [g.kind, g.parent ?? "", g.title].join("/");
@@ -47,22 +44,16 @@ export class Wall {
   focused = false;
   stale = false;
 
-  /** After a failure numbers may mean other series: nothing is asked for until all was found again. */
-  private distrusted = false;
   private keys: string[] = [];
   private shut: ReadonlySet<string> = new Set();
   private faces = new Map<number, Face>();
-  private frame: Frame | null = null;
   private palette: Palette | null = null;
   private width = 0;
   private height = 0;
   private painting = 0;
-  private wantTimer: ReturnType<typeof setTimeout> | undefined;
   private restTimer: ReturnType<typeof setTimeout> | undefined;
-  private lastWant = 0;
-  private lastTop = 0;
   private wantedAnchor: string | null = null;
-  private readonly store: TileStore;
+  private readonly demand: Demand;
 
   constructor(
     private readonly box: HTMLElement,
@@ -70,22 +61,27 @@ export class Wall {
     private readonly canvas: HTMLCanvasElement,
     private readonly events: WallEvents,
   ) {
-    this.store = new TileStore(
-      () => {
-        this.stale = false;
-        this.events.loaded();
-        this.events.readout();
-        this.repaint();
-      },
-      (e) => {
-        this.stale = true;
-        this.distrusted = true;
-        this.events.failed(e);
-        this.repaint();
-      },
-      () => {
-        this.distrusted = true;
-        this.events.strange();
+    this.demand = new Demand(
+      () =>
+        this.found && {
+          layout: this.layout,
+          ids: this.found.ids,
+          top: this.box.scrollTop,
+          height: this.height,
+        },
+      {
+        loaded: () => {
+          this.stale = false;
+          this.events.loaded();
+          this.events.readout();
+          this.repaint();
+        },
+        failed: (e) => {
+          this.stale = true;
+          this.events.failed(e);
+          this.repaint();
+        },
+        strange: this.events.strange,
       },
     );
   }
@@ -93,17 +89,12 @@ export class Wall {
   /** New results of a search. `top` = it is another search, so begin at its top. */
   setFound(found: Found, top: boolean): void {
     const before = this.found;
-    this.distrusted = false;
-    if (before && before.epoch !== found.epoch) {
-      this.store.clear();
-      this.faces.clear();
-    }
-    this.store.forgetAbsent();
+    this.demand.renewed(before !== null && before.epoch !== found.epoch);
     const cursorId = this.idAt(this.cursor);
     const anchor = top ? "" : (this.wantedAnchor ?? anchorAt(this.layout, this.box.scrollTop));
     this.found = found;
     this.keys = found.groups.map(groupKey);
-    if (this.faces.size > 50_000 || before?.groups !== found.groups) this.faces.clear();
+    this.faces.clear();
     this.cursor = cursorId === undefined ? -1 : found.ids.indexOf(cursorId);
     this.hover = -1;
     this.relayout(anchor);
@@ -116,8 +107,7 @@ export class Wall {
   }
 
   setFrame(frame: Frame): void {
-    this.frame = frame;
-    this.wantSoon(0);
+    this.demand.setFrame(frame);
   }
 
   setPalette(palette: Palette): void {
@@ -168,7 +158,7 @@ export class Wall {
       if (top !== null && anchorAt(this.layout, this.box.scrollTop) !== anchor) this.box.scrollTop = top;
       this.wantedAnchor = null;
     }
-    this.wantSoon(0);
+    this.demand.soon();
     this.repaint();
     this.events.readout();
   }
@@ -176,44 +166,12 @@ export class Wall {
   /** The box was scrolled. */
   scrolled(): void {
     this.repaint();
-    const top = this.box.scrollTop;
-    const now = performance.now();
-    const screens = Math.abs(top - this.lastTop) / Math.max(this.height, 1);
-    // While someone flies past, nothing is asked for: it would be gone before the answer.
-    this.wantSoon(now - this.lastWant > 150 && screens < 1.5 ? 0 : 80);
-    if (now - this.lastWant > 150) this.lastTop = top;
+    this.demand.scrolled();
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => {
       if (this.found) this.events.anchor(anchorAt(this.layout, this.box.scrollTop));
       this.events.readout();
     }, 200);
-  }
-
-  private wantSoon(delay: number): void {
-    clearTimeout(this.wantTimer);
-    this.wantTimer = setTimeout(() => this.wantNow(), delay);
-  }
-
-  private wantNow(): void {
-    this.lastWant = performance.now();
-    const { frame, found } = this;
-    if (!frame || !found || this.height === 0 || this.distrusted) return;
-    const top = this.box.scrollTop;
-    const down = top >= this.lastTop;
-    this.lastTop = top;
-    const ids = this.idsBetween(top, top + this.height);
-    const ahead = down
-      ? this.idsBetween(top + this.height, top + 2 * this.height)
-      : this.idsBetween(top - this.height, top);
-    this.store.want([...new Set([...ids, ...ahead])], frame);
-  }
-
-  private idsBetween(from: number, to: number): number[] {
-    const ids: number[] = [];
-    for (const row of visible(this.layout, Math.max(0, from), to).rows) {
-      for (let i = 0; i < row.count; i++) ids.push(this.found!.ids[row.first + i]!);
-    }
-    return ids;
   }
 
   idAt(index: number): number | undefined {
@@ -222,7 +180,7 @@ export class Wall {
 
   keptAt(index: number): Kept | undefined {
     const id = this.idAt(index);
-    return id === undefined ? undefined : this.store.peek(id);
+    return id === undefined ? undefined : this.demand.peek(id);
   }
 
   faceAt(index: number): Face | undefined {
@@ -230,7 +188,7 @@ export class Wall {
     if (id === undefined) return undefined;
     const known = this.faces.get(id);
     if (known) return known;
-    const kept = this.store.peek(id);
+    const kept = this.demand.peek(id);
     if (!kept) return undefined;
     const group = this.found?.groups[groupOf(this.layout, index)];
     const beside = [index - 1, index + 1]
@@ -253,12 +211,9 @@ export class Wall {
     return all;
   }
 
+  /** What the charts in sight were last asked for. */
   get frameShown(): Frame | null {
-    return this.frame;
-  }
-
-  get loading(): boolean {
-    return this.store.loading;
+    return this.demand.shown;
   }
 
   /** Moves the cursor; the first move only shows it, at the first tile in sight. */
@@ -344,8 +299,7 @@ export class Wall {
   }
 
   close(): void {
-    this.store.clear();
-    clearTimeout(this.wantTimer);
+    this.demand.close();
     clearTimeout(this.restTimer);
     cancelAnimationFrame(this.painting);
   }
