@@ -102,6 +102,8 @@ struct Entry {
 
 /// How many scrapes an unseen series is remembered.
 const UNSEEN_SCRAPES_MAX: u64 = 2;
+/// The most lines for which room is made before they are read.
+const LINES_EXPECTED_MAX: usize = 200_000;
 const NONE: u32 = u32::MAX;
 
 impl ScrapeCache {
@@ -147,10 +149,14 @@ impl ScrapeCache {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.generation += 1;
+        let mut out = Scraped::default();
+        let expected = self.expected(body).min(limits.samples_per_request_max);
+        out.decoded.batch.series.reserve(expected);
+        out.decoded.batch.samples.reserve(expected);
         let mut collector = Collector {
             limits,
             at_ms: scrape.at_ms,
-            out: Scraped::default(),
+            out,
             last: NONE,
             first: self.entries.first().map_or(NONE, |_| 0),
             predicted: None,
@@ -181,6 +187,17 @@ impl ScrapeCache {
                 batch.push(labels, at_ms, f64::from_bits(STALE_NAN_BITS));
             }
         }
+    }
+
+    /// How many samples to make room for: as many as there were series, or lines on the first scrape (a hint only).
+    fn expected(&mut self, body: &[u8]) -> usize {
+        if self.by_raw.is_empty() {
+            let lines = memchr::memchr_iter(b'\n', body).count().min(LINES_EXPECTED_MAX);
+            self.by_raw.reserve(lines);
+            self.entries.reserve(lines);
+            return lines;
+        }
+        self.by_raw.len()
     }
 
     /// After a successful scrape: stale markers for what vanished, and the forgetting.
