@@ -1,0 +1,66 @@
+# The two commands are `make run` and `make test`; `make help` lists all. Each does its own set-up.
+
+# Outside the checkout, so that a fresh clone builds only what changed.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/midwatch/target
+export CARGO_TERM_COLOR ?= always
+ARGS ?=
+
+.PHONY: help run test build web setup-build setup-test fmt lint rust-test web-test browser-test bench clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: build ## build in release mode, start, print the address (ARGS="--listen 127.0.0.1:4005" for flags of serve)
+	@exec "$(CARGO_TARGET_DIR)/release/midwatch" serve $(ARGS)
+
+build: setup-build web ## build the pages and the program in release mode
+	@echo "== program (release)"
+	cargo build --release --locked -p midwatch
+
+test: setup-test web fmt lint rust-test web-test browser-test ## everything that must hold
+	@echo "== all passed"
+
+setup-build:
+	@scripts/setup build
+
+setup-test:
+	@scripts/setup test
+
+# npm ci only when the lock file has changed since the last one.
+web/node_modules/.stamp: web/package-lock.json web/package.json
+	@echo "== web packages"
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web: web/node_modules/.stamp ## build the pages
+	@echo "== web pages"
+	cd web && npm run --silent build
+
+fmt: ## check the format
+	@echo "== rustfmt"
+	cargo fmt --all --check
+
+lint: ## clippy, warnings denied
+	@echo "== clippy"
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+rust-test: ## all Rust tests
+	@echo "== Rust tests"
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --workspace --locked --no-fail-fast && cargo test --workspace --locked --doc -q; \
+	else cargo test --workspace --locked --no-fail-fast; fi
+
+web-test: web/node_modules/.stamp ## tsc, Biome, unit tests of the pages
+	@echo "== tsc, Biome, unit tests"
+	cd web && npm run --silent check && npm run --silent lint && npm run --silent test:unit
+
+browser-test: web ## a real browser uses the real program
+	@echo "== browser test"
+	cargo build --locked -p midwatch
+	@scripts/browser-test "$(CARGO_TARGET_DIR)/debug/midwatch"
+
+bench: build ## measure beside the peers, print tables (installs nothing; needs the peers' Debian packages)
+	cargo run --release --locked -p bench -- $(ARGS)
+
+clean: ## remove what was built
+	rm -rf "$(CARGO_TARGET_DIR)" web/dist web/node_modules
