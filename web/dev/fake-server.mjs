@@ -1,10 +1,11 @@
 // Serves dist/ and answers the interface's API with made-up data, for developing and measuring without the program.
 //   node dev/fake-server.mjs [--build]      PORT=4005 SERIES=100000 STATE=fine|look|bad
+// With UPSTREAM=http://127.0.0.1:4004 the answers are those of a running program, and only dist/ comes from here.
 // Must never be taken for the program: the browser test runs against the real one.
 
 import { spawnSync } from "node:child_process";
 import { createReadStream, existsSync, watch } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { routes, series, tiles } from "./fake-answers.mjs";
@@ -33,8 +34,27 @@ function answer(res, data) {
   );
 }
 
+/** Hands a question on to the program. */
+function forward(req, res) {
+  const onward = request(
+    new URL(req.url, process.env.UPSTREAM),
+    { method: req.method, headers: req.headers },
+    (from) => {
+      res.writeHead(from.statusCode, from.headers);
+      from.pipe(res);
+    },
+  );
+  onward.on("error", () => res.destroy());
+  res.on("close", () => onward.destroy());
+  req.pipe(onward);
+}
+
 function serve(req, res) {
   const u = new URL(req.url, "http://fake");
+  if (process.env.UPSTREAM && u.pathname.startsWith("/api/")) {
+    forward(req, res);
+    return;
+  }
   res.setHeader("content-security-policy", CSP);
   res.setHeader("x-content-type-options", "nosniff");
   if (u.pathname === "/api/v1/look/tiles" && req.method === "POST") {
