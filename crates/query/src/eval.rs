@@ -225,6 +225,20 @@ impl<'a> Eval<'a> {
 
     /// A scalar expression, one value per step.
     fn scalar(&self, expr: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
+        // Counted while it is computed, because an outer expression may hold its own values meanwhile.
+        self.hold(steps.count)?;
+        let values = self.scalar_values(expr, steps);
+        self.release(steps.count);
+        values
+    }
+
+    /// Scalar arguments, one list per argument; they stay counted as held.
+    fn params(&self, args: &[&Expr], steps: &Steps) -> Result<Vec<Vec<f64>>, QueryError> {
+        self.hold(args.len() * steps.count)?;
+        args.iter().map(|a| self.scalar(a, steps)).collect()
+    }
+
+    fn scalar_values(&self, expr: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
         match &expr.kind {
             ExprKind::Number(n) => Ok(vec![*n; steps.count]),
             ExprKind::Paren(e) | ExprKind::Plus(e) => self.scalar(e, steps),
@@ -236,7 +250,6 @@ impl<'a> Eval<'a> {
             ExprKind::Binary(first, rest) => {
                 let mut values = self.scalar(first, steps)?;
                 for r in rest {
-                    self.worked(steps.count)?;
                     let right = self.scalar(&r.expr, steps)?;
                     values.iter_mut().zip(right).for_each(|(l, r_value)| *l = binary::scalar(r, *l, r_value));
                 }

@@ -12,9 +12,12 @@ pub struct Limits {
     pub series_max: usize,
     /// Steps of a range query.
     pub steps_max: usize,
+    /// Steps of one subquery.
+    pub subquery_steps_max: usize,
     /// Length of the text.
     pub text_bytes_max: usize,
-    /// How deep expressions may be nested.
+    /// How deep expressions may be nested. Each level takes stack: the default needs some 1.3 MB in a debug
+    /// build.
     pub depth_max: usize,
 }
 
@@ -24,8 +27,9 @@ impl Default for Limits {
             samples_max: 50_000_000,
             series_max: 1_000_000,
             steps_max: 11_000,
+            subquery_steps_max: 5_000_000,
             text_bytes_max: 64 << 10,
-            depth_max: 200,
+            depth_max: 100,
         }
     }
 }

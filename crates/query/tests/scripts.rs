@@ -25,5 +25,6 @@ macro_rules! scripts {
 }
 
 scripts! {
-    basics
+    aggregations basics counters functions histograms labels literals matching operators over_time selectors
+    subqueries
 }

@@ -140,6 +140,7 @@ impl Eval<'_> {
 
     /// The scalar parameter, one value per step.
     pub(super) fn param(&self, a: &Aggregate, steps: &Steps) -> Result<Vec<f64>, QueryError> {
+        self.hold(steps.count)?;
         a.param.as_ref().map_or_else(|| Ok(vec![f64::NAN; steps.count]), |p| self.scalar(p, steps))
     }
 

@@ -41,6 +41,7 @@ impl Eval<'_> {
 
     /// The value of the only series at each step; NaN if there is none or more than one.
     fn only_value(&self, expr: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
+        self.hold(2 * steps.count)?;
         let mut found = vec![(0u32, f64::NAN); steps.count];
         self.vector(expr, steps, &mut |column| {
             self.worked(steps.count)?;
@@ -110,7 +111,7 @@ impl Eval<'_> {
         steps: &Steps,
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
-        let params = args[1..].iter().map(|a| self.scalar(a, steps)).collect::<Result<Vec<_>, _>>()?;
+        let params = self.params(&args[1..].iter().collect::<Vec<_>>(), steps)?;
         self.per_step(&args[0], steps, sink, &|step, v| {
             let mut given = [0.0; 2];
             given.iter_mut().zip(&params).for_each(|(g, p)| *g = p[step]);
@@ -120,7 +121,8 @@ impl Eval<'_> {
 
     /// Nothing at all where the bounds are the wrong way round.
     fn clamp(&self, args: &[Expr], steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
-        let (low, high) = (self.scalar(&args[1], steps)?, self.scalar(&args[2], steps)?);
+        let bounds = self.params(&[&args[1], &args[2]], steps)?;
+        let (low, high) = (&bounds[0], &bounds[1]);
         self.per_step(&args[0], steps, sink, &|step, v| {
             if low[step] > high[step] { ABSENT } else { larger(low[step], smaller(high[step], v)) }
         })
@@ -155,6 +157,7 @@ impl Eval<'_> {
     }
 
     fn absent(&self, expr: &Expr, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
+        self.hold(steps.count)?;
         let mut values = vec![1.0; steps.count];
         self.vector(expr, steps, &mut |column| {
             self.worked(steps.count)?;

@@ -35,7 +35,7 @@ impl Eval<'_> {
         steps: &Steps,
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
-        let q = self.scalar(&args[0], steps)?;
+        let q = &self.params(&[&args[0]], steps)?[0];
         q.iter().for_each(|q| self.check_quantile(*q, args[0].span));
         self.histograms(&args[1], steps, sink, |step, buckets, name| {
             let (value, forced) = quantile(q[step], buckets);
@@ -56,7 +56,8 @@ impl Eval<'_> {
         steps: &Steps,
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
-        let (lower, upper) = (self.scalar(&args[0], steps)?, self.scalar(&args[1], steps)?);
+        let bounds = self.params(&[&args[0], &args[1]], steps)?;
+        let (lower, upper) = (&bounds[0], &bounds[1]);
         self.histograms(&args[2], steps, sink, |step, buckets, _| fraction(lower[step], upper[step], buckets))
     }
 

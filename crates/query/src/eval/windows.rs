@@ -105,20 +105,35 @@ impl Eval<'_> {
             return Ok(());
         }
         let inner = Steps::new(start_ms, times.last(), step_ms);
-        if inner.count > self.read_limits().samples_max {
-            let message = format!("a subquery with {} steps is too large", inner.count);
+        let max = self.options.limits.subquery_steps_max;
+        if inner.count > max {
+            let message = format!("a subquery of {} steps is over the limit of {max}", inner.count);
             return Err(
                 QueryError::new(ErrorKind::TooLarge, message).hint("use a longer step in [range:step]")
             );
         }
-        if subquery.expr.value_type == crate::ast::ValueType::Scalar {
-            let values = self.scalar(&subquery.expr, &inner)?;
-            return sink(Column::new(Default::default(), values).into_series(&inner), false, &windows);
+        // One series at a time: its values and times, and what is made of them.
+        self.hold(inner.count * 3)?;
+        let done = self.subquery_series(&subquery.expr, &inner, &windows, sink);
+        self.release(inner.count * 3);
+        done
+    }
+
+    fn subquery_series(
+        &self,
+        expr: &Expr,
+        inner: &Steps,
+        windows: &Windows,
+        sink: SeriesSink<'_>,
+    ) -> Result<(), QueryError> {
+        if expr.value_type == crate::ast::ValueType::Scalar {
+            let values = self.scalar(expr, inner)?;
+            return sink(Column::new(Default::default(), values).into_series(inner), false, windows);
         }
-        self.vector(&subquery.expr, &inner, &mut |column| {
+        self.vector(expr, inner, &mut |column| {
             self.worked(inner.count)?;
             let nameless = column.nameless;
-            sink(column.into_series(&inner), nameless, &windows)
+            sink(column.into_series(inner), nameless, windows)
         })
     }
 
@@ -137,22 +152,22 @@ impl Eval<'_> {
             _ => return args.first().map_or(Ok(()), |a| Err(internal(a))),
         };
         let Some((range, scalars)) = split(args) else { return Ok(()) };
-        let params = scalars.iter().map(|a| self.scalar(a, steps)).collect::<Result<Vec<_>, _>>()?;
-        let params: Vec<Vec<f64>> =
-            (0..steps.count).map(|step| params.iter().map(|p| p[step]).collect()).collect();
+        let params = self.params(&scalars, steps)?;
         self.check_params(function, args, &params)?;
         let counter = matches!(function.name, "rate" | "increase");
         // With `@` every step has the same window; only a prediction depends on the step's time.
         let repeats = function.name != "predict_linear";
         self.windows(range, steps, &mut |series, nameless, windows| {
             let repeats = repeats && windows.times.fixed_ms.is_some();
-            let mut previous: Option<(usize, Option<f64>)> = None;
+            let mut previous: Option<([f64; 2], Option<f64>)> = None;
             let values = windows.map(self, &series, |step, window| {
+                let mut given = [0.0; 2];
+                given.iter_mut().zip(&params).for_each(|(g, p)| *g = p[step]);
                 let value = match previous {
-                    Some((p, value)) if repeats && params[p] == params[step] => value,
-                    _ => f(window, &params[step]),
+                    Some((before, value)) if repeats && before == given => value,
+                    _ => f(window, &given),
                 };
-                previous = Some((step, value));
+                previous = Some((given, value));
                 value
             })?;
             let column = Column { labels: series.labels, nameless: nameless || !keeps_name, values };
@@ -174,12 +189,11 @@ impl Eval<'_> {
         params: &[Vec<f64>],
     ) -> Result<(), QueryError> {
         match function.name {
-            "quantile_over_time" => params.iter().for_each(|p| self.check_quantile(p[0], args[0].span)),
+            "quantile_over_time" => params[0].iter().for_each(|q| self.check_quantile(*q, args[0].span)),
             "double_exponential_smoothing" => {
                 for (i, what) in ["smoothing", "trend"].iter().enumerate() {
-                    if let Some(p) = params.iter().find(|p| !(p[i] > 0.0 && p[i] < 1.0)) {
-                        let message =
-                            format!("invalid {what} factor: it must be between 0 and 1, got {}", p[i]);
+                    if let Some(p) = params[i].iter().find(|p| !(**p > 0.0 && **p < 1.0)) {
+                        let message = format!("invalid {what} factor: it must be between 0 and 1, got {p}");
                         return Err(QueryError::invalid(message).at(args[i + 1].span));
                     }
                 }
@@ -191,6 +205,7 @@ impl Eval<'_> {
 
     /// 1 at each step at which no series has a sample in its window.
     pub(super) fn absent_over_time(&self, range: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
+        self.hold(steps.count)?;
         let mut absent = vec![1.0; steps.count];
         self.windows(range, steps, &mut |series, _, windows| {
             let present = windows.map(self, &series, |_, _| Some(1.0))?;

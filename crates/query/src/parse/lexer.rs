@@ -129,7 +129,8 @@ fn number(text: &str, at: usize) -> Result<(Token<'static>, usize), ParseError> 
         len += 1;
     }
     let word = &rest[..len];
-    let span = Span::of(text, at, at + len);
+    // Finding line and column takes a walk through the text: for errors only.
+    let span = || Span::of(text, at, at + len);
     let plain = word.replace('_', "");
     let underscores_fine = !word.contains("__") && !word.ends_with('_');
     let octal =
@@ -146,11 +147,11 @@ fn number(text: &str, at: usize) -> Result<(Token<'static>, usize), ParseError> 
     };
     match value.filter(|_| underscores_fine) {
         Some(v) if v.is_infinite() => {
-            Err(ParseError::new(span, format!("number {:?} is too large", cut(word)))
+            Err(ParseError::new(span(), format!("number {:?} is too large", cut(word)))
                 .hint("write Inf for infinity"))
         }
         Some(v) => Ok((Token::Number(v), len)),
-        None => Ok((Token::Duration(duration(word, span)?), len)),
+        None => Ok((Token::Duration(duration(word, &span)?), len)),
     }
 }
 
@@ -162,9 +163,9 @@ fn hex_digit(b: u8) -> u8 {
     }
 }
 
-fn duration(word: &str, span: Span) -> Result<i64, ParseError> {
+fn duration(word: &str, span: &dyn Fn() -> Span) -> Result<i64, ParseError> {
     let bad = || {
-        let error = ParseError::new(span, format!("bad number or duration {:?}", cut(word)));
+        let error = ParseError::new(span(), format!("bad number or duration {:?}", cut(word)));
         let hint = if word.contains('.') {
             "durations are whole numbers with units: 1h30m, not 1.5h"
         } else {
@@ -174,7 +175,7 @@ fn duration(word: &str, span: Span) -> Result<i64, ParseError> {
     };
     let ms = parse_duration_ms(word).map_err(|_| bad())?;
     if ms > DURATION_MS_MAX {
-        return Err(ParseError::new(span, format!("duration {:?} is too long", cut(word)))
+        return Err(ParseError::new(span(), format!("duration {:?} is too long", cut(word)))
             .hint("the longest duration is 292y"));
     }
     Ok(ms)
