@@ -8,7 +8,7 @@ mod pool;
 
 use crate::settings::{ClientConfig, TlsConfig};
 use body::{Body, Budget};
-use pool::Pool;
+use pool::{Pool, Use};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use std::time::Duration;
@@ -77,14 +77,18 @@ impl Clients {
     /// take too much memory, `Invalid` for a configuration that cannot work, `Unavailable` for everything
     /// that the other side or the network does wrong.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer> {
-        let started = Instant::now();
-        let deadline = started + ask.timeout;
+        let usage = Use {
+            follow_redirects: ask.follow_redirects,
+            tls: ask.follow_redirects || ask.url.scheme() == "https",
+        };
+        // Making a client is our own doing, and not on the other side's time.
+        let client = self.pool.get(&ask.client.tls, usage).await?;
+        let deadline = Instant::now() + ask.timeout;
         let late = |what: String| {
             let message = format!("{what} within {} s", ask.timeout.as_secs_f64());
             Error::new(ErrorKind::Cancelled, message)
         };
         let send = async {
-            let client = self.pool.get(&ask.client.tls, ask.follow_redirects).await?;
             let mut request = client.get(ask.url.clone()).header(ACCEPT_ENCODING, "gzip");
             for (name, value) in ask.headers {
                 request = request.header(*name, value);
@@ -139,7 +143,7 @@ async fn read(mut response: Response, body: &mut Body<'_>) -> Result<()> {
 /// `Invalid` with what is wrong.
 pub fn check_client(config: &ClientConfig) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    pool::build(&config.tls, true).map(|_| ())
+    pool::build(&config.tls, Use { follow_redirects: true, tls: true }).map(|_| ())
 }
 
 /// The error and its causes in one line, without the URL.

@@ -85,11 +85,14 @@ pub(crate) fn metrics(body: &str) -> Vec<u8> {
     response("200 OK", "content-type: text/plain; version=0.0.4\r\n", body)
 }
 
-/// A store in a folder; it is opened aside, since it may not be on a thread of the runtime.
+/// A store in a folder. It has a runtime of its own, which may be neither made nor dropped on a thread of the test's
+/// runtime: it is opened aside, and never closed.
 pub(crate) fn open_store(folder: &std::path::Path, registry: &stdx::metrics::Registry) -> Arc<store::Store> {
     let (path, registry) = (folder.join("data"), registry.clone());
     let open = move || store::Store::open(&path, store::Settings::default(), &registry);
-    Arc::new(std::thread::spawn(open).join().unwrap().unwrap())
+    let store = Arc::new(std::thread::spawn(open).join().unwrap().unwrap());
+    std::mem::forget(Arc::clone(&store));
+    store
 }
 
 /// Waits until `check` gives something; fails the test after ten seconds.

@@ -16,11 +16,24 @@ const PEM_BYTES_MAX: u64 = 4 << 20;
 const CLIENTS_MAX: usize = 256;
 
 #[derive(Default)]
-pub(super) struct Pool(Mutex<HashMap<Key, Client>>);
+pub(super) struct Pool {
+    clients: Mutex<HashMap<Key, Client>>,
+    /// One client is made at a time: a thousand targets that start together need only one.
+    making: tokio::sync::Mutex<()>,
+}
+
+/// What a client is needed for, besides its TLS configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Use {
+    /// It follows redirects.
+    pub follow_redirects: bool,
+    /// It may meet TLS; otherwise the certificates of the system are not even read.
+    pub tls: bool,
+}
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    follow_redirects: bool,
+    usage: Use,
     insecure: bool,
     server_name: Option<String>,
     files: [Option<(PathBuf, Option<Stamp>)>; 3],
@@ -30,25 +43,29 @@ struct Key {
 type Stamp = (SystemTime, u64);
 
 impl Pool {
-    pub async fn get(&self, tls: &TlsConfig, follow_redirects: bool) -> Result<Client> {
-        let key = key(tls, follow_redirects);
+    pub async fn get(&self, tls: &TlsConfig, usage: Use) -> Result<Client> {
+        let key = key(tls, usage);
+        if let Some(client) = self.lookup(&key) {
+            return Ok(client);
+        }
+        let _making = self.making.lock().await;
         if let Some(client) = self.lookup(&key) {
             return Ok(client);
         }
         // Certificates are read from files, the system's among them.
         let tls = tls.clone();
-        let built = tokio::task::spawn_blocking(move || build(&tls, follow_redirects)).await;
+        let built = tokio::task::spawn_blocking(move || build(&tls, usage)).await;
         let client = built.map_err(|e| Error::wrap(ErrorKind::Internal, "making a client", e))??;
         self.keep(key, &client);
         Ok(client)
     }
 
     fn lookup(&self, key: &Key) -> Option<Client> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).get(key).cloned()
+        self.clients.lock().unwrap_or_else(|e| e.into_inner()).get(key).cloned()
     }
 
     fn keep(&self, key: Key, client: &Client) {
-        let mut clients = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let mut clients = self.clients.lock().unwrap_or_else(|e| e.into_inner());
         // An older client with other contents of the same files is of no use any more.
         let paths = |k: &Key| k.files.clone().map(|f| f.map(|(path, _)| path));
         let same = |k: &Key| Key { files: key.files.clone(), ..k.clone() } == key && paths(k) == paths(&key);
@@ -60,13 +77,13 @@ impl Pool {
     }
 }
 
-fn key(tls: &TlsConfig, follow_redirects: bool) -> Key {
+fn key(tls: &TlsConfig, usage: Use) -> Key {
     let file = |path: &Option<PathBuf>| {
         let stamp = |p: &Path| std::fs::metadata(p).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
         path.as_ref().map(|p| (p.clone(), stamp(p)))
     };
     Key {
-        follow_redirects,
+        usage,
         insecure: tls.insecure_skip_verify,
         server_name: tls.server_name.clone(),
         files: [file(&tls.ca_file), file(&tls.cert_file), file(&tls.key_file)],
@@ -74,7 +91,7 @@ fn key(tls: &TlsConfig, follow_redirects: bool) -> Key {
 }
 
 /// Makes a client; reads its files.
-pub(super) fn build(tls: &TlsConfig, follow_redirects: bool) -> Result<Client> {
+pub(super) fn build(tls: &TlsConfig, usage: Use) -> Result<Client> {
     if tls.server_name.is_some() {
         return Err(Error::invalid(
             "tls_config.server_name is not supported: name the target by the name in its certificate",
@@ -86,7 +103,7 @@ pub(super) fn build(tls: &TlsConfig, follow_redirects: bool) -> Result<Client> {
             .no_proxy()
             .referer(false)
             .pool_max_idle_per_host(1)
-            .redirect(if follow_redirects { Policy::limited(REDIRECTS_MAX) } else { Policy::none() })
+            .redirect(if usage.follow_redirects { Policy::limited(REDIRECTS_MAX) } else { Policy::none() })
             .tls_danger_accept_invalid_certs(tls.insecure_skip_verify)
     };
     let mut builder = base();
@@ -96,6 +113,8 @@ pub(super) fn build(tls: &TlsConfig, follow_redirects: bool) -> Result<Client> {
             return Err(Error::invalid(format!("{} holds no certificate", path.display())));
         }
         builder = builder.tls_certs_only(certificates);
+    } else if !usage.tls {
+        builder = builder.tls_certs_only([]);
     }
     match (&tls.cert_file, &tls.key_file) {
         (Some(cert), Some(key)) => {

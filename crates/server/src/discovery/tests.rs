@@ -22,7 +22,7 @@ async fn services_are_found_scraped_and_forgotten() {
     let good = Server::fixed(metrics("# TYPE orders counter\norders 3\n"));
     let page = Server::fixed(response("200 OK", "content-type: text/html\r\n", "<html>"));
     let missing = Server::fixed(response("404 Not Found", "", ""));
-    let silent = Server::start(|_, _| std::thread::sleep(Duration::from_secs(1)));
+    let silent = Server::start(|_, _| std::thread::sleep(Duration::from_secs(2)));
     let own = Server::fixed(metrics("own 1\n"));
     let servers = [&good, &page, &missing, &silent, &own];
     let ports = servers.iter().zip(1..).map(|(s, i)| listener(s, i)).collect::<Vec<_>>();
@@ -30,8 +30,8 @@ async fn services_are_found_scraped_and_forgotten() {
     let listed = Arc::clone(&ports);
     let settings = DiscoverySettings {
         period_ms: 20,
-        scrape_interval_ms: 30,
-        probe_timeout_ms: 100,
+        scrape_interval_ms: 500,
+        probe_timeout_ms: 500,
         ..DiscoverySettings::default()
     };
     let surroundings = Surroundings {
@@ -55,7 +55,7 @@ async fn services_are_found_scraped_and_forgotten() {
         (&good, PortState::Scraped, ""),
         (&page, PortState::Failed, "answered text/html, which does not look like metrics"),
         (&missing, PortState::Failed, "the answer was 404 Not Found; check the path"),
-        (&silent, PortState::Failed, "no answer within 0.1 s"),
+        (&silent, PortState::Failed, "no answer within 0.5 s"),
         (&own, PortState::Own, ""),
     ] {
         assert_eq!(state(server), Some((want, said.to_string())));

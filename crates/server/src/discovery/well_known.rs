@@ -108,7 +108,10 @@ pub(super) fn not_asked(port: u16, process: &str) -> Option<String> {
     if let Some((_, service)) = PORTS.iter().find(|(p, _)| *p == port) {
         return Some(format!("not asked: {port} is usually {service}, which does not speak HTTP"));
     }
-    PROCESSES.contains(&process).then(|| {
+    // A version may follow the name: php-fpm8.2, exim4.
+    let name = process.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let known = PROCESSES.contains(&name) || PROCESSES.contains(&process);
+    known.then(|| {
         format!("not asked: {process} does not speak HTTP; name it in scrape_configs if it has metrics")
     })
 }

@@ -69,8 +69,8 @@ impl World {
 fn job(server: &Server) -> ScrapeConfig {
     ScrapeConfig {
         job: "api".into(),
-        interval_ms: 50,
-        timeout_ms: 50,
+        interval_ms: 500,
+        timeout_ms: 500,
         static_configs: vec![group(server)],
         ..ScrapeConfig::default()
     }
@@ -109,7 +109,7 @@ async fn a_good_target() {
     assert_eq!(status.scrape_url, format!("http://{address}/metrics"));
     assert_eq!(status.global_url, format!("http://myhost:{}/metrics", address.port()));
     assert_eq!(world.sink.sources()[0].source, format!("scrape api {address}"));
-    assert!(server.requests()[0].contains("x-prometheus-scrape-timeout-seconds: 0.05"));
+    assert!(server.requests()[0].contains("x-prometheus-scrape-timeout-seconds: 0.5"));
     assert_eq!(world.store.metadata()["requests"].kind, model::MetricKind::Counter);
 }
 
@@ -123,7 +123,7 @@ async fn bad_targets_are_down_with_a_reason() {
             }
         })
     };
-    for (server, said) in [
+    let cases = [
         (
             Server::fixed(response("500 Internal Server Error", "", "")),
             "the answer was 500 Internal Server Error",
@@ -139,10 +139,13 @@ async fn bad_targets_are_down_with_a_reason() {
         (Server::fixed("garbage"), "the request failed"),
         (endless(b"x", 5), "no whole answer ("),
         (endless(&[b'#'; 65_536], 0), "the answer is longer, more than the limit of 1000000 bytes"),
-    ] {
-        let config =
-            ScrapeConfig { body_bytes_max: 1_000_000, interval_ms: 300, timeout_ms: 200, ..job(&server) };
-        let world = World::start(vec![config]);
+    ];
+    let start = |(server, said)| {
+        let config = ScrapeConfig { body_bytes_max: 1_000_000, timeout_ms: 300, ..job(&server) };
+        (World::start(vec![config]), said, server)
+    };
+    let worlds: Vec<_> = cases.into_iter().map(start).collect();
+    for (world, said, _) in &worlds {
         let last = world.scraped().await;
         assert!(last.error.contains(said), "{:?} has no {said:?}", last.error);
         assert_eq!(last.health, Health::Down);
@@ -210,15 +213,17 @@ async fn credentials_and_redirects() {
     let auth = Auth::Basic("amy".into(), Secret::Text("s3cret".into()));
     let client = ClientConfig { auth, tls: TlsConfig::default() };
     let with = ScrapeConfig { client, ..job(&server) };
-    for (config, said) in [
+    let cases = [
         (with.clone(), ""),
         (
             ScrapeConfig { follow_redirects: false, ..with },
             "the answer was 302 Found; redirects are not followed here",
         ),
         (job(&server), "the answer was 401 Unauthorized; check the credentials in the configuration"),
-    ] {
-        assert_eq!(World::start(vec![config]).scraped().await.error, said);
+    ];
+    let worlds: Vec<_> = cases.into_iter().map(|(config, said)| (World::start(vec![config]), said)).collect();
+    for (world, said) in &worlds {
+        assert_eq!(world.scraped().await.error, *said);
     }
 }
 
@@ -251,7 +256,7 @@ async fn scrapes_that_take_longer_than_the_interval_are_counted() {
 #[tokio::test]
 async fn a_target_that_is_taken_away_ends_its_series_and_reports() {
     let server = Server::fixed(metrics("a 1\n"));
-    let spec = TargetSpec::plain("api", &server.address.to_string(), "myhost:1", 50, 50).unwrap();
+    let spec = TargetSpec::plain("api", &server.address.to_string(), "myhost:1", 500, 500).unwrap();
     let world = World::start(Vec::new());
     assert!(world.manager.add_discovered(spec.clone()));
     until("it is kept", || (!world.values("a").is_empty()).then_some(())).await;
@@ -269,7 +274,7 @@ async fn a_stop_of_the_process_ends_no_series() {
     until("it is kept", || (!world.values("a").is_empty()).then_some(())).await;
     world._shutdown.send(true).unwrap();
     until("nothing is scraped", || world.manager.snapshot().is_empty().then_some(())).await;
-    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(550)).await;
     assert!(world.values("a").iter().all(|v| v == "1"));
 }
 
