@@ -44,6 +44,8 @@ pub(crate) struct Entry {
     pub labels: Labels,
     pub facts: Facts,
     pub thing: u32,
+    /// Of the metric's name, up to 63: ranking asks for it on every search.
+    pub name_bytes: u8,
 }
 
 /// Series in the order of the wall: those of one thing, or of one metric.
@@ -107,9 +109,10 @@ impl Catalogue {
         self.index.add(place, labels, belongs.kind.as_str(), &belongs.title);
         let metric =
             Belongs { kind: entity::Kind::Metric, title: labels.name().to_string(), parent: String::new() };
+        let name_bytes = labels.name().len().min(63) as u8;
         let thing = self.things.add(belongs, place, labels, &self.entries);
         self.metrics.add(metric, place, labels, &self.entries);
-        self.entries[place as usize] = Some(Entry { id, labels: labels.clone(), facts, thing });
+        self.entries[place as usize] = Some(Entry { id, labels: labels.clone(), facts, thing, name_bytes });
         self.by_id.insert(id, place);
         self.by_labels.insert(labels.clone(), place);
         Some(id)

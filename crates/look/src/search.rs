@@ -125,8 +125,8 @@ impl Catalogue {
             match &self.entries[place] {
                 Some(entry) if find.keep.is_none_or(|keep| keep(entry.id)) => {
                     // Among metrics whose names fit equally well the shorter comes first.
-                    let bytes = if words.is_empty() { 0 } else { entry.labels.name().len().min(63) };
-                    *score = (*score << NAME_BITS) | bytes as u16;
+                    let bytes = if words.is_empty() { 0 } else { entry.name_bytes };
+                    *score = (*score << NAME_BITS) | u16::from(bytes);
                 }
                 _ => *score = OUT,
             }
