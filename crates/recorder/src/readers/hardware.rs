@@ -2,6 +2,8 @@
 //! frequencies and throttling. What there is is looked up once a minute, values are read every few
 //! seconds. It must never read more sensors than its limit: each may take milliseconds.
 
+mod hwmon;
+
 use super::{Context, Reader};
 use crate::bytes::{clean, float, trim};
 use crate::reference::{Reference, counter, gauge};
@@ -152,7 +154,7 @@ impl Reader for Hardware {
             let mut found = Found(&mut self.sensors);
             edac(&self.sys_root.join("devices/system/edac/mc"), &mut found);
             thermal(&self.sys_root.join("class/thermal"), &mut found);
-            hwmon(&self.sys_root.join("class/hwmon"), &mut found);
+            hwmon::find(&self.sys_root.join("class/hwmon"), &mut found);
             cpus(&self.sys_root.join("devices/system/cpu"), &mut found);
         }
         self.rows.begin();
@@ -244,78 +246,6 @@ fn thermal(folder: &Path, found: &mut Found) {
         found.add("node_cooling_device_cur_state", Some(path.join("cur_state")), 1.0, &pairs);
         found.add("node_cooling_device_max_state", Some(path.join("max_state")), 1.0, &pairs);
     }
-}
-
-/// Ending of a file's name after the sensor's number, the sensor's kind, the metric, its scale.
-const HWMON_FILES: [(&str, &str, &str, f64); 10] = [
-    ("temp", "_input", "node_hwmon_temp_celsius", 1e-3),
-    ("temp", "_max", "node_hwmon_temp_max_celsius", 1e-3),
-    ("temp", "_crit", "node_hwmon_temp_crit_celsius", 1e-3),
-    ("fan", "_input", "node_hwmon_fan_rpm", 1.0),
-    ("in", "_input", "node_hwmon_in_volts", 1e-3),
-    ("curr", "_input", "node_hwmon_curr_amps", 1e-3),
-    ("power", "_input", "node_hwmon_power_watt", 1e-6),
-    ("power", "_average", "node_hwmon_power_average_watt", 1e-6),
-    ("energy", "_input", "node_hwmon_energy_joule_total", 1e-6),
-    ("", "_label", "node_hwmon_sensor_label", 1.0),
-];
-
-fn hwmon(folder: &Path, found: &mut Found) {
-    for (number, path) in entries(folder, "hwmon") {
-        let name = text(path.join("name"));
-        let chip = chip_name(&path, &name, &number);
-        if !name.is_empty() {
-            found.add(
-                "node_hwmon_chip_names",
-                None,
-                1.0,
-                &[("chip", &chip), ("chip_name", &metric_name(&name))],
-            );
-        }
-        for (file, file_path) in entries(&path, "") {
-            for (kind, ending, metric, scale) in HWMON_FILES {
-                let Some(sensor) = file.strip_suffix(ending).filter(|s| is_sensor(s, kind)) else { continue };
-                if ending == "_label" {
-                    let label = text(file_path.clone());
-                    let pairs = [("chip", chip.as_str()), ("sensor", sensor), ("label", &label)];
-                    found.add(metric, None, scale, &pairs);
-                } else {
-                    let pairs = [("chip", chip.as_str()), ("sensor", sensor)];
-                    found.add(metric, Some(file_path.clone()), scale, &pairs);
-                }
-            }
-        }
-    }
-}
-
-/// `temp1` is a sensor of kind `temp`; any kind will do for "".
-fn is_sensor(name: &str, kind: &str) -> bool {
-    let digits = name.trim_start_matches(|c: char| c.is_ascii_lowercase());
-    let stem = &name[..name.len() - digits.len()];
-    !digits.is_empty()
-        && digits.bytes().all(|b| b.is_ascii_digit())
-        && (stem == kind || (kind.is_empty() && !stem.is_empty()))
-}
-
-/// A chip is named after the bus and the device that it sits on, else as it calls itself.
-fn chip_name(path: &Path, name: &str, number: &str) -> String {
-    if let Ok(device) = std::fs::canonicalize(path.join("device")) {
-        let part = |p: Option<&Path>| p.and_then(Path::file_name).map(|n| metric_name(&clean(n.as_bytes())));
-        if let (Some(own), Some(bus)) = (part(Some(&device)), part(device.parent())) {
-            return format!("{bus}_{own}");
-        }
-    }
-    if name.is_empty() { format!("hwmon{number}") } else { metric_name(name) }
-}
-
-/// Lower case, with underscores for what has no place in a metric's name.
-fn metric_name(text: &str) -> String {
-    let replaced: String = text
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == ':' { c } else { '_' })
-        .collect();
-    replaced.trim_matches('_').to_string()
 }
 
 fn cpus(folder: &Path, found: &mut Found) {

@@ -13,6 +13,7 @@ mod memory;
 mod network;
 mod pressure;
 mod process;
+mod redundancy;
 mod sockets;
 mod system;
 #[cfg(test)]
@@ -158,6 +159,7 @@ pub(crate) fn reference() -> Vec<(&'static str, Vec<Reference>)> {
         ("System", system::reference()),
         ("Clock", join(&[clock::METRICS, clock::SOURCES])),
         ("Hardware", join(&[hardware::METRICS])),
+        ("Redundancy", join(&[redundancy::METRICS])),
         ("Processes", process::reference()),
         ("Control groups", join(&[cgroup::METRICS])),
         ("The recorder itself", join(&[OWN_PER_READER, OWN])),
@@ -181,6 +183,7 @@ impl Recorder {
             Box::new(conntrack::Conntrack::new(s)),
             Box::new(interrupts::Interrupts::new(s)),
             Box::new(hardware::Hardware::new(s)),
+            Box::new(redundancy::Redundancy::new(s)),
             Box::new(process::Processes::new(s)),
             Box::new(cgroup::Cgroups::new(s)),
         ];
