@@ -53,9 +53,8 @@ pub(super) fn find(folder: &Path, found: &mut Found) {
 fn is_sensor(name: &str, kind: &str) -> bool {
     let digits = name.trim_start_matches(|c: char| c.is_ascii_lowercase());
     let stem = &name[..name.len() - digits.len()];
-    !digits.is_empty()
-        && digits.bytes().all(|b| b.is_ascii_digit())
-        && (stem == kind || (kind.is_empty() && !stem.is_empty()))
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number && !stem.is_empty() && (stem == kind || kind.is_empty())
 }
 
 /// A chip is named after the bus and the device that it sits on, else as it calls itself.
