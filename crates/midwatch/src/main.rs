@@ -1,11 +1,18 @@
 //! The program: command line, configuration file, and what a person reads on a terminal. What Midwatch does is in the
 //! crates below; this one must never hold a decision of theirs.
 
+mod answer;
 mod cli;
 mod config;
+mod http;
+mod plot;
+mod query;
 mod serve;
+mod table;
 #[cfg(test)]
 mod testing;
+mod text;
+mod units;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, ConfigCommand, Shell};
@@ -28,6 +35,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
         Command::Config(ConfigCommand::Explain { name, .. }) => {
