@@ -61,9 +61,9 @@ pub(super) fn detail(
         text += &format!("Shown is the worst of {count}; {outside} outside the limits. ");
     }
     let side = if c.direction == Direction::Above { "from" } else { "at or below" };
-    text += &format!("Worth a look {side} {}", value(c.warn, c.unit));
+    text += &format!("Worth a look {side} {}", limit(c, c.warn));
     text += &match c.bad.is_finite() {
-        true => format!(", bad {side} {}. ", value(c.bad, c.unit)),
+        true => format!(", bad {side} {}. ", limit(c, c.bad)),
         false => "; never bad by itself. ".to_string(),
     };
     let same = |row: &&Row| ["instance", "job"].iter().chain(c.by).all(|l| row.0.get(l) == labels.get(l));
@@ -73,12 +73,20 @@ pub(super) fn detail(
     text + c.what_to_do
 }
 
+/// A limit with its unit. Limits of counts lie half-way, because an increase over time is an estimate.
+fn limit(c: &Condition, limit: f64) -> String {
+    let half = limit.fract() == 0.5 && c.unit != "ratio";
+    let whole = if c.direction == Direction::Above { limit.ceil() } else { limit.floor() };
+    value(if half { whole } else { limit }, c.unit)
+}
+
 /// A value with its unit.
 pub(super) fn value(v: f64, unit: &str) -> String {
     match unit {
         "ratio" => {
             let percent = v * 100.0;
             // Limits are approached from both ends: never show 100 % for 99.96 %.
+            let percent = if percent.abs() < 0.05 { 0.0 } else { percent };
             let digits = if percent == percent.round() || (10.0..=99.0).contains(&percent) { 0 } else { 1 };
             let shown = if percent < 100.0 && percent > 99.9 { 99.9 } else { percent };
             format!("{shown:.digits$} %")
@@ -86,6 +94,9 @@ pub(super) fn value(v: f64, unit: &str) -> String {
         "s" => duration(v),
         "state" => if v > 0.0 { "up" } else { "down" }.to_string(),
         "" => number(v),
+        count if ["in ", "times ", "samples "].iter().any(|w| count.starts_with(w)) => {
+            format!("{} {count}", v.round())
+        }
         unit => format!("{} {unit}", number(v)),
     }
 }
@@ -152,6 +163,8 @@ mod tests {
             (1.0, "ratio", "100 %"),
             (0.0123, "ratio", "1.2 %"),
             (0.004, "ratio", "0.4 %"),
+            (0.0001, "ratio", "0 %"),
+            (0.98, "in the last hour", "1 in the last hour"),
             (0.0004, "s", "400 µs"),
             (0.05, "s", "50 ms"),
             (90.0, "s", "90 s"),

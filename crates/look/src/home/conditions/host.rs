@@ -148,7 +148,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: f64::INFINITY,
         unit: "ratio",
         required: true,
-        why: "The share of all processors' time that was used, over 5 minutes. Busy is not broken, but there is no room for more.",
+        why: "The share of all processors' time that was used, over the last 5 minutes at most. Busy is not broken, but there is no room for more.",
         what_to_do: "See which processes use it, and whether tasks wait (CPU pressure).",
         link: Link { q: "node_cpu", selector: r#"node_cpu_seconds_total{instance="<instance>"}"# },
         detail_expr: "",
@@ -167,7 +167,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: f64::INFINITY,
         unit: "ratio",
         required: false,
-        why: "The share of time in which some task was ready and had no processor, over 5 minutes.",
+        why: "The share of time in which some task was ready and had no processor, over the last 5 minutes at most.",
         what_to_do: "Everything on this machine answers later than it could: move work, or give it more processors.",
         link: Link {
             q: "pressure cpu",
@@ -211,7 +211,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: f64::INFINITY,
         unit: "ratio",
         required: false,
-        why: "The share of time in which the disk had something to do, over 5 minutes. Fast disks can do more while busy; see their latency.",
+        why: "The share of time in which the disk had something to do, over the last 5 minutes at most. Fast disks can do more while busy; see their latency.",
         what_to_do: "See which processes read and write most.",
         link: Link {
             q: "node_disk device=<device>",
@@ -233,7 +233,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: 1.0,
         unit: "s",
         required: false,
-        why: "The mean time of one read or write, over 5 minutes, where there was at least one a second.",
+        why: "The mean time of one read or write, over the last 5 minutes at most, where there was at least one a second.",
         what_to_do: "A saturated or failing disk: look at its queue and at the kernel log.",
         link: Link {
             q: "node_disk time device=<device>",
@@ -255,7 +255,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: 0.7,
         unit: "ratio",
         required: false,
-        why: "The share of time in which no task could go on because all waited for disks, over 5 minutes.",
+        why: "The share of time in which no task could go on because all waited for disks, over the last 5 minutes at most.",
         what_to_do: "See which disk is busy and who uses it.",
         link: Link {
             q: "pressure io",
@@ -277,7 +277,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: 0.1,
         unit: "ratio",
         required: false,
-        why: "The share of packets that were damaged or dropped on an interface, over 5 minutes.",
+        why: "The share of packets that were damaged or dropped on an interface, over the last 5 minutes at most.",
         what_to_do: "Errors point to the cable, port or driver; drops to full queues, or to packets that nobody here wants.",
         link: Link {
             q: "network err device=<device>",
@@ -299,7 +299,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: 0.1,
         unit: "ratio",
         required: false,
-        why: "The share of TCP segments that had to be sent again, over 5 minutes: each costs its connection a wait.",
+        why: "The share of TCP segments that had to be sent again, over the last 5 minutes at most: each costs its connection a wait.",
         what_to_do: "Packets are lost somewhere between here and the peers: compare interfaces, and other machines.",
         link: Link { q: "Tcp Retrans", selector: r#"node_netstat_Tcp_RetransSegs{instance="<instance>"}"# },
         detail_expr: "",

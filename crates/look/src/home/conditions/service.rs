@@ -58,7 +58,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
         bad: 0.05,
         unit: "ratio",
         required: false,
-        why: "The share of HTTP requests that were answered with a status of 5xx, over 5 minutes.",
+        why: "The share of HTTP requests that were answered with a status of 5xx, over the last 5 minutes at most.",
         what_to_do: "Look at which handlers fail, and since when.",
         link: Link {
             q: "http_requests code job=<job> instance=<instance>",
