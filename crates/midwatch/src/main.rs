@@ -12,6 +12,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod top;
 mod units;
 
 use clap::{CommandFactory, Parser};
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
@@ -42,7 +44,6 @@ fn run() -> anyhow::Result<ExitCode> {
             print(&config::explain::text(name.as_deref()).map_err(anyhow::Error::msg)?)
         }
         Command::Completions { shell } => print(&completions(shell)),
-        _ => anyhow::bail!("this command is still being written"),
     }
 }
 
@@ -82,6 +83,7 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
 
 /// Short, with what to do; a panic of one task does not end the program.
 fn say_panic(info: &std::panic::PanicHookInfo<'_>) {
+    top::restore();
     let payload = info.payload();
     let text =
         payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|s| &**s));

@@ -12,9 +12,11 @@ mod eval;
 mod functions;
 mod number;
 mod options;
+pub mod overview;
 mod parse;
 pub mod source;
 mod value;
+mod view;
 
 pub use ast::{
     Aggregate, AggregateOp, At, BinaryOp, Expr, ExprKind, Group, Matching, Operand, Selector, Shift,

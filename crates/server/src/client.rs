@@ -9,7 +9,7 @@ mod pool;
 use crate::settings::{ClientConfig, TlsConfig};
 use body::{Body, Budget};
 use pool::{Pool, Use};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use std::time::Duration;
 use stdx::{Error, ErrorKind, Result};
@@ -77,10 +77,7 @@ impl Clients {
     /// take too much memory, `Invalid` for a configuration that cannot work, `Unavailable` for everything
     /// that the other side or the network does wrong.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer> {
-        let usage = Use {
-            follow_redirects: ask.follow_redirects,
-            tls: ask.follow_redirects || ask.url.scheme() == "https",
-        };
+        let (url, usage) = route(&ask)?;
         // Making a client is our own doing, and not on the other side's time.
         let client = self.pool.get(&ask.client.tls, usage).await?;
         let deadline = Instant::now() + ask.timeout;
@@ -89,7 +86,11 @@ impl Clients {
             Error::new(ErrorKind::Cancelled, message)
         };
         let send = async {
-            let mut request = client.get(ask.url.clone()).header(ACCEPT_ENCODING, "gzip");
+            let renamed = url.host_str() != ask.url.host_str();
+            let mut request = client.get(url).header(ACCEPT_ENCODING, "gzip");
+            if renamed {
+                request = request.header(HOST, authority(ask.url));
+            }
             for (name, value) in ask.headers {
                 request = request.header(*name, value);
             }
@@ -128,6 +129,37 @@ impl Answer {
     }
 }
 
+/// The URL to ask for, and the client for it. Where the certificate has another name than the target, the URL gets that
+/// name, and the client connects to the target.
+fn route(ask: &Ask<'_>) -> Result<(Url, Use)> {
+    let https = ask.url.scheme() == "https";
+    let mut url = ask.url.clone();
+    let mut connect_to = None;
+    if let Some(name) = ask.client.tls.server_name.as_deref().filter(|_| https) {
+        check_server_name(name)?;
+        url.set_host(Some(name)).map_err(|e| Error::wrap(ErrorKind::Invalid, "tls_config.server_name", e))?;
+        connect_to = ask.url.host_str().map(|h| h.trim_matches(['[', ']']).to_string());
+    }
+    let usage =
+        Use { connect_to, follow_redirects: ask.follow_redirects, tls: ask.follow_redirects || https };
+    Ok((url, usage))
+}
+
+fn check_server_name(name: &str) -> Result<()> {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let address = name.parse::<std::net::IpAddr>().is_ok();
+    if name.is_empty() || address || !name.chars().all(letter) {
+        let message = "tls_config.server_name must be a name, such as db.example.org, not an address";
+        return Err(Error::invalid(message));
+    }
+    Ok(())
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or(host.to_string(), |port| format!("{host}:{port}"))
+}
+
 async fn read(mut response: Response, body: &mut Body<'_>) -> Result<()> {
     while let Some(chunk) = response.chunk().await.map_err(explain)? {
         if !body.push(&chunk)? {
@@ -143,7 +175,8 @@ async fn read(mut response: Response, body: &mut Body<'_>) -> Result<()> {
 /// `Invalid` with what is wrong.
 pub fn check_client(config: &ClientConfig) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    pool::build(&config.tls, Use { follow_redirects: true, tls: true }).map(|_| ())
+    config.tls.server_name.as_deref().map_or(Ok(()), check_server_name)?;
+    pool::build(&config.tls, Use { connect_to: None, follow_redirects: true, tls: true }).map(|_| ())
 }
 
 /// The error and its causes in one line, without the URL.

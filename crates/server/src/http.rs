@@ -207,7 +207,9 @@ pub async fn guard(request: Request, next: Next) -> Response {
         e.status = StatusCode::FORBIDDEN;
         e.into_response()
     };
-    let mut response = if !host.is_empty() && !is_plain_host(&host) {
+    let mut response = if host.is_empty() && request.version() >= axum::http::Version::HTTP_11 {
+        ApiError::bad("the Host header is missing").into_response()
+    } else if !host.is_empty() && !is_plain_host(&host) {
         refuse("this server answers to its address only, not to a name; use the IP address or localhost")
     } else if request.method() != Method::GET && !origin.is_empty() && !same_origin(&origin, &host) {
         refuse("a page of another origin may not send this")

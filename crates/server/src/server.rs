@@ -11,7 +11,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
-use crate::{api, own};
+use crate::{api, listener, own};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,10 +124,7 @@ impl Server {
         let _ = blocking(move || drop(host)).await;
         let _ = self.stop.send(true);
         for task in self.tasks.drain(..) {
-            if tokio::time::timeout(STOP_TIMEOUT, task).await.is_err() {
-                // A client that does not read; what it was sent is not our loss.
-                continue;
-            }
+            let _ = task.await;
         }
         // The store's own runtime must not end on a task of this one.
         let app = self.app;
@@ -159,12 +156,9 @@ async fn listen(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketA
     Ok((listener, address))
 }
 
-async fn serve(listener: tokio::net::TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    let router = api::router(app);
-    let stopped = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+async fn serve(listener: tokio::net::TcpListener, app: Arc<App>, stopping: watch::Receiver<bool>) {
+    let registry = app.registry.clone();
+    listener::serve(listener, api::router(app), &registry, stopping, STOP_TIMEOUT).await;
 }
 
 /// Waits for the period, or until the server stops: then false.

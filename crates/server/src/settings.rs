@@ -51,7 +51,7 @@ pub struct QuerySettings {
 impl Default for QuerySettings {
     fn default() -> Self {
         QuerySettings {
-            timeout_ms: 60_000,
+            timeout_ms: 20_000,
             concurrent_max: 4,
             waiting_max: 64,
             samples_max: 50_000_000,

@@ -32,7 +32,8 @@ impl DataFolder {
         let identity = path.join(IDENTITY);
         if !identity.exists() {
             let mut entries = std::fs::read_dir(path).map_err(|e| io_error(path, e))?;
-            if let Some(Ok(other)) = entries.find(|e| e.as_ref().is_ok_and(|e| e.file_name() != "LOCK")) {
+            let strange = |e: &std::io::Result<std::fs::DirEntry>| e.as_ref().is_ok_and(|e| !is_harmless(e));
+            if let Some(Ok(other)) = entries.find(strange) {
                 return Err(Error::invalid(format!(
                     "{shown} is not a data folder of Midwatch (it holds {:?}); name an empty or new folder with --data",
                     other.file_name()
@@ -84,6 +85,13 @@ impl DataFolder {
     }
 }
 
+/// What may lie in a folder that is to become ours: a fresh mount's `lost+found`, hidden files, and the log that the
+/// shell writes there (`midwatch serve --data d >d/server.log`).
+fn is_harmless(entry: &std::fs::DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    name == "LOCK" || name == "lost+found" || name.starts_with('.') || name.ends_with(".log")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +104,11 @@ mod tests {
         assert_eq!(DataFolder::open(&data).err().unwrap().kind, ErrorKind::Conflict);
         drop(first);
         DataFolder::open(&data).unwrap();
+
+        let fresh = parent.path().join("fresh");
+        std::fs::create_dir_all(fresh.join("lost+found")).unwrap();
+        std::fs::write(fresh.join("server.log"), "").unwrap();
+        DataFolder::open(&fresh).unwrap();
 
         let other = parent.path().join("other");
         std::fs::create_dir(&other).unwrap();

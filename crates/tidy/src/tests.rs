@@ -149,7 +149,9 @@ fn no_file_is_too_long() {
 #[test]
 fn lock_files_name_no_host() {
     let mut wrong = Vec::new();
-    for (number, line) in std::fs::read_to_string(root().join("web/package-lock.json")).unwrap().lines().enumerate() {
+    for (number, line) in
+        std::fs::read_to_string(root().join("web/package-lock.json")).unwrap().lines().enumerate()
+    {
         if line.contains("\"resolved\"") {
             wrong.push(format!("web/package-lock.json:{}", number + 1));
         }

@@ -147,7 +147,7 @@ export interface Status {
   started_ms: number;
   data_dir: string;
   retention: string;
-  cost: { cpu_ratio: number; memory_bytes: number };
+  cost: { cpu_ratio: number | null; memory_bytes: number };
   store: {
     series: number;
     samples_per_s: number;

@@ -1,7 +1,7 @@
 /** What keys do to the large chart: the next series, and copying its query. Must never draw. */
 
 import { openTile } from "../look/gestures";
-import type { Direction } from "../look/layout";
+import type { Direction } from "../look/moves";
 import { wall } from "../look/state";
 import { say, view } from "../state/app";
 import { promqlOf } from "../state/selector";

@@ -116,7 +116,7 @@ function joined(text: string, scale: Scale, suffix: string): string {
 
 /** Whether a value in seconds is a moment (a boot or start time), not a duration. */
 function isMoment(v: number, unit: string): boolean {
-  return unit === "s" && v >= 1e9 && v < 4e9;
+  return (unit === "s" || unit === "unix time") && v >= 1e9 && v < 4e9;
 }
 
 /** A value with its unit, for a tile or a sentence. */
@@ -124,6 +124,12 @@ export function formatValue(v: number | null | undefined, unit: string, digits =
   const odd = notFinite(v);
   if (odd !== null) return odd;
   const value = v as number;
+  // A drift of parts in a million is no percentage that anybody reads.
+  if (unit === "ratio" && value !== 0 && Math.abs(value) < 5e-5) {
+    return Math.abs(value) < 5e-8
+      ? `${significant(value * 1e9, digits)} ppb`
+      : `${significant(value * 1e6, digits)} ppm`;
+  }
   if (isMoment(value, unit)) return `${new Date(value * 1000).toISOString().slice(0, 16).replace("T", " ")}Z`;
   const scale = scaleOf(unit);
   const scaled = value * (scale.factor ?? 1);
@@ -139,7 +145,7 @@ export function formatTicks(values: readonly number[], unit: string): string[] {
   const scale = scaleOf(unit);
   const scaled = values.map((v) => v * (scale.factor ?? 1));
   const largest = Math.max(...scaled.map((v) => Math.abs(v)));
-  if (unit === "s" && isMoment(largest, unit)) return values.map((v) => formatValue(v, unit));
+  if (isMoment(largest, unit)) return values.map((v) => formatValue(v, unit));
   const step = stepFor(scale, largest);
   let gap = Number.POSITIVE_INFINITY;
   for (let i = 1; i < scaled.length; i++) {

@@ -1,7 +1,7 @@
 /**
- * Where everything on the wall is: groups one under the other, each a header and rows of tiles. Answers in the
- * time of a binary search over the groups, so 100,000 series cost no more than 100. Must never touch the DOM, and
- * never make an object per tile.
+ * Where everything on the wall is: bands one under the other, each a large group or several small ones side by side; a
+ * group is a header and rows of tiles. Answers in the time of a binary search over the groups, so 100,000 series cost
+ * no more than 100. Must never touch the DOM, and never make an object per tile.
  */
 
 export interface GroupShape {
@@ -9,6 +9,8 @@ export interface GroupShape {
   /** Index of the first tile. */
   first: number;
   count: number;
+  /** Length of the header's text: a small group is wide enough for it. */
+  titleChars: number;
 }
 
 export interface Sizes {
@@ -27,8 +29,11 @@ export interface Layout {
   sizes: Sizes;
   columns: number;
   tileWidth: number;
-  /** The top of each group's header. */
+  /** The top of each group's header; groups of one band have the same. */
   tops: Float64Array;
+  /** The first column of each group, and how many it has. */
+  starts: Uint16Array;
+  spans: Uint16Array;
   height: number;
 }
 
@@ -39,10 +44,22 @@ export interface Row {
   first: number;
   count: number;
   y: number;
+  /** The column of its first tile. */
+  column: number;
+}
+
+export interface Rect {
+  x: number;
+  y: number;
+  w: number;
+  h: number;
 }
 
 export type Hit = { kind: "tile"; index: number; group: number } | { kind: "header"; group: number };
-export type Direction = "left" | "right" | "up" | "down";
+
+/** What a header needs beside its text, and for each letter of it, pixels. */
+const HEADER_EXTRA = 78;
+const HEADER_LETTER = 7.4;
 
 export function layOut(
   groups: readonly GroupShape[],
@@ -53,78 +70,124 @@ export function layOut(
   const inner = Math.max(width - 2 * sizes.margin, sizes.tileMin);
   const columns = Math.max(1, Math.floor((inner + sizes.gap) / (sizes.tileMin + sizes.gap)));
   const tileWidth = (inner - (columns - 1) * sizes.gap) / columns;
-  const tops = new Float64Array(groups.length);
-  let y = 0;
-  for (let i = 0; i < groups.length; i++) {
-    tops[i] = y;
-    y += sizes.headerHeight + rowsOf(groups[i]!, shut, columns) * (sizes.tileHeight + sizes.gap);
+  const n = groups.length;
+  const l: Layout = {
+    groups,
+    shut,
+    sizes,
+    columns,
+    tileWidth,
+    tops: new Float64Array(n),
+    starts: new Uint16Array(n),
+    spans: new Uint16Array(n),
+    height: 0,
+  };
+  let top = 0;
+  let bandHeight = 0;
+  let used = columns;
+  for (let i = 0; i < n; i++) {
+    const g = groups[i]!;
+    const open = !shut.has(g.key);
+    const titleColumns = Math.ceil((g.titleChars * HEADER_LETTER + HEADER_EXTRA) / (tileWidth + sizes.gap));
+    const span = Math.min(columns, Math.max(open ? g.count : 1, titleColumns, 1));
+    if (used + span > columns) {
+      top += bandHeight;
+      bandHeight = 0;
+      used = 0;
+    }
+    l.tops[i] = top;
+    l.starts[i] = used;
+    l.spans[i] = span;
+    used += span;
+    const rows = open ? Math.ceil(g.count / span) : 0;
+    bandHeight = Math.max(bandHeight, sizes.headerHeight + rows * pitch(l));
   }
-  return { groups, shut, sizes, columns, tileWidth, tops, height: y + sizes.gap };
+  l.height = top + bandHeight + sizes.gap;
+  return l;
 }
 
-function rowsOf(g: GroupShape, shut: ReadonlySet<string>, columns: number): number {
-  return shut.has(g.key) ? 0 : Math.ceil(g.count / columns);
+const pitch = (l: Layout): number => l.sizes.tileHeight + l.sizes.gap;
+
+function rowsOf(l: Layout, g: number): number {
+  const group = l.groups[g]!;
+  return l.shut.has(group.key) ? 0 : Math.ceil(group.count / l.spans[g]!);
 }
 
-/** The group whose band holds `y`; 0 above the first. */
-export function groupAt(l: Layout, y: number): number {
+/** The last index in a rising list whose value is at most `value`; 0 before the first. */
+function lastAtMost(length: number, valueAt: (i: number) => number, value: number): number {
   let low = 0;
-  let high = l.tops.length;
+  let high = length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (l.tops[middle]! <= y) low = middle + 1;
+    if (valueAt(middle) <= value) low = middle + 1;
     else high = middle;
   }
   return Math.max(0, low - 1);
+}
+
+/** The first group of the band that `g` is in. */
+export function bandStart(l: Layout, g: number): number {
+  let first = g;
+  while (first > 0 && l.tops[first - 1] === l.tops[g]) first--;
+  return first;
+}
+
+/** The first group after the band that `g` is in; as many as there are groups after the last band. */
+export function bandEnd(l: Layout, g: number): number {
+  let next = g + 1;
+  while (next < l.groups.length && l.tops[next] === l.tops[g]) next++;
+  return next;
+}
+
+/** The first group of the band that holds `y`. */
+export function groupAt(l: Layout, y: number): number {
+  return bandStart(
+    l,
+    lastAtMost(l.groups.length, (i) => l.tops[i]!, y),
+  );
 }
 
 /** The group that holds a tile. */
 export function groupOf(l: Layout, index: number): number {
-  let low = 0;
-  let high = l.groups.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (l.groups[middle]!.first <= index) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
+  return lastAtMost(l.groups.length, (i) => l.groups[i]!.first, index);
+}
+
+/** The left edge of a column. */
+export function columnLeft(l: Layout, column: number): number {
+  return l.sizes.margin + column * (l.tileWidth + l.sizes.gap);
 }
 
 /** The headers and rows between two heights, in order. */
 export function visible(l: Layout, from: number, to: number): { headers: number[]; rows: Row[] } {
   const headers: number[] = [];
   const rows: Row[] = [];
-  const pitch = l.sizes.tileHeight + l.sizes.gap;
   for (let g = groupAt(l, from); g < l.groups.length && l.tops[g]! < to; g++) {
     const group = l.groups[g]!;
+    const span = l.spans[g]!;
     const top = l.tops[g]! + l.sizes.headerHeight;
     if (top > from) headers.push(g);
-    const total = rowsOf(group, l.shut, l.columns);
-    const start = Math.max(0, Math.floor((from - top) / pitch));
-    const end = Math.min(total, Math.ceil((to - top) / pitch));
+    const start = Math.max(0, Math.floor((from - top) / pitch(l)));
+    const end = Math.min(rowsOf(l, g), Math.ceil((to - top) / pitch(l)));
     for (let r = start; r < end; r++) {
-      const first = group.first + r * l.columns;
-      rows.push({
-        group: g,
-        first,
-        count: Math.min(l.columns, group.first + group.count - first),
-        y: top + r * pitch,
-      });
+      const first = group.first + r * span;
+      const count = Math.min(span, group.first + group.count - first);
+      rows.push({ group: g, first, count, y: top + r * pitch(l), column: l.starts[g]! });
     }
   }
   return { headers, rows };
 }
 
 /** The rectangle of a tile; null when its group is shut. */
-export function tileRect(l: Layout, index: number): { x: number; y: number; w: number; h: number } | null {
+export function tileRect(l: Layout, index: number): Rect | null {
   const g = groupOf(l, index);
   const group = l.groups[g];
   if (!group || l.shut.has(group.key) || index < group.first || index >= group.first + group.count)
     return null;
   const n = index - group.first;
+  const span = l.spans[g]!;
   return {
-    x: l.sizes.margin + (n % l.columns) * (l.tileWidth + l.sizes.gap),
-    y: l.tops[g]! + l.sizes.headerHeight + Math.floor(n / l.columns) * (l.sizes.tileHeight + l.sizes.gap),
+    x: columnLeft(l, l.starts[g]! + (n % span)),
+    y: l.tops[g]! + l.sizes.headerHeight + Math.floor(n / span) * pitch(l),
     w: l.tileWidth,
     h: l.sizes.tileHeight,
   };
@@ -133,71 +196,32 @@ export function tileRect(l: Layout, index: number): { x: number; y: number; w: n
 /** What is under a point of the wall. */
 export function hit(l: Layout, x: number, y: number): Hit | null {
   if (l.groups.length === 0 || y < 0 || y >= l.height) return null;
-  const g = groupAt(l, y);
-  const group = l.groups[g]!;
-  const within = y - l.tops[g]!;
-  if (within < l.sizes.headerHeight) return { kind: "header", group: g };
-  if (l.shut.has(group.key)) return null;
-  const pitch = l.sizes.tileHeight + l.sizes.gap;
-  const row = Math.floor((within - l.sizes.headerHeight) / pitch);
-  if (within - l.sizes.headerHeight - row * pitch > l.sizes.tileHeight) return null;
   const across = x - l.sizes.margin;
   const column = Math.floor(across / (l.tileWidth + l.sizes.gap));
-  if (column < 0 || column >= l.columns || across - column * (l.tileWidth + l.sizes.gap) > l.tileWidth)
-    return null;
-  const n = row * l.columns + column;
-  return n < group.count ? { kind: "tile", index: group.first + n, group: g } : null;
-}
-
-/** The tile next to one, over group borders, past groups that are shut; the same one at the ends. */
-export function neighbour(l: Layout, index: number, direction: Direction): number {
-  const g = groupOf(l, index);
-  const group = l.groups[g];
-  if (!group) return index;
-  const n = index - group.first;
-  const column = n % l.columns;
-  if (direction === "left") return n > 0 ? index - 1 : lastOf(l, nextOpen(l, g, -1), index);
-  if (direction === "right") return n + 1 < group.count ? index + 1 : firstOf(l, nextOpen(l, g, 1), index);
-  if (direction === "down") {
-    if (n + l.columns < group.count) return index + l.columns;
-    const lastRow = Math.floor((group.count - 1) / l.columns);
-    if (Math.floor(n / l.columns) < lastRow) return group.first + group.count - 1;
-    const next = l.groups[nextOpen(l, g, 1)];
-    return next ? next.first + Math.min(column, next.count - 1) : index;
+  const start = groupAt(l, y);
+  for (let g = start; g < bandEnd(l, start); g++) {
+    const n = column - l.starts[g]!;
+    if (n < 0 || n >= l.spans[g]!) continue;
+    const group = l.groups[g]!;
+    const within = y - l.tops[g]! - l.sizes.headerHeight;
+    if (within < 0) return { kind: "header", group: g };
+    const row = Math.floor(within / pitch(l));
+    const inTile = within - row * pitch(l) <= l.sizes.tileHeight;
+    const beside = across - column * (l.tileWidth + l.sizes.gap) > l.tileWidth;
+    const at = row * l.spans[g]! + n;
+    if (row >= rowsOf(l, g) || !inTile || beside || at >= group.count) return null;
+    return { kind: "tile", index: group.first + at, group: g };
   }
-  if (n - l.columns >= 0) return index - l.columns;
-  const before = l.groups[nextOpen(l, g, -1)];
-  if (!before) return index;
-  const row = Math.floor((before.count - 1) / l.columns);
-  return before.first + Math.min(row * l.columns + column, before.count - 1);
+  return null;
 }
 
-/** The next group with tiles in a direction; -1 when there is none. */
-export function nextOpen(l: Layout, g: number, step: 1 | -1): number {
-  for (let i = g + step; i >= 0 && i < l.groups.length; i += step) {
-    const group = l.groups[i]!;
-    if (group.count > 0 && !l.shut.has(group.key)) return i;
-  }
-  return -1;
-}
-
-function firstOf(l: Layout, g: number, otherwise: number): number {
-  return l.groups[g]?.first ?? otherwise;
-}
-
-function lastOf(l: Layout, g: number, otherwise: number): number {
-  const group = l.groups[g];
-  return group ? group.first + group.count - 1 : otherwise;
-}
-
-/** A place on the wall that survives another width and other groups: "key~row". "" is the very top. */
+/** A place on the wall that survives another width and other groups: "key~tile". "" is the very top. */
 export function anchorAt(l: Layout, y: number): string {
   if (l.groups.length === 0 || y < l.sizes.headerHeight) return "";
   const g = groupAt(l, y);
   const group = l.groups[g]!;
-  const pitch = l.sizes.tileHeight + l.sizes.gap;
-  const row = Math.max(0, Math.round((y - l.tops[g]!) / pitch));
-  const tile = Math.min(row * l.columns, group.count - 1);
+  const row = Math.max(0, Math.round((y - l.tops[g]!) / pitch(l)));
+  const tile = Math.min(row * l.spans[g]!, group.count - 1);
   return tile > 0 ? `${group.key}~${tile}` : group.key;
 }
 
@@ -208,8 +232,7 @@ export function anchorTop(l: Layout, anchor: string): number | null {
   const key = parts ? parts[1]! : anchor;
   const g = l.groups.findIndex((group) => group.key === key);
   if (g < 0) return null;
-  const row = Math.floor(Number(parts?.[2] ?? 0) / l.columns);
-  const top = l.tops[g]! + row * (l.sizes.tileHeight + l.sizes.gap);
-  const end = l.tops[g + 1] ?? l.height;
-  return Math.min(top, Math.max(l.tops[g]!, end - l.sizes.tileHeight));
+  const row = Math.floor(Number(parts?.[2] ?? 0) / l.spans[g]!);
+  const end = l.tops[bandEnd(l, g)] ?? l.height;
+  return Math.min(l.tops[g]! + row * pitch(l), Math.max(l.tops[g]!, end - l.sizes.tileHeight));
 }

@@ -6,7 +6,7 @@
 import type { Kept } from "../api/tiles";
 import { formatCount, formatValue } from "../format/units";
 import { kindPath } from "../ui/kinds";
-import { type Layout, tileRect, visible } from "./layout";
+import { bandEnd, bandStart, columnLeft, type Layout, tileRect, visible } from "./layout";
 import { ended, marks, slotAt, spark } from "./spark";
 
 /** What a tile says of itself, made once per series. */
@@ -98,21 +98,26 @@ export function paint(ctx: CanvasRenderingContext2D, s: Scene): void {
   ctx.textBaseline = "alphabetic";
   const seen = visible(s.layout, s.scrollTop, s.scrollTop + s.height);
   for (const row of seen.rows) {
-    for (let i = 0; i < row.count; i++) paintTile(ctx, s, row.first + i, row.y - s.scrollTop, i);
+    for (let i = 0; i < row.count; i++) {
+      paintTile(ctx, s, row.first + i, columnLeft(s.layout, row.column + i), row.y - s.scrollTop);
+    }
   }
   for (const g of seen.headers) paintHeader(ctx, s, g, s.layout.tops[g]! - s.scrollTop);
   paintStickyHeader(ctx, s);
 }
 
+/** The headers of the band that the top edge cuts stay in sight while its tiles are. */
 function paintStickyHeader(ctx: CanvasRenderingContext2D, s: Scene): void {
   const { layout: l } = s;
   const first = visible(l, s.scrollTop, s.scrollTop + 1).rows[0];
   if (!first || l.tops[first.group]! >= s.scrollTop) return;
-  const next = l.tops[first.group + 1] ?? Number.POSITIVE_INFINITY;
+  const start = bandStart(l, first.group);
+  const end = bandEnd(l, first.group);
+  const next = l.tops[end] ?? Number.POSITIVE_INFINITY;
   const y = Math.min(0, next - s.scrollTop - l.sizes.headerHeight);
   ctx.fillStyle = s.palette.background;
   ctx.fillRect(0, y, s.width, l.sizes.headerHeight);
-  paintHeader(ctx, s, first.group, y);
+  for (let g = start; g < end; g++) paintHeader(ctx, s, g, y);
   ctx.fillStyle = s.palette.border;
   ctx.fillRect(0, y + l.sizes.headerHeight - 1, s.width, 1);
 }
@@ -121,7 +126,8 @@ function paintHeader(ctx: CanvasRenderingContext2D, s: Scene, g: number, y: numb
   const { palette: p, layout: l } = s;
   const face = s.group(g);
   const base = y + l.sizes.headerHeight - 10;
-  let x = l.sizes.margin;
+  let x = columnLeft(l, l.starts[g]!);
+  const right = columnLeft(l, l.starts[g]! + l.spans[g]!) - l.sizes.gap - 4;
   ctx.strokeStyle = p.muted;
   ctx.lineWidth = 1.5;
   ctx.beginPath();
@@ -143,21 +149,21 @@ function paintHeader(ctx: CanvasRenderingContext2D, s: Scene, g: number, y: numb
   ctx.stroke(kindPath(face.kind));
   ctx.restore();
   x += 20;
-  const room = s.width - l.sizes.margin - x;
+  ctx.font = `12px ${FONT}`;
+  const rest = [face.parent, formatCount(face.count)].filter(Boolean).join(" · ");
+  const restWidth = Math.min(ctx.measureText(rest).width, (right - x) * 0.4);
   ctx.font = `600 13px ${FONT}`;
   ctx.fillStyle = p.text;
-  const title = fitted(ctx, face.title, room * 0.62);
+  const title = fitted(ctx, face.title, right - x - restWidth - 8);
   ctx.fillText(title, x, base);
   x += ctx.measureText(title).width + 8;
   ctx.font = `12px ${FONT}`;
   ctx.fillStyle = p.muted;
-  const rest = [face.parent, `${formatCount(face.count)}`].filter(Boolean).join(" · ");
-  ctx.fillText(fitted(ctx, rest, s.width - l.sizes.margin - x), x, base);
+  ctx.fillText(fitted(ctx, rest, right - x), x, base);
 }
 
-function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: number, column: number): void {
+function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, x: number, y: number): void {
   const { layout: l, palette: p } = s;
-  const x = l.sizes.margin + column * (l.tileWidth + l.sizes.gap);
   const w = l.tileWidth;
   const h = l.sizes.tileHeight;
   const kept = s.kept(index);
@@ -178,6 +184,7 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: nu
   const at = hovered && s.across !== null ? s.across : null;
   const shown = at === null ? tile.last : (tile.values[slotAt(at, tile.values.length)] ?? null);
   const room = w - 2 * PAD;
+  const slotMs = (kept.frame.to - kept.frame.from) / kept.frame.points;
   ctx.font = `12px ${FONT}`;
   ctx.fillStyle = p.text;
   ctx.fillText(fitted(ctx, face.title, room), x + PAD, y + 17);
@@ -185,7 +192,7 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, y: nu
   const value = formatValue(shown, tile.unit);
   const valueWidth = ctx.measureText(value).width;
   // A series that has ended must not look as if it were so now.
-  ctx.fillStyle = shown === null || (at === null && ended(tile.values)) ? p.muted : p.text;
+  ctx.fillStyle = shown === null || (at === null && ended(tile.values, slotMs)) ? p.muted : p.text;
   ctx.fillText(value, x + PAD, y + 34);
   ctx.font = `11px ${FONT}`;
   ctx.fillStyle = p.muted;

@@ -26,9 +26,13 @@ export function tileScale(kept: Kept): { low: number; high: number; fromZero: bo
 export const slotAt = (across: number, slots: number): number =>
   Math.min(slots - 1, Math.max(0, Math.round(across * (slots - 1))));
 
+/** How long nothing must have come before a value is shown as a former one, milliseconds: slow readings come each minute. */
+const ENDED_MS = 90_000;
+
 /** Whether the last slots hold nothing: one or two may be merely not filled yet. */
-export function ended(values: readonly (number | null)[]): boolean {
-  return values.length > 4 && values.slice(-4).every((v) => v === null);
+export function ended(values: readonly (number | null)[], slotMs: number): boolean {
+  const slots = Math.max(4, Math.ceil(ENDED_MS / Math.max(slotMs, 1)));
+  return values.length > slots && values.slice(-slots).every((v) => v === null);
 }
 
 export function spark(

@@ -7,18 +7,8 @@ import type { Frame, Kept } from "../api/tiles";
 import type { FindGroup, Found } from "../api/types";
 import { Demand, type DemandEvents } from "./demand";
 import { faceOf } from "./face";
-import {
-  anchorAt,
-  anchorTop,
-  type Direction,
-  groupOf,
-  type Layout,
-  layOut,
-  neighbour,
-  nextOpen,
-  tileRect,
-  visible,
-} from "./layout";
+import { anchorAt, anchorTop, groupOf, type Layout, layOut, tileRect, visible } from "./layout";
+import { type Direction, neighbour, nextOpen } from "./moves";
 import { acrossTile, type Face, type Palette, paint } from "./paint";
 
 export const SIZES = { tileMin: 184, tileHeight: 88, headerHeight: 34, gap: 6, margin: 12 };
@@ -150,6 +140,7 @@ export class Wall {
       key: this.keys[i]!,
       first: g.first,
       count: g.count,
+      titleChars: g.title.length + (g.parent?.length ?? 0),
     }));
     this.layout = layOut(groups, this.shut, this.width, this.width < 500 ? NARROW : SIZES);
     this.space.style.height = `${Math.max(this.layout.height, this.height)}px`;

@@ -4,24 +4,15 @@ import { test } from "node:test";
 import { type Frame, TileStore } from "../../src/api/tiles";
 import type { Tile } from "../../src/api/types";
 import { faceOf } from "../../src/look/face";
-import {
-  anchorAt,
-  anchorTop,
-  groupOf,
-  hit,
-  layOut,
-  neighbour,
-  nextOpen,
-  tileRect,
-  visible,
-} from "../../src/look/layout";
+import { anchorAt, anchorTop, groupOf, hit, layOut, tileRect, visible } from "../../src/look/layout";
+import { neighbour, nextOpen } from "../../src/look/moves";
 import { complete, fitsToken, normalised, tokenAt, tokens, withFilter, words } from "../../src/look/query";
 
 const SIZES = { tileMin: 100, tileHeight: 50, headerHeight: 20, gap: 10, margin: 5 };
 const GROUPS = [
-  { key: "a", first: 0, count: 5 },
-  { key: "b", first: 5, count: 1 },
-  { key: "c", first: 6, count: 7 },
+  { key: "a", first: 0, count: 5, titleChars: 1 },
+  { key: "b", first: 5, count: 1, titleChars: 40 },
+  { key: "c", first: 6, count: 7, titleChars: 1 },
 ];
 // 330 px: three columns of 100 px with 10 px between.
 const wall = (shut: string[] = []) => layOut(GROUPS, new Set(shut), 330, SIZES);
@@ -46,7 +37,10 @@ test("a shut group has a header only", () => {
 
 test("only what is between two heights is visible", () => {
   const l = wall();
-  assert.deepEqual(visible(l, 0, 70), { headers: [0], rows: [{ group: 0, first: 0, count: 3, y: 20 }] });
+  assert.deepEqual(visible(l, 0, 70), {
+    headers: [0],
+    rows: [{ group: 0, first: 0, count: 3, y: 20, column: 0 }],
+  });
   assert.deepEqual(
     visible(l, 80, 230).rows.map((r) => [r.first, r.count]),
     [
@@ -58,7 +52,12 @@ test("only what is between two heights is visible", () => {
 });
 
 test("a million series cost no more than what is seen", () => {
-  const groups = Array.from({ length: 100_000 }, (_, i) => ({ key: String(i), first: i * 10, count: 10 }));
+  const groups = Array.from({ length: 100_000 }, (_, i) => ({
+    key: String(i),
+    first: i * 10,
+    count: 10,
+    titleChars: 5,
+  }));
   const l = layOut(groups, new Set(), 1280, SIZES);
   const seen = visible(l, l.height / 2, l.height / 2 + 800);
   assert.ok(seen.rows.length < 30);
@@ -96,6 +95,31 @@ test("the cursor goes over rows and groups, and past shut ones", () => {
   assert.equal(neighbour(wall(["b"]), 4, "right"), 6);
   assert.equal(nextOpen(wall(["b"]), 0, 1), 2);
   assert.equal(nextOpen(wall(), 2, 1), -1);
+});
+
+test("small groups stand side by side, as wide as their titles", () => {
+  const small = [
+    { key: "a", first: 0, count: 1, titleChars: 2 },
+    { key: "b", first: 1, count: 2, titleChars: 2 },
+    { key: "c", first: 3, count: 1, titleChars: 20 },
+    { key: "d", first: 4, count: 9, titleChars: 2 },
+    { key: "e", first: 13, count: 1, titleChars: 2 },
+  ];
+  const l = layOut(small, new Set(), 330, SIZES);
+  assert.deepEqual([...l.tops], [0, 0, 80, 160, 360]);
+  assert.deepEqual([...l.starts], [0, 1, 0, 0, 0]);
+  assert.deepEqual([...l.spans], [1, 2, 3, 3, 1]);
+  assert.deepEqual(hit(l, 20, 30), { kind: "tile", index: 0, group: 0 });
+  assert.deepEqual(hit(l, 250, 30), { kind: "tile", index: 2, group: 1 });
+  assert.deepEqual(hit(l, 250, 10), { kind: "header", group: 1 });
+  assert.equal(neighbour(l, 2, "down"), 3);
+  assert.equal(neighbour(l, 6, "up"), 3);
+  assert.equal(neighbour(l, 3, "up"), 0);
+  assert.equal(neighbour(l, 12, "down"), 13);
+  assert.deepEqual(visible(l, 0, 40).headers, [0, 1]);
+  assert.equal(anchorTop(l, anchorAt(l, 160)), 160);
+  const shut = layOut(small, new Set(["a", "b", "c", "d", "e"]), 330, SIZES);
+  assert.ok(shut.height < 100, "shut groups take a line, several on each");
 });
 
 test("a place on the wall survives another width", () => {

@@ -20,6 +20,12 @@ pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiR
             "remote write 2.0 is not taken; set the sender to protobuf_message: prometheus.WriteRequest";
         return Ok(unsupported(text));
     }
+    let plain = content_type.split(';').next().unwrap_or("").trim();
+    let message =
+        content_type.split_once("proto=").map_or("prometheus.WriteRequest", |(_, name)| name.trim());
+    if !matches!(plain, "" | "application/x-protobuf") || message != "prometheus.WriteRequest" {
+        return Ok(unsupported("remote write is application/x-protobuf with prometheus.WriteRequest"));
+    }
     let encoding = header_text(request.headers(), header::CONTENT_ENCODING);
     if !matches!(encoding.as_str(), "" | "snappy") {
         return Ok(unsupported("remote write has to be encoded with snappy"));

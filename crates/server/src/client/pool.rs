@@ -2,6 +2,7 @@
 //! new client. It must never know credentials: those belong to requests.
 
 use super::{REDIRECTS_MAX, TlsConfig};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity};
 use std::collections::HashMap;
@@ -12,8 +13,8 @@ use stdx::{Error, ErrorKind, Result};
 
 /// The most bytes of a file of certificates or keys.
 const PEM_BYTES_MAX: u64 = 4 << 20;
-/// The most clients that are kept; more than any sane configuration has.
-const CLIENTS_MAX: usize = 256;
+/// The most clients that are kept. A configuration with `server_name` needs one for each host.
+const CLIENTS_MAX: usize = 1_024;
 
 #[derive(Default)]
 pub(super) struct Pool {
@@ -23,8 +24,10 @@ pub(super) struct Pool {
 }
 
 /// What a client is needed for, besides its TLS configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Use {
+    /// The host to connect to when the URL names the one that its certificate should name.
+    pub connect_to: Option<String>,
     /// It follows redirects.
     pub follow_redirects: bool,
     /// It may meet TLS; otherwise the certificates of the system are not even read.
@@ -44,7 +47,7 @@ type Stamp = (SystemTime, u64);
 
 impl Pool {
     pub async fn get(&self, tls: &TlsConfig, usage: Use) -> Result<Client> {
-        let key = key(tls, usage);
+        let key = key(tls, usage.clone());
         if let Some(client) = self.lookup(&key) {
             return Ok(client);
         }
@@ -92,11 +95,6 @@ fn key(tls: &TlsConfig, usage: Use) -> Key {
 
 /// Makes a client; reads its files.
 pub(super) fn build(tls: &TlsConfig, usage: Use) -> Result<Client> {
-    if tls.server_name.is_some() {
-        return Err(Error::invalid(
-            "tls_config.server_name is not supported: name the target by the name in its certificate",
-        ));
-    }
     let base = || {
         Client::builder()
             .user_agent(concat!("midwatch/", env!("CARGO_PKG_VERSION")))
@@ -107,6 +105,9 @@ pub(super) fn build(tls: &TlsConfig, usage: Use) -> Result<Client> {
             .tls_danger_accept_invalid_certs(tls.insecure_skip_verify)
     };
     let mut builder = base();
+    if let (Some(name), Some(host)) = (&tls.server_name, &usage.connect_to) {
+        builder = builder.dns_resolver(Elsewhere { name: name.to_ascii_lowercase(), host: host.clone() });
+    }
     if let Some(path) = &tls.ca_file {
         let certificates = Certificate::from_pem_bundle(&read(path)?).map_err(|e| unusable(path, e))?;
         if certificates.is_empty() {
@@ -131,6 +132,23 @@ pub(super) fn build(tls: &TlsConfig, usage: Use) -> Result<Client> {
             base().tls_certs_only([]).build().map_err(broken)
         }
         built => built.map_err(broken),
+    }
+}
+
+/// Resolves one name to the addresses of another host, so that TLS asks for that name and checks it, while the
+/// connection goes to the target.
+struct Elsewhere {
+    name: String,
+    host: String,
+}
+
+impl Resolve for Elsewhere {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = if name.as_str() == self.name { self.host.clone() } else { name.as_str().to_string() };
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 

@@ -193,7 +193,7 @@ impl Plan {
     }
 
     fn jitter_ms(&self, port: u16) -> i64 {
-        let spread = self.settings.period_ms.min(SPREAD_MS_MAX).max(1);
+        let spread = self.settings.period_ms.clamp(1, SPREAD_MS_MAX);
         let mixed = (self.seed ^ u64::from(port)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         ((mixed >> 32) % spread) as i64
     }
