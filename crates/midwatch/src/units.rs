@@ -61,7 +61,7 @@ fn seconds(value: f64) -> String {
 /// Three digits that count, without zeros at the end; very small numbers as `1.2e-7`.
 pub fn digits(value: f64) -> String {
     let size = value.abs();
-    if size != 0.0 && (size < 1e-4 || size >= 1e15) {
+    if size != 0.0 && !(1e-4..1e15).contains(&size) {
         return format!("{value:.2e}");
     }
     let decimals = match size {

@@ -93,7 +93,7 @@ const EXPRESSIONS: [&str; 47] = [
     "histogram_quantile(0.6, sum by (le) (rate(c_total[2m])) or label_replace(vector(99), \"le\", \"+Inf\", \"\", \"\"))",
     "label_join(g, \"to\", \"/\", \"job\", \"host\") * 2",
     "clamp(g, -10, scalar(sum(c_total)) / 10)",
-    "timestamp(g) + time() + hour()",
+    "timestamp(g) + time() + scalar(hour())",
     "-c_total ^ 2 % 7 atan2 3",
     "sort(abs(g)) > 5 < 25",
 ];

@@ -63,7 +63,7 @@ pub fn prometheus_size_bytes(text: &str) -> Result<u64, String> {
 
 /// Bytes as text that [`size_bytes`] reads back, in the largest binary unit that divides them.
 pub fn show_size(bytes: u64) -> String {
-    let unit = SIZES[2..6].iter().rev().find(|(_, size)| bytes >= *size && bytes % size == 0);
+    let unit = SIZES[2..6].iter().rev().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     unit.map_or_else(|| format!("{bytes}B"), |(name, size)| format!("{}{name}", bytes / size))
 }
 

@@ -119,7 +119,6 @@ fn cpu(m: &Machine, look: &Look) -> String {
     };
     let busy = of(&["user", "nice", "system", "irq", "softirq", "steal"]);
     let (ink, text) = bar(busy, look);
-    let [one, five, fifteen] = m.load.map(digits);
     let modes = format!(
         " {}  user {}  sys {}  wait {}  steal {}",
         right(&percent(busy), 6),
@@ -128,8 +127,7 @@ fn cpu(m: &Machine, look: &Look) -> String {
         percent(of(&["iowait"])),
         percent(of(&["steal"])),
     );
-    let load = format!("  load {one} {five} {fifteen}  {} cores", m.cores);
-    Line::new(look).add(None, "CPU ").add(ink, &text).add(None, &modes).add(Some(Ink::Dim), &load).text
+    Line::new(look).add(None, "CPU ").add(ink, &text).add(None, &modes).text
 }
 
 fn memory(m: &Machine, look: &Look) -> String {
@@ -147,9 +145,11 @@ fn memory(m: &Machine, look: &Look) -> String {
 }
 
 fn pressure(m: &Machine, look: &Look) -> String {
-    let mut line = Line::new(look).add(None, "Pressure");
+    let [one, five, fifteen] = m.load.map(digits);
+    let load = format!("Load {one} {five} {fifteen} on {} cores  pressure:", m.cores);
+    let mut line = Line::new(look).add(None, &load);
     if m.pressure.is_empty() {
-        return line.add(Some(Ink::Dim), "  not told by this kernel").text;
+        return line.add(Some(Ink::Dim), " not told by this kernel").text;
     }
     for resource in ["cpu", "memory", "io"] {
         let of = |kind: &str| m.pressure.get(&format!("{resource}_{kind}")).copied();
@@ -162,7 +162,7 @@ fn pressure(m: &Machine, look: &Look) -> String {
             None
         };
         let all = all.map(|a| format!(" / {}", percent(a))).unwrap_or_default();
-        line = line.add(None, &format!("  {resource} ")).add(ink, &format!("{}{all}", percent(some)));
+        line = line.add(None, &format!(" {resource} ")).add(ink, &format!("{}{all}", percent(some)));
     }
     line.text
 }
@@ -240,7 +240,7 @@ fn processes(m: &Machine, sort: SortBy, room: usize, look: &Look) -> Vec<String>
         let head = if sorted == sort { format!("{head}▾") } else { head.into() };
         right(&head, width)
     };
-    let total = format!("command ({} of {} processes)", list.len(), m.processes_total);
+    let total = format!("command ({} of {})", list.len(), m.processes_total);
     let head = format!(
         "{} {} {} {} {} {}  {total}",
         right("pid", 8),

@@ -115,10 +115,10 @@ impl Parser<'_> {
         let selector = matches!(arg.kind, ExprKind::Selector(_));
         match (wanted, got) {
             (ValueType::Matrix, ValueType::Vector) if selector => {
-                let foo = text.unwrap_or("foo");
+                let selector = text.unwrap_or("foo");
                 // An offset or @ in the text would have to move behind the range.
-                let foo = if foo.contains(char::is_whitespace) { "foo" } else { foo };
-                error.hint(format!("{name} needs a range: {name}({foo}[5m])"))
+                let selector = if selector.contains(char::is_whitespace) { "foo" } else { selector };
+                error.hint(format!("{name} needs a range: {name}({selector}[5m])"))
             }
             (ValueType::Matrix, ValueType::Vector | ValueType::Scalar) => {
                 error.hint(format!("{name} needs a range; over an expression it is a subquery: {name}((...)[5m:1m])"))

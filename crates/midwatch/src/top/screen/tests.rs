@@ -58,7 +58,20 @@ fn eighty_by_twenty_four() {
     assert_eq!(
         lines.join("\n"),
         "\
-SCREEN"
+db-7  up 2.31 d  12:34:56 UTC  http://127.0.0.1:4004      q quit  s sort  ? help
+CPU ████████░░░░░░░░░░░░ 37.5 %  user 25 %  sys 12.5 %  wait 2.5 %  steal 0 %
+Mem ███████████████░░░░░   75 %  6 GiB of 8 GiB  no swap
+Load 0.52 1 12 on 4 cores  pressure: cpu 12.3 % memory 0 % io 0 % / 0 %
+1 thing is worth a look  targets: 2 up, 1 down
+  ▲ db-7 Disk space: 91 % of /
+  ✖ down: api a:1: connection refused
+disk            read    written   busy   interface       received       sent
+nvme0n1    977 KiB/s    2 KiB/s   25 %   eth0            1000 B/s    500 B/s
+fullest: / 91.5 % (954 MiB left)
+     pid    cpu▾    memory       read    written threads  command (3 of 120)
+      77   150 %   477 MiB 97.7 KiB/s      0 B/s       4  postgres
+       8    90 %   858 MiB      0 B/s      0 B/s       4  cc1
+       1     0 %   977 KiB      0 B/s      0 B/s       4  init"
     );
 }
 
