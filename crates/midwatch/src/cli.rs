@@ -188,6 +188,34 @@ pub enum Shell {
     Fish,
 }
 
+/// The text of docs/reference/command-line.md: the help of every command.
+#[cfg(test)]
+fn document() -> String {
+    use clap::CommandFactory;
+    fn walk(mut command: clap::Command, name: &str, out: &mut String) {
+        let children: Vec<clap::Command> =
+            command.get_subcommands().filter(|c| c.get_name() != "help").cloned().collect();
+        command = command.bin_name(name).term_width(100);
+        *out +=
+            &format!("\n## {name}\n\n```text\n{}\n```\n", command.render_long_help().to_string().trim_end());
+        children.into_iter().for_each(|child| {
+            let name = format!("{name} {}", child.get_name());
+            walk(child, &name, out);
+        });
+    }
+    let mut out = "\
+# Command line
+
+Generated from the code: do not edit. `midwatch --help` and `midwatch COMMAND --help` print the same.
+
+Exit codes: 0 it worked, 1 it did not (one sentence on standard error says why and what to do), 2 the command line is wrong,
+130 stopped at once by a second Ctrl-C. `NO_COLOR=1` turns colours off.
+"
+    .to_string();
+    walk(Cli::command(), "midwatch", &mut out);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +235,11 @@ mod tests {
             command.get_subcommands().filter(|c| c.get_name() != "help").for_each(walk);
         }
         walk(&Cli::command());
+    }
+
+    #[test]
+    fn the_reference_is_up_to_date() {
+        crate::testing::golden("docs/reference/command-line.md", &document());
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use crate::cli::ServeArgs;
 use crate::config::problems::Severity;
 use crate::config::{self, Config, table};
+use crate::text::clean;
 use anyhow::{Context, anyhow, bail};
 use server::Server;
+use std::path::Path;
 use std::process::ExitCode;
 use stdx::ErrorKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,7 +38,8 @@ async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
         started = Server::start(settings) => started,
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
-    let server = started.map_err(|e| start_error(e, &about))?;
+    let server = started.map_err(|e| start_error(&e, &about))?;
+    server.messages().iter().for_each(|m| eprintln!("{}", clean(m)));
     announce(&about, server.address());
     stop.wait().await;
     eprintln!("Stopping; a second Ctrl-C stops at once.");
@@ -138,30 +141,21 @@ fn apply(args: &ServeArgs, config: &mut Config) -> Result<(), String> {
     Ok(())
 }
 
-/// One sentence with what to do next.
-fn start_error(error: stdx::Error, settings: &server::Settings) -> anyhow::Error {
-    let cause = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>());
-    let (listen, port) = (settings.listen, settings.listen.port());
-    match cause.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::AddrInUse) => anyhow!(
-            "{listen} is in use; `ss -ltnp 'sport = :{port}'` shows by whom (another Midwatch?). Stop that, or listen \
-             elsewhere: --listen {}",
-            std::net::SocketAddr::new(listen.ip(), port.checked_add(1).unwrap_or(4004))
-        ),
-        Some(std::io::ErrorKind::AddrNotAvailable) => {
-            anyhow!("{} is no address of this machine; name another with --listen", listen.ip())
-        }
-        Some(std::io::ErrorKind::PermissionDenied)
-            if error.kind != ErrorKind::Invalid && port < 1024 && is_about_listening(&error) =>
-        {
-            anyhow!("port {port} is for root only; listen on one above 1023: --listen 127.0.0.1:4004")
-        }
-        _ => anyhow!("{error}"),
+/// One sentence with what to do next; for a port in use, also who uses it.
+fn start_error(error: &stdx::Error, settings: &server::Settings) -> anyhow::Error {
+    let address = settings.listen.to_string();
+    if error.kind != ErrorKind::Conflict || !error.message.starts_with(&address) {
+        return anyhow!("{error}");
     }
-}
-
-fn is_about_listening(error: &stdx::Error) -> bool {
-    error.message.contains("listen")
+    let ports = recorder::listening_ports(Path::new("/proc"));
+    match ports
+        .iter()
+        .find(|p| p.port == settings.listen.port())
+        .and_then(|p| p.pid.map(|pid| (pid, &p.comm)))
+    {
+        Some((pid, comm)) => anyhow!("{error} (it is {}, process {pid})", clean(comm)),
+        None => anyhow!("{error}"),
+    }
 }
 
 #[cfg(test)]
@@ -220,15 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn start_errors_say_what_to_do() {
-        let settings = Config::default().into_settings().unwrap();
-        let io =
-            |kind| stdx::Error::wrap(ErrorKind::Unavailable, "cannot listen", std::io::Error::from(kind));
-        let text = start_error(io(std::io::ErrorKind::AddrInUse), &settings).to_string();
-        assert!(text.contains("sport = :4004") && text.contains("--listen 127.0.0.1:4005"), "{text}");
-        let text = start_error(io(std::io::ErrorKind::AddrNotAvailable), &settings).to_string();
-        assert!(text.contains("--listen"), "{text}");
+    fn a_port_in_use_is_shown_with_its_user() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = listener.local_addr().unwrap();
+        let settings = Config { listen, ..Config::default() }.into_settings().unwrap();
+        let error = stdx::Error::new(ErrorKind::Conflict, format!("{listen} is in use"));
+        let text = start_error(&error, &settings).to_string();
+        assert!(text.ends_with(&format!("process {})", std::process::id())), "{text}");
         let locked = stdx::Error::new(ErrorKind::Conflict, "d is in use by another process");
-        assert_eq!(start_error(locked, &settings).to_string(), "d is in use by another process");
+        assert_eq!(start_error(&locked, &settings).to_string(), "d is in use by another process");
     }
 }

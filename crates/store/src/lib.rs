@@ -15,6 +15,7 @@ mod manifest;
 mod objects;
 mod parquet_io;
 mod settings;
+mod stats;
 mod store;
 mod view;
 mod wal;

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
-use stdx::metrics::{Kind, Registry, Value};
+use stdx::metrics::{Registry, Value};
 use stdx::{Error, ErrorKind, Result};
 
 /// What several threads look at. Each part has one writer.
@@ -43,14 +43,14 @@ pub(crate) struct Stats {
     pub wal_errors: Value,
     pub internal_errors: Value,
     pub problem: Mutex<Option<String>>,
-    head_series: Value,
-    head_samples: Value,
-    head_bytes: Value,
-    wal_size: Value,
-    blocks: Value,
-    blocks_bytes: Value,
-    cuts: Value,
-    removed: Value,
+    pub head_series: Value,
+    pub head_samples: Value,
+    pub head_bytes: Value,
+    pub wal_size: Value,
+    pub blocks: Value,
+    pub blocks_bytes: Value,
+    pub cuts: Value,
+    pub removed: Value,
 }
 
 /// New series that are remembered for [`Store::take_new_series`] at the most.
@@ -579,43 +579,4 @@ fn recover(
         series_max: settings.series_max,
         metadata_max: settings.metadata_max,
     })
-}
-
-impl Stats {
-    fn new(r: &Registry) -> Stats {
-        let counter = |name, help| r.value(Kind::Counter, name, help, Vec::new());
-        let gauge = |name, help| r.value(Kind::Gauge, name, help, Vec::new());
-        Stats {
-            appended: counter("midwatch_store_samples_appended_total", "Samples acknowledged as durable."),
-            late: counter(
-                "midwatch_store_samples_late_total",
-                "Samples older than the newest of their series.",
-            ),
-            wal_bytes: counter("midwatch_store_wal_written_bytes_total", "Bytes written to the log."),
-            fsyncs: counter("midwatch_store_wal_fsyncs_total", "Groups of batches made durable."),
-            wal_errors: counter("midwatch_store_wal_errors_total", "Groups that could not be made durable."),
-            internal_errors: counter(
-                "midwatch_store_internal_errors_total",
-                "Bugs: samples that could not be sealed.",
-            ),
-            problem: Mutex::default(),
-            head_series: gauge("midwatch_store_head_series", "Series in the newest head."),
-            head_samples: gauge("midwatch_store_head_samples", "Samples in memory."),
-            head_bytes: gauge("midwatch_store_head_bytes", "Memory of the heads, estimated."),
-            wal_size: gauge("midwatch_store_wal_bytes", "Log segments on disk."),
-            blocks: gauge("midwatch_store_blocks", "Blocks."),
-            blocks_bytes: gauge("midwatch_store_blocks_bytes", "Size of all blocks."),
-            cuts: counter("midwatch_store_cuts_total", "Heads cut."),
-            removed: counter("midwatch_store_blocks_removed_total", "Blocks removed by retention."),
-        }
-    }
-
-    fn read(&self, status: &Status) {
-        self.head_series.set(status.head_series as f64);
-        self.head_samples.set(status.head_samples as f64);
-        self.head_bytes.set(status.head_bytes as f64);
-        self.wal_size.set(status.wal_bytes as f64);
-        self.blocks.set(status.blocks as f64);
-        self.blocks_bytes.set(status.blocks_bytes as f64);
-    }
 }

@@ -65,7 +65,9 @@ fn files(folder: &Path, extensions: &[&str], out: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().to_string();
         if path.is_dir() {
-            if !["target", "node_modules", "dist", ".git", "midwatch-data"].contains(&name.as_str()) {
+            if !["target", "node_modules", "dist", ".git", "midwatch-data", "test-results"]
+                .contains(&name.as_str())
+            {
                 files(&path, extensions, out);
             }
         } else if path.extension().is_some_and(|e| extensions.iter().any(|x| *x == e)) {

@@ -1,3 +1,5 @@
+//! Tests of remote write: tables of input and what is wanted.
+
 use super::*;
 use model::Labels;
 use model::batch::STALE_NAN_BITS;

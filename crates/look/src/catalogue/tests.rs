@@ -1,3 +1,5 @@
+//! Tests of catalogue: tables of input and what is wanted.
+
 use super::*;
 use crate::{Find, GroupBy, Kind};
 

@@ -1,3 +1,5 @@
+//! Tests of home: tables of input and what is wanted.
+
 use super::*;
 use std::collections::HashSet;
 

@@ -1,3 +1,5 @@
+//! Tests of index: tables of input and what is wanted.
+
 use super::*;
 
 fn index(series: &[&[(&str, &str)]]) -> Index {

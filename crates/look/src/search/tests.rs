@@ -1,3 +1,5 @@
+//! Tests of search: tables of input and what is wanted.
+
 use super::*;
 use crate::Facts;
 use model::{Labels, MatchOp, Matcher};

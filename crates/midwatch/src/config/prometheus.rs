@@ -125,6 +125,14 @@ fn job(
     if !to.metrics_path.starts_with('/') {
         problems.error(node.line, format!("{place}.metrics_path must begin with /"));
     }
+    let endpoints = to.http_sd.iter().map(|h| &h.client);
+    for client in
+        endpoints.chain([&to.client]).filter(|c| c.tls.ca_file.is_some() || c.tls.cert_file.is_some())
+    {
+        if let Err(e) = server::check_client(client) {
+            problems.error(node.line, format!("{place}: {}", e.message));
+        }
+    }
     (problems.errors() == before).then_some(to)
 }
 

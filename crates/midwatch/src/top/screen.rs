@@ -83,7 +83,7 @@ Keys
   ?                this help, and back
 
 CPU of a process counts cores: 200 % are two cores. Rates are over the last
-6 seconds. Pressure is the part of time in which some / all threads waited.
+6 seconds. PSI is pressure: the part of time in which some/all threads waited.
 What is not fine comes from Home; open the address above in a browser for why.";
 
 fn title(m: &Machine, url: &str, look: &Look) -> String {
@@ -144,25 +144,25 @@ fn memory(m: &Machine, look: &Look) -> String {
     Line::new(look).add(None, "Mem ").add(ink, &text).add(None, &rest).add(Some(Ink::Dim), &swap).text
 }
 
+/// Load, and the part of time in which some / all threads waited.
 fn pressure(m: &Machine, look: &Look) -> String {
     let [one, five, fifteen] = m.load.map(digits);
-    let load = format!("Load {one} {five} {fifteen} on {} cores  pressure:", m.cores);
+    let load = format!("Load {one} {five} {fifteen} on {} cores  PSI", m.cores);
     let mut line = Line::new(look).add(None, &load);
     if m.pressure.is_empty() {
-        return line.add(Some(Ink::Dim), " not told by this kernel").text;
+        return line.add(Some(Ink::Dim), " is not told by this kernel").text;
     }
     for resource in ["cpu", "memory", "io"] {
         let of = |kind: &str| m.pressure.get(&format!("{resource}_{kind}")).copied();
         let (some, all) = (of("waiting").unwrap_or(0.0), of("stalled"));
-        let ink = if some >= 0.4 {
-            Some(Ink::Red)
-        } else if some >= 0.1 {
-            Some(Ink::Yellow)
-        } else {
-            None
+        let ink = match some {
+            s if s >= 0.4 => Some(Ink::Red),
+            s if s >= 0.1 => Some(Ink::Yellow),
+            _ => None,
         };
-        let all = all.map(|a| format!(" / {}", percent(a))).unwrap_or_default();
-        line = line.add(None, &format!(" {resource} ")).add(ink, &format!("{}{all}", percent(some)));
+        // All threads of a machine hardly ever wait for its CPUs.
+        let all = all.filter(|_| resource != "cpu").map(|a| format!("/{:.0}", a * 100.0)).unwrap_or_default();
+        line = line.add(None, &format!(" {resource} ")).add(ink, &format!("{:.0}{all} %", some * 100.0));
     }
     line.text
 }

@@ -32,7 +32,7 @@ scrape_configs:
     body_size_limit: 10MB
     sample_limit: 5000
     basic_auth: {username: me, password_file: pw}
-    tls_config: {ca_file: ca.pem, server_name: api.test, insecure_skip_verify: no}
+    tls_config: {server_name: api.test, insecure_skip_verify: yes}
     static_configs:
       - targets: ["10.0.0.1:80", 'db:5432']
         labels: {env: prod, shard: 7}
@@ -67,7 +67,8 @@ fn everything_that_is_used() {
     assert_eq!((api.body_bytes_max, api.samples_max), (10 << 20, 5_000));
     let Auth::Basic(name, Secret::File(file)) = &api.client.auth else { panic!("{:?}", api.client.auth) };
     assert_eq!((name.as_str(), file.as_path()), ("me", Path::new("/etc/p/pw")));
-    assert_eq!(api.client.tls.ca_file.as_deref(), Some(Path::new("/etc/p/ca.pem")));
+    assert_eq!(api.client.tls.server_name.as_deref(), Some("api.test"));
+    assert!(api.client.tls.insecure_skip_verify);
     assert_eq!(api.static_configs[0].targets, ["10.0.0.1:80", "db:5432"]);
     let labels: Vec<String> = api.static_configs[0].labels.iter().map(|(n, v)| format!("{n}={v}")).collect();
     assert_eq!(labels, ["env=prod", "shard=7"]);
@@ -171,6 +172,7 @@ fn what_is_said() {
             "only one of bearer_token, bearer_token_file",
         ),
         (job("tls_config: {cert_file: c}"), 2, Error, "go together"),
+        (job("tls_config: {ca_file: none.pem}"), 2, Error, "/etc/p/none.pem"),
         (job("tls_config: {key: x}"), 3, Error, "put it into a file"),
         (job("relabel_configs:\n- action: dorp"), 4, Error, "no action \"dorp\"; did you mean \"drop\"?"),
         (job("relabel_configs:\n- regex: (\n  target_label: a"), 4, Error, "relabel_configs[0]: regex"),

@@ -61,7 +61,7 @@ fn eighty_by_twenty_four() {
 db-7  up 2.31 d  12:34:56 UTC  http://127.0.0.1:4004      q quit  s sort  ? help
 CPU ████████░░░░░░░░░░░░ 37.5 %  user 25 %  sys 12.5 %  wait 2.5 %  steal 0 %
 Mem ███████████████░░░░░   75 %  6 GiB of 8 GiB  no swap
-Load 0.52 1 12 on 4 cores  pressure: cpu 12.3 % memory 0 % io 0 % / 0 %
+Load 0.52 1 12 on 4 cores  PSI cpu 12 % memory 0 % io 0/0 %
 1 thing is worth a look  targets: 2 up, 1 down
   ▲ db-7 Disk space: 91 % of /
   ✖ down: api a:1: connection refused
