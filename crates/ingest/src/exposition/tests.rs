@@ -1,3 +1,5 @@
+//! Tests of exposition: tables of input and what is wanted.
+
 use super::*;
 use crate::Limits;
 use model::{MetricKind, RejectReason};

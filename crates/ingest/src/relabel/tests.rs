@@ -1,3 +1,5 @@
+//! Tests of relabel: tables of input and what is wanted.
+
 use super::*;
 
 fn rule(action: Action, source: &[&str], regex: &str, target: &str, replacement: &str) -> RelabelConfig {
