@@ -1,3 +1,5 @@
+//! Tests of exposition: tables of input and what is wanted.
+
 use super::*;
 use crate::Limits;
 use crate::wire::{put_bytes_field, put_double_field, put_varint, put_varint_field};

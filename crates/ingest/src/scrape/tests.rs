@@ -1,3 +1,5 @@
+//! Tests of scrape: tables of input and what is wanted.
+
 use super::*;
 use crate::relabel::{Action, RelabelConfig};
 use model::batch::is_stale;
