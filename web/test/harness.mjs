@@ -74,6 +74,8 @@ export const total = async (page) =>
 export const spoken = (page) => page.locator("#wall [role=option]");
 export const loaded = (page) =>
   page.waitForFunction(() => {
+    // A wall that has nothing to show yet is there, but out of the way.
+    if (document.querySelector(".wall-holder.hidden")) return false;
     const first = document.querySelector("#wall [role=option]")?.textContent ?? "loading";
     return first !== "" && first !== "loading";
   });

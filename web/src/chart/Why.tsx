@@ -23,7 +23,9 @@ function Moment({ ms }: { ms: number | null }) {
 export function Why({ facts }: { facts: SeriesFacts | null }) {
   const panel = useRef<HTMLElement>(null);
   // On a narrow screen it comes below the chart: show that it came.
-  useEffect(() => panel.current?.scrollIntoView({ block: "nearest" }), []);
+  useEffect(() => {
+    if (matchMedia("(max-width: 720px)").matches) panel.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   if (!facts)
     return (
       <section class="why muted" ref={panel}>

@@ -37,7 +37,7 @@ export function togglePick(w: Wall, index: number): void {
 
 /** Pointer gestures: hover, click, and a sideways drag over a chart that zooms. */
 export function gestures(w: Wall, box: HTMLElement): () => void {
-  let down: { x: number; y: number; index: number; at: number } | null = null;
+  let down: { x: number; y: number; index: number; group: number; at: number } | null = null;
   const place = (e: PointerEvent): { x: number; y: number } => {
     const r = box.getBoundingClientRect();
     return { x: e.clientX - r.left, y: e.clientY - r.top + box.scrollTop };
@@ -49,14 +49,16 @@ export function gestures(w: Wall, box: HTMLElement): () => void {
   const onDown = (e: PointerEvent): void => {
     if (e.button !== 0) return;
     const { x, target } = under(e);
-    if (target?.kind !== "tile") return;
-    down = { x: e.clientX, y: e.clientY, index: target.index, at: acrossTile(w.layout, target.index, x) };
+    if (!target) return;
+    const index = target.kind === "tile" ? target.index : -1;
+    const at = index < 0 ? 0 : acrossTile(w.layout, index, x);
+    down = { x: e.clientX, y: e.clientY, index, group: target.group, at };
   };
   const onMove = (e: PointerEvent): void => {
     const { x, target } = under(e);
     if (down) {
       const moved = Math.abs(e.clientX - down.x);
-      if (!w.drag && moved > 6 && moved > Math.abs(e.clientY - down.y)) {
+      if (!w.drag && down.index >= 0 && moved > 6 && moved > Math.abs(e.clientY - down.y)) {
         w.drag = { index: down.index, from: down.at, to: down.at };
         box.setPointerCapture(e.pointerId);
       }
@@ -83,9 +85,12 @@ export function gestures(w: Wall, box: HTMLElement): () => void {
       w.repaint();
       return;
     }
+    // A click goes up where it went down; all else is a drag that found nothing.
     const { target } = under(e);
-    if (target?.kind === "header") toggleGroup(target.group);
-    else if (target && began?.index === target.index && Math.abs(e.clientY - began.y) < 8) {
+    if (!began || !target || Math.hypot(e.clientX - began.x, e.clientY - began.y) > 8) return;
+    if (target.kind === "header") {
+      if (began.index < 0 && began.group === target.group) toggleGroup(target.group);
+    } else if (began.index === target.index) {
       if (e.ctrlKey || e.metaKey || e.shiftKey) togglePick(w, target.index);
       else openTile(w, target.index);
     }
