@@ -48,12 +48,9 @@ impl SubjectKind {
 /// Which subjects there are: instant queries whose rows' values are the time of the last sample, in seconds since
 /// 1970, looking back an hour so that what stopped is silent before it is gone.
 pub const SUBJECTS: &[(SubjectKind, &str)] = &[
-    (SubjectKind::Host, "max by (instance) (max_over_time(timestamp(node_load1)[1h:30s]))"),
-    (
-        SubjectKind::Service,
-        "max by (job, instance) (max_over_time(timestamp(up{job!~\"node|midwatch\"})[1h:30s]))",
-    ),
-    (SubjectKind::Midwatch, "max(max_over_time(timestamp(midwatch_build_info)[1h:30s]))"),
+    (SubjectKind::Host, "max by (instance) (ts_of_last_over_time(node_load1[1h]))"),
+    (SubjectKind::Service, "max by (job, instance) (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]))"),
+    (SubjectKind::Midwatch, "max(ts_of_last_over_time(midwatch_build_info[1h]))"),
 ];
 
 /// How something is. The order is from best to worst.

@@ -18,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = configuration(args)?;
     let settings = config.into_settings().map_err(anyhow::Error::msg)?;
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("midwatch-io")
@@ -28,6 +29,19 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     // A task that hangs must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     code
+}
+
+/// The usual soft limit of 1,024 open files is for programs that use select(2); the recorder alone keeps hundreds
+/// open. What the administrator set as the hard limit stays.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const ENOUGH: u64 = 65_536;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
+    if current.is_some_and(|now| now < wanted) {
+        // Failing leaves what was there; readers then count what they cannot open.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
 }
 
 async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {

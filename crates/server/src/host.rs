@@ -29,12 +29,8 @@ pub struct Host {
 
 struct Counters {
     ticks: Value,
-    missed: Value,
     dropped: Value,
-    errors: Value,
     read_seconds: Value,
-    cpu_seconds: Value,
-    samples: Value,
     late_seconds: Value,
 }
 
@@ -100,7 +96,7 @@ fn read_loop(
     sleep_until(origin, elapsed_ns() + ns_to_whole_second(), stop);
     while !stop.load(Relaxed) {
         let tick = ticker.next(elapsed_ns());
-        counters.missed.add(tick.missed as f64);
+        recorder.count_missed_ticks(tick.missed);
         sleep_until(origin, tick.due_ns, stop);
         if stop.load(Relaxed) {
             return;
@@ -112,12 +108,8 @@ fn read_loop(
         if std::mem::take(&mut first) {
             batch.metadata = recorder::metadata();
         }
-        let cpu_before = thread_cpu_seconds();
-        let report = recorder.read(time_ms, begun_ns, &mut batch);
-        counters.cpu_seconds.add(thread_cpu_seconds() - cpu_before);
+        recorder.read(time_ms, begun_ns, &mut batch);
         counters.read_seconds.set((elapsed_ns() - begun_ns) as f64 / 1e9);
-        counters.errors.add(report.errors.len() as f64);
-        counters.samples.add(batch.samples.len() as f64);
         counters.ticks.inc();
         match to_sink.try_send(batch) {
             Ok(()) => {}
@@ -154,29 +146,15 @@ fn sleep_until(origin: Instant, due_ns: u64, stop: &AtomicBool) {
     }
 }
 
-fn thread_cpu_seconds() -> f64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    t.tv_sec as f64 + t.tv_nsec as f64 / 1e9
-}
-
 impl Counters {
     fn new(r: &Registry) -> Counters {
         Counters {
             ticks: r.counter("midwatch_recorder_ticks_total", "Readings of the host."),
-            missed: r
-                .counter("midwatch_recorder_missed_ticks_total", "Seconds without a reading of the host."),
             dropped: r.counter(
                 "midwatch_recorder_dropped_ticks_total",
                 "Readings dropped because the disk did not keep up.",
             ),
-            errors: r.counter(
-                "midwatch_recorder_read_errors_total",
-                "Sources of the host that could not be read.",
-            ),
             read_seconds: r.gauge("midwatch_recorder_read_seconds", "Wall time of the last reading."),
-            cpu_seconds: r
-                .counter("midwatch_recorder_cpu_seconds_total", "CPU time spent on reading the host."),
-            samples: r.counter("midwatch_recorder_samples_total", "Samples read from the host."),
             late_seconds: r.gauge("midwatch_recorder_late_seconds", "How late the last reading began."),
         }
     }

@@ -10,6 +10,9 @@ use crate::settings::Settings;
 use rustix::time::{ClockId, DynamicClockId, clock_gettime, clock_gettime_dynamic};
 use std::path::PathBuf;
 
+mod kernel;
+use kernel::Discipline;
+
 pub(crate) const METRICS: &[Reference] = &[
     gauge(
         "node_time_seconds",
@@ -53,6 +56,50 @@ pub(crate) const METRICS: &[Reference] = &[
         "clock_gettime",
         "Time that the machine has slept since it was started.",
     ),
+    gauge(
+        "node_timex_sync_status",
+        "",
+        &[],
+        "adjtimex",
+        "1 while a time service keeps the clock right, as it told the kernel; else 0. All node_timex_ metrics but the offset of atomic time are absent where the kernel may not be asked.",
+    ),
+    gauge(
+        "node_timex_offset_seconds",
+        "seconds",
+        &[],
+        "adjtimex",
+        "What the kernel has still to correct of the wall clock's difference from the time service.",
+    ),
+    gauge(
+        "node_timex_estimated_error_seconds",
+        "seconds",
+        &[],
+        "adjtimex",
+        "The time service's estimate of the clock's error.",
+    ),
+    gauge(
+        "node_timex_maxerror_seconds",
+        "seconds",
+        &[],
+        "adjtimex",
+        "The most that the clock can be wrong by; it grows while no time service speaks, up to 16 s.",
+    ),
+    gauge(
+        "node_timex_frequency_adjustment_ratio",
+        "",
+        &[],
+        "adjtimex",
+        "The rate that the clock is made to run at, as a share of its own; 1 is none.",
+    ),
+    gauge(
+        "node_timex_loop_time_constant",
+        "",
+        &[],
+        "adjtimex",
+        "The time constant of the kernel's control loop.",
+    ),
+    gauge("node_timex_status", "", &[], "adjtimex", "The bits of the clock's status, as in adjtimex(2)."),
+    gauge("node_timex_tick_seconds", "seconds", &[], "adjtimex", "Seconds between two ticks of the clock."),
 ];
 
 pub(crate) const SOURCES: &[Reference] = &[
@@ -166,6 +213,7 @@ impl Reader for Clock {
         let tai = clock_gettime_dynamic(DynamicClockId::Tai).ok();
         let tai_seconds =
             tai.map(|t| (t.tv_sec as f64 - now.real as f64 / 1e9 + t.tv_nsec as f64 / 1e9).round());
+        let told = Discipline::read();
         let values = [
             Some(now.real as f64 / 1e9),
             tai_seconds,
@@ -173,6 +221,14 @@ impl Reader for Clock {
             Some(self.steps.last_step_ns as f64 / 1e9),
             self.drift,
             Some(((now.boot - adjusted) as f64 / 1e9).round().max(0.0)),
+            told.map(|t| f64::from(u8::from(t.is_synchronised))),
+            told.map(|t| t.offset_seconds),
+            told.map(|t| t.estimated_error_seconds),
+            told.map(|t| t.max_error_seconds),
+            told.map(|t| t.frequency_ratio),
+            told.map(|t| t.time_constant),
+            told.map(|t| t.status),
+            told.map(|t| t.tick_seconds),
         ];
         for (i, value) in values.into_iter().enumerate() {
             if let Some(value) = value {

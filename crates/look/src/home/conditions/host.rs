@@ -22,7 +22,7 @@ pub(super) const CONDITIONS: &[Condition] = &[
             q: "node_filesystem_avail mountpoint=<mountpoint>",
             selector: r#"node_filesystem_avail_bytes{instance="<instance>", mountpoint="<mountpoint>"}"#,
         },
-        detail_expr: r#"(node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"} / (node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"} - predict_linear(node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"}[1h], 3600) > 0)) * 3600 < 2592000"#,
+        detail_expr: r#"(node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"} / (node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"} - predict_linear(node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"}[1h], 3600) > 0)) * 3600 < 2592000 and time() - ts_of_first_over_time(node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(var/lib/(docker|containers|kubelet)|snap)/.+"}[1h]) > 3000"#,
         detail_says: "At the pace of the last hour it is full in",
         detail_unit: "s",
     },
