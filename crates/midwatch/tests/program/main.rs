@@ -1,0 +1,15 @@
+//! The real program, started as a person starts it, and read back through HTTP and the command line alone: what it
+//! records, keeps, refuses and says. These tests must never look inside: no store, no server, no thread of it is used here.
+
+mod support;
+
+mod bad_starts;
+mod discovery;
+mod durability;
+mod exporter;
+mod host;
+mod hostile_targets;
+mod lines;
+mod remote_write;
+mod scrape;
+mod stopping;
