@@ -34,6 +34,8 @@ export interface Layout {
   /** The first column of each group, and how many it has. */
   starts: Uint16Array;
   spans: Uint16Array;
+  /** The width of each group's tiles: those of a group that has fewer than columns share all of its width. */
+  widths: Float64Array;
   height: number;
 }
 
@@ -44,8 +46,9 @@ export interface Row {
   first: number;
   count: number;
   y: number;
-  /** The column of its first tile. */
-  column: number;
+  /** The left edge of its first tile, and the width of each. */
+  x: number;
+  width: number;
 }
 
 export interface Rect {
@@ -60,6 +63,8 @@ export type Hit = { kind: "tile"; index: number; group: number } | { kind: "head
 /** What a header needs beside its text, and for each letter of it, pixels. */
 const HEADER_EXTRA = 78;
 const HEADER_LETTER = 7.4;
+/** A title takes no more than this from the wall for a group that does not need it. */
+const TITLE_COLUMNS_MAX = 3;
 
 export function layOut(
   groups: readonly GroupShape[],
@@ -80,6 +85,7 @@ export function layOut(
     tops: new Float64Array(n),
     starts: new Uint16Array(n),
     spans: new Uint16Array(n),
+    widths: new Float64Array(n),
     height: 0,
   };
   let top = 0;
@@ -89,7 +95,10 @@ export function layOut(
     const g = groups[i]!;
     const open = !shut.has(g.key);
     const titleColumns = Math.ceil((g.titleChars * HEADER_LETTER + HEADER_EXTRA) / (tileWidth + sizes.gap));
-    const span = Math.min(columns, Math.max(open ? g.count : 1, titleColumns, 1));
+    const span = Math.min(
+      columns,
+      Math.max(open ? g.count : 1, Math.min(titleColumns, TITLE_COLUMNS_MAX), 1),
+    );
     if (used + span > columns) {
       top += bandHeight;
       bandHeight = 0;
@@ -98,6 +107,8 @@ export function layOut(
     l.tops[i] = top;
     l.starts[i] = used;
     l.spans[i] = span;
+    const across = Math.max(1, Math.min(span, g.count));
+    l.widths[i] = (span * (tileWidth + sizes.gap) - across * sizes.gap) / across;
     used += span;
     const rows = open ? Math.ceil(g.count / span) : 0;
     bandHeight = Math.max(bandHeight, sizes.headerHeight + rows * pitch(l));
@@ -171,7 +182,8 @@ export function visible(l: Layout, from: number, to: number): { headers: number[
     for (let r = start; r < end; r++) {
       const first = group.first + r * span;
       const count = Math.min(span, group.first + group.count - first);
-      rows.push({ group: g, first, count, y: top + r * pitch(l), column: l.starts[g]! });
+      const y = top + r * pitch(l);
+      rows.push({ group: g, first, count, y, x: columnLeft(l, l.starts[g]!), width: l.widths[g]! });
     }
   }
   return { headers, rows };
@@ -186,9 +198,9 @@ export function tileRect(l: Layout, index: number): Rect | null {
   const n = index - group.first;
   const span = l.spans[g]!;
   return {
-    x: columnLeft(l, l.starts[g]! + (n % span)),
+    x: columnLeft(l, l.starts[g]!) + (n % span) * (l.widths[g]! + l.sizes.gap),
     y: l.tops[g]! + l.sizes.headerHeight + Math.floor(n / span) * pitch(l),
-    w: l.tileWidth,
+    w: l.widths[g]!,
     h: l.sizes.tileHeight,
   };
 }
@@ -200,14 +212,15 @@ export function hit(l: Layout, x: number, y: number): Hit | null {
   const column = Math.floor(across / (l.tileWidth + l.sizes.gap));
   const start = groupAt(l, y);
   for (let g = start; g < bandEnd(l, start); g++) {
-    const n = column - l.starts[g]!;
-    if (n < 0 || n >= l.spans[g]!) continue;
+    if (column < l.starts[g]! || column >= l.starts[g]! + l.spans[g]!) continue;
     const group = l.groups[g]!;
     const within = y - l.tops[g]! - l.sizes.headerHeight;
     if (within < 0) return { kind: "header", group: g };
     const row = Math.floor(within / pitch(l));
     const inTile = within - row * pitch(l) <= l.sizes.tileHeight;
-    const beside = across - column * (l.tileWidth + l.sizes.gap) > l.tileWidth;
+    const inGroup = x - columnLeft(l, l.starts[g]!);
+    const n = Math.floor(inGroup / (l.widths[g]! + l.sizes.gap));
+    const beside = inGroup - n * (l.widths[g]! + l.sizes.gap) > l.widths[g]!;
     const at = row * l.spans[g]! + n;
     if (row >= rowsOf(l, g) || !inTile || beside || at >= group.count) return null;
     return { kind: "tile", index: group.first + at, group: g };

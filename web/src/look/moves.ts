@@ -38,7 +38,7 @@ function below(l: Layout, index: number, g: number): number {
   const n = index - group.first;
   if (n + span < group.count) return index + span;
   if (Math.floor(n / span) < Math.floor((group.count - 1) / span)) return group.first + group.count - 1;
-  const column = l.starts[g]! + (n % span);
+  const column = columnOf(l, g, n % span);
   for (let start = bandEnd(l, g); start < l.groups.length; start = bandEnd(l, start)) {
     const found = nearest(l, start, column, "first");
     if (found >= 0) return found;
@@ -51,13 +51,18 @@ function above(l: Layout, index: number, g: number): number {
   const span = l.spans[g]!;
   const n = index - group.first;
   if (n >= span) return index - span;
-  const column = l.starts[g]! + n;
+  const column = columnOf(l, g, n);
   for (let start = bandStart(l, g); start > 0; ) {
     start = bandStart(l, start - 1);
     const found = nearest(l, start, column, "last");
     if (found >= 0) return found;
   }
   return index;
+}
+
+/** The column that the nth tile of a row begins in, in parts where tiles are wider than columns. */
+function columnOf(l: Layout, g: number, n: number): number {
+  return l.starts[g]! + (n * (l.widths[g]! + l.sizes.gap)) / (l.tileWidth + l.sizes.gap);
 }
 
 /** The tile of a band in its first or last row that is nearest to a column; -1 when all of the band is shut. */
@@ -70,8 +75,9 @@ function nearest(l: Layout, start: number, column: number, row: "first" | "last"
     const span = l.spans[g]!;
     const from = row === "first" ? 0 : Math.floor((group.count - 1) / span) * span;
     const inRow = Math.min(span, group.count - from);
-    const at = Math.min(Math.max(column - l.starts[g]!, 0), inRow - 1);
-    const away = Math.abs(l.starts[g]! + at - column);
+    const wide = columnOf(l, g, 1) - l.starts[g]!;
+    const at = Math.min(Math.max(Math.floor((column - l.starts[g]!) / wide + 1e-6), 0), inRow - 1);
+    const away = Math.abs(columnOf(l, g, at) - column);
     if (away < distance) {
       distance = away;
       best = group.first + from + at;

@@ -1,12 +1,13 @@
 /**
- * Paints the wall: only what is in sight, on one canvas, from plain arguments. Must never keep state but its cache of
- * cut texts, never touch the DOM beyond the canvas, and never ask for data.
+ * Paints the wall: only what is in sight and not there yet, on one canvas, from plain arguments. Must never keep state
+ * but its cache of cut texts, never touch the DOM beyond the canvas, and never ask for data.
  */
 
 import type { Kept } from "../api/tiles";
 import { formatCount, formatValue } from "../format/units";
 import { kindPath } from "../ui/kinds";
-import { bandEnd, bandStart, columnLeft, type Layout, tileRect, visible } from "./layout";
+import { bandEnd, bandStart, columnLeft, type Layout, type Rect, tileRect, visible } from "./layout";
+import type { Painted } from "./painted";
 import { ended, marks, slotAt, spark } from "./spark";
 
 /** What a tile says of itself, made once per series. */
@@ -61,7 +62,8 @@ export interface Scene {
 }
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
-const PAD = 8;
+const PAD = 9;
+const RADIUS = 6;
 const CHART_TOP = 42;
 const CHART_BOTTOM = 6;
 
@@ -89,37 +91,53 @@ function fitted(ctx: CanvasRenderingContext2D, text: string, width: number): str
   return result;
 }
 
-/** Paints all of it. */
-export function paint(ctx: CanvasRenderingContext2D, s: Scene): void {
-  const { palette: p } = s;
-  ctx.setTransform(s.ratio, 0, 0, s.ratio, 0, 0);
-  ctx.fillStyle = p.background;
-  ctx.fillRect(0, 0, s.width, s.height);
+/** Paints what `painted` does not hold yet. All edges lie on whole device pixels, so that old pixels can be moved. */
+export function paint(ctx: CanvasRenderingContext2D, scene: Scene, painted: Painted): void {
+  const snap = (v: number): number => Math.round(v * scene.ratio) / scene.ratio;
+  const s = { ...scene, scrollTop: snap(scene.scrollTop) };
+  painted.begin(ctx, s, s.scrollTop, s.palette.background, snap(s.layout.sizes.headerHeight));
   ctx.textBaseline = "alphabetic";
   const seen = visible(s.layout, s.scrollTop, s.scrollTop + s.height);
+  const h = snap(s.layout.sizes.tileHeight);
   for (const row of seen.rows) {
+    const y = snap(row.y) - s.scrollTop;
     for (let i = 0; i < row.count; i++) {
-      paintTile(ctx, s, row.first + i, columnLeft(s.layout, row.column + i), row.y - s.scrollTop);
+      const index = row.first + i;
+      if (!painted.tile(index, s.kept(index), markOf(s, index), y, y + h)) continue;
+      const x = row.x + i * (row.width + s.layout.sizes.gap);
+      paintTile(ctx, s, index, { x: snap(x), y, w: snap(x + row.width) - snap(x), h });
     }
   }
-  for (const g of seen.headers) paintHeader(ctx, s, g, s.layout.tops[g]! - s.scrollTop);
-  paintStickyHeader(ctx, s);
+  for (const g of seen.headers) {
+    const y = snap(s.layout.tops[g]!) - s.scrollTop;
+    if (painted.isLost(y, y + s.layout.sizes.headerHeight)) paintHeader(ctx, s, g, y);
+  }
+  paintStickyHeader(ctx, s, snap);
+}
+
+/** All that a tile shows beside its series: when it changes, the tile is painted again. */
+function markOf(s: Scene, index: number): string {
+  const pick = s.pickOf(s.face(index));
+  const cursor = s.cursor === index && s.showCursor;
+  const drag = s.drag ? `${s.drag.index} ${s.drag.from} ${s.drag.to}` : "";
+  return `${pick} ${cursor} ${s.hover === index} ${s.across ?? ""} ${drag}`;
 }
 
 /** The headers of the band that the top edge cuts stay in sight while its tiles are. */
-function paintStickyHeader(ctx: CanvasRenderingContext2D, s: Scene): void {
+function paintStickyHeader(ctx: CanvasRenderingContext2D, s: Scene, snap: (v: number) => number): void {
   const { layout: l } = s;
   const first = visible(l, s.scrollTop, s.scrollTop + 1).rows[0];
   if (!first || l.tops[first.group]! >= s.scrollTop) return;
   const start = bandStart(l, first.group);
   const end = bandEnd(l, first.group);
   const next = l.tops[end] ?? Number.POSITIVE_INFINITY;
-  const y = Math.min(0, next - s.scrollTop - l.sizes.headerHeight);
+  const height = snap(l.sizes.headerHeight);
+  const y = Math.min(0, snap(next) - s.scrollTop - height);
   ctx.fillStyle = s.palette.background;
-  ctx.fillRect(0, y, s.width, l.sizes.headerHeight);
+  ctx.fillRect(0, y, s.width, height);
   for (let g = start; g < end; g++) paintHeader(ctx, s, g, y);
   ctx.fillStyle = s.palette.border;
-  ctx.fillRect(0, y + l.sizes.headerHeight - 1, s.width, 1);
+  ctx.fillRect(0, y + height - 1 / s.ratio, s.width, 1 / s.ratio);
 }
 
 function paintHeader(ctx: CanvasRenderingContext2D, s: Scene, g: number, y: number): void {
@@ -127,6 +145,8 @@ function paintHeader(ctx: CanvasRenderingContext2D, s: Scene, g: number, y: numb
   const face = s.group(g);
   const base = y + l.sizes.headerHeight - 10;
   let x = columnLeft(l, l.starts[g]!);
+  ctx.fillStyle = p.background;
+  ctx.fillRect(x, y, columnLeft(l, l.starts[g]! + l.spans[g]!) - l.sizes.gap - x, l.sizes.headerHeight);
   const right = columnLeft(l, l.starts[g]! + l.spans[g]!) - l.sizes.gap - 4;
   ctx.strokeStyle = p.muted;
   ctx.lineWidth = 1.5;
@@ -162,18 +182,25 @@ function paintHeader(ctx: CanvasRenderingContext2D, s: Scene, g: number, y: numb
   ctx.fillText(fitted(ctx, rest, right - x), x, base);
 }
 
-function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, x: number, y: number): void {
-  const { layout: l, palette: p } = s;
-  const w = l.tileWidth;
-  const h = l.sizes.tileHeight;
+function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, r: Rect): void {
+  const { palette: p } = s;
+  const { x, y, w, h } = r;
   const kept = s.kept(index);
   const face = s.face(index);
   const hovered = s.hover === index;
-  ctx.fillStyle = hovered ? p.tileHover : p.tile;
+  // The corners first: something else may have been here.
+  ctx.fillStyle = p.background;
   ctx.fillRect(x, y, w, h);
+  ctx.fillStyle = hovered ? p.tileHover : p.tile;
+  ctx.strokeStyle = p.border;
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  ctx.roundRect(x + 0.5, y + 0.5, w - 1, h - 1, RADIUS);
+  ctx.fill();
+  ctx.stroke();
   const pick = s.pickOf(face);
-  if (pick >= 0) outline(ctx, x, y, w, h, p.picks[pick % p.picks.length]!, 2);
-  if (s.cursor === index && s.showCursor) outline(ctx, x, y, w, h, p.focus, 2);
+  if (pick >= 0) outline(ctx, r, p.picks[pick % p.picks.length]!);
+  if (s.cursor === index && s.showCursor) outline(ctx, r, p.focus);
   if (!kept || !face) {
     ctx.fillStyle = p.faint;
     ctx.fillRect(x + PAD, y + 11, Math.min(w - 2 * PAD, 90), 7);
@@ -202,18 +229,12 @@ function paintTile(ctx: CanvasRenderingContext2D, s: Scene, index: number, x: nu
   marks(ctx, s, index, kept, x + PAD, y + CHART_TOP, room, h - CHART_TOP - CHART_BOTTOM);
 }
 
-function outline(
-  ctx: CanvasRenderingContext2D,
-  x: number,
-  y: number,
-  w: number,
-  h: number,
-  colour: string,
-  width: number,
-): void {
+function outline(ctx: CanvasRenderingContext2D, { x, y, w, h }: Rect, colour: string): void {
   ctx.strokeStyle = colour;
-  ctx.lineWidth = width;
-  ctx.strokeRect(x + width / 2, y + width / 2, w - width, h - width);
+  ctx.lineWidth = 2;
+  ctx.beginPath();
+  ctx.roundRect(x + 1, y + 1, w - 2, h - 2, RADIUS);
+  ctx.stroke();
 }
 
 /** Where a point of the page is across the chart of a tile, 0..1. */

@@ -10,6 +10,7 @@ import { faceOf } from "./face";
 import { anchorAt, anchorTop, groupOf, type Layout, layOut, tileRect, visible } from "./layout";
 import { type Direction, neighbour, nextOpen } from "./moves";
 import { acrossTile, type Face, type Palette, paint } from "./paint";
+import { Painted } from "./painted";
 
 export const SIZES = { tileMin: 184, tileHeight: 88, headerHeight: 34, gap: 6, margin: 12 };
 const NARROW = { ...SIZES, tileMin: 150, margin: 8 };
@@ -41,6 +42,7 @@ export class Wall {
   private width = 0;
   private height = 0;
   private painting = 0;
+  private painted = new Painted();
   private restTimer: ReturnType<typeof setTimeout> | undefined;
   private wantedAnchor: string | null = null;
   private readonly demand: Demand;
@@ -129,6 +131,8 @@ export class Wall {
     const ratio = Math.min(window.devicePixelRatio || 1, 3);
     const w = Math.round(this.width * ratio);
     const h = Math.round(this.height * ratio);
+    // A canvas that is given a size is empty.
+    if (this.canvas.width !== w || this.canvas.height !== h) this.painted = new Painted();
     if (this.canvas.width !== w) this.canvas.width = w;
     if (this.canvas.height !== h) this.canvas.height = h;
     this.canvas.style.width = `${this.width}px`;
@@ -260,16 +264,16 @@ export class Wall {
   private paintNow(): void {
     const ctx = this.canvas.getContext("2d", { alpha: false });
     if (!ctx || !this.palette || this.width === 0) return;
-    paint(ctx, {
+    const scene = {
       layout: this.layout,
       scrollTop: this.box.scrollTop,
       width: this.width,
       height: this.height,
       ratio: this.canvas.width / this.width,
       palette: this.palette,
-      kept: (i) => this.keptAt(i),
-      face: (i) => this.faceAt(i),
-      group: (g) => {
+      kept: (i: number) => this.keptAt(i),
+      face: (i: number) => this.faceAt(i),
+      group: (g: number) => {
         const group = this.found!.groups[g]!;
         return {
           title: group.title,
@@ -279,14 +283,15 @@ export class Wall {
           shut: this.shut.has(this.keys[g]!),
         };
       },
-      pickOf: (face) => (face ? this.picks.indexOf(face.selector) : -1),
+      pickOf: (face: Face | undefined) => (face ? this.picks.indexOf(face.selector) : -1),
       cursor: this.cursor,
       showCursor: this.focused,
       hover: this.hover,
       across: this.across,
       drag: this.drag,
       stale: this.stale,
-    });
+    };
+    paint(ctx, scene, this.painted);
   }
 
   close(): void {

@@ -39,7 +39,7 @@ test("only what is between two heights is visible", () => {
   const l = wall();
   assert.deepEqual(visible(l, 0, 70), {
     headers: [0],
-    rows: [{ group: 0, first: 0, count: 3, y: 20, column: 0 }],
+    rows: [{ group: 0, first: 0, count: 3, y: 20, x: 5, width: l.tileWidth }],
   });
   assert.deepEqual(
     visible(l, 80, 230).rows.map((r) => [r.first, r.count]),
@@ -120,6 +120,16 @@ test("small groups stand side by side, as wide as their titles", () => {
   assert.equal(anchorTop(l, anchorAt(l, 160)), 160);
   const shut = layOut(small, new Set(["a", "b", "c", "d", "e"]), 330, SIZES);
   assert.ok(shut.height < 100, "shut groups take a line, several on each");
+});
+
+test("tiles of a group that is wider than it needs share its width", () => {
+  const l = layOut([{ key: "b", first: 0, count: 1, titleChars: 40 }], new Set(), 330, SIZES);
+  assert.deepEqual(tileRect(l, 0), { x: 5, y: 20, w: 320, h: 50 });
+  assert.deepEqual(hit(l, 300, 30), { kind: "tile", index: 0, group: 0 });
+  const two = layOut([{ key: "b", first: 0, count: 2, titleChars: 40 }], new Set(), 330, SIZES);
+  assert.deepEqual(tileRect(two, 1), { x: 5 + 155 + 10, y: 20, w: 155, h: 50 });
+  assert.deepEqual(hit(two, 300, 30), { kind: "tile", index: 1, group: 0 });
+  assert.equal(hit(two, 5 + 157, 30), null, "between the two");
 });
 
 test("a place on the wall survives another width", () => {
