@@ -146,9 +146,9 @@ impl Running for Alone {
         Ok(())
     }
 
-    fn series_per_second(&mut self, seconds: f64) -> Result<f64> {
+    fn series_per_second(&mut self, _seconds: f64) -> Result<f64> {
         self.after = self.ask()?;
-        Ok(self.after.samples / seconds)
+        Ok(self.after.samples / self.after.readings_us.len() as f64)
     }
 
     fn readers(&mut self) -> Option<Readers> {

@@ -148,7 +148,7 @@ impl NodeExporter {
         command.arg(format!("--web.listen-address=127.0.0.1:{port}")).stdin(Stdio::null());
         command.stdout(child::output(folder.path(), "out")?).stderr(child::output(folder.path(), "err")?);
         let process = Started::new("prometheus-node-exporter", &mut command)?;
-        let http = answering(port, "the start of prometheus-node-exporter", "/")?;
+        let (http, _) = answering(port, "the start of prometheus-node-exporter", "/")?;
         Ok(NodeExporter { process, http, samples: 0.0, _folder: folder })
     }
 }
@@ -200,20 +200,20 @@ impl Running for Netdata {
     }
 
     fn series_per_second(&mut self, _seconds: f64) -> Result<f64> {
-        let mut http = answering(self.port, "the list of netdata's charts", "/api/v1/info")?;
-        let charts: serde_json::Value =
-            serde_json::from_slice(&http.get("/api/v1/charts")?).map_err(|e| {
-                Error::wrap(ErrorKind::Unavailable, "netdata lists its charts in no known form", e)
-            })?;
+        let (_, charts) = answering(self.port, "the list of netdata's charts", "/api/v1/charts")?;
+        let charts: serde_json::Value = serde_json::from_slice(&charts).map_err(|e| {
+            Error::wrap(ErrorKind::Unavailable, "netdata lists its charts in no known form", e)
+        })?;
         Ok(charts["dimensions_count"].as_f64().unwrap_or(f64::NAN))
     }
 }
 
-/// A connection to what was just started, once it answers.
-fn answering(port: u16, what: &str, path: &str) -> Result<Http> {
+/// A connection and what it was asked for, once there is an answer. Netdata closes a connection after each one.
+fn answering(port: u16, what: &str, path: &str) -> Result<(Http, Vec<u8>)> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     stop::wait_for(what, Duration::from_secs(30), || {
         let mut http = Http::connect(address).ok()?;
-        http.get(path).ok().map(|_| http)
+        let body = http.get(path).ok()?;
+        Some((http, body))
     })
 }
