@@ -4,7 +4,9 @@
 mod support;
 
 mod bad_starts;
+mod command_line;
 mod discovery;
+mod disk_full;
 mod durability;
 mod exporter;
 mod host;
