@@ -73,7 +73,11 @@ async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promi
         "It may be busy: ask for a shorter range or fewer series, and look at `midwatch top` on that machine.",
       );
     }
-    throw new ApiError(`Midwatch does not answer at ${at}.`, "unreachable", "Is `midwatch serve` running?");
+    throw new ApiError(
+      `Midwatch does not answer at ${at}.`,
+      "unreachable",
+      "Is `midwatch serve` running on that machine?",
+    );
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);

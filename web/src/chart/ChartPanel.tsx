@@ -7,6 +7,7 @@ import { serverNow } from "../api/client";
 import { clockTime, dayText, isoText, zoneOf } from "../format/time";
 import { unitName } from "../format/units";
 import { fitsToken, withFilter } from "../look/query";
+import { zoomRange } from "../shell/RangeControl";
 import { go, tick, view } from "../state/app";
 import { between } from "../state/range";
 import { metricOf, withMatcher } from "../state/selector";
@@ -15,7 +16,7 @@ import type { Under } from "../state/url";
 import { Failure, Loading, Notice } from "../ui/notice";
 import { type Merged, merge } from "./data";
 import { Legend } from "./Legend";
-import { chartError, facts, shown, startLoading } from "./load";
+import { chartError, facts, OFFSETS, shown, startLoading } from "./load";
 import { type Plot as PlotHandle, plot } from "./plot";
 import { copyPromql, promql } from "./steps";
 import { Why } from "./Why";
@@ -197,30 +198,68 @@ export function ChartPanel() {
     setPoint(null);
   }, [key]);
   const empty = data?.lines.every((l) => l.line.stats.count === 0) ?? false;
+  const words = metricOf(v.open[0] ?? "").replaceAll("_", " ");
+  // An earlier period that brings nothing must say so, or it seems that the key does nothing.
+  const absent =
+    data === null || empty
+      ? []
+      : UNDERS.filter(
+          ({ under }) => v.under.includes(under) && !data.lines.some((l) => l.offset === OFFSETS[under]),
+        );
   const at = data && point !== null ? data.t[point] : undefined;
   return (
     <section class="chart" ref={panel} role="dialog" aria-label="Chart">
       <Head data={data} />
       <div class="chart-body">
         <div class="chart-main">
-          {chartError.value !== null && <Failure error={chartError.value} />}
+          {chartError.value !== null && (
+            <Failure error={chartError.value}>
+              <button type="button" class="button" onClick={() => go({ open: [], why: false })}>
+                Close this chart
+              </button>
+            </Failure>
+          )}
           {data === null && chartError.value === null && <Loading what="the chart" />}
           {empty && (
             <Notice title="No samples in this time.">
-              <p>Zoom out (-), or see why (m).</p>
+              <p class="row">
+                <button type="button" class="button" onClick={() => zoomRange(4)}>
+                  Zoom out
+                </button>
+                {!v.why && (
+                  <button type="button" class="button" onClick={() => go({ why: true })}>
+                    Why?
+                  </button>
+                )}
+                <button
+                  type="button"
+                  class="button"
+                  onClick={() => go({ open: [], why: false, match: "", q: words }, "push")}
+                >
+                  Find what is named like it
+                </button>
+              </p>
             </Notice>
           )}
           {data !== null && !empty && <Plot data={data} onPoint={setPoint} />}
-          <p class="chart-at" title={at === undefined ? "" : isoText(at * 1000)}>
+          <p
+            class={`chart-at ${data === null || empty ? "hidden" : ""}`}
+            title={at === undefined ? "" : isoText(at * 1000)}
+          >
             {at === undefined
               ? `Times are ${zoneOf(tick.value)}. Drag to zoom.`
               : `${dayText(at * 1000, serverNow())} ${clockTime(at * 1000)} ${zoneOf(at * 1000)}`}
             {data?.truncated && " Only the first series are shown: narrow the selector."}
             {data && data.units.length > 1 && " The units differ: each has its own scale."}
           </p>
-          {data !== null && (
+          {data !== null && data.lines.length > 0 && (
             <Legend data={data} point={point} colours={colourEpoch.value >= 0 ? lineColours() : []} />
           )}
+          {absent.map(({ title }) => (
+            <p key={title} class="chart-absent">
+              {title[0]!.toUpperCase() + title.slice(1)}: nothing was recorded of this then.
+            </p>
+          ))}
           <Labels />
         </div>
         {v.why && <Why facts={f} />}

@@ -1,49 +1,116 @@
 /**
- * The first page: is everything that I care about fine? One line and one row of tiles for each thing that was found.
- * Must never judge: the server does, and says why.
+ * The first page: is everything that I care about fine? One line, what is not fine in full, and a row of tiles for each
+ * thing that was found. Must never judge: the server does, and says why.
  */
 import { useEffect } from "preact/hooks";
 import { api } from "../api/client";
-import type { HomeTile, Subject } from "../api/types";
-import { clockTime, zoneOf } from "../format/time";
+import type { Home as HomeData, HomeTile, Subject } from "../api/types";
+import { clockTime, isoText, zoneOf } from "../format/time";
+import { formatCount } from "../format/units";
 import { view } from "../state/app";
 import { defaults, toUrl } from "../state/url";
 import { KindIcon } from "../ui/kinds";
 import { Failure, Loading, Notice, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { conditionWord, StateShape } from "../ui/state";
+import { type Concern, columnsOf, concerns, inShort, valueParts } from "./words";
 
 const EVERY_MS = 5000;
+const CONCERNS_SHOWN = 9;
+const SILENT_SHOWN = 12;
 
 /** Where a tile leads: Look, filtered to what it was judged by. */
 function lookUrl(link: HomeTile["link"] | undefined): string {
   return toUrl({ ...defaults("look"), range: view.value.range, q: link?.q ?? "", match: link?.match ?? "" });
 }
 
+function Value({ text }: { text: string }) {
+  const [number, rest] = valueParts(text || "–");
+  return (
+    <span class="tile-value">
+      {number}
+      {rest !== "" && <span class="tile-rest"> {rest}</span>}
+    </span>
+  );
+}
+
 function TileLink({ tile }: { tile: HomeTile }) {
-  const calm = tile.state === "fine";
   return (
     <a class={`tile tile-${tile.state}`} href={lookUrl(tile.link)}>
       <span class="tile-head">
         <StateShape state={tile.state} />
         <span class="tile-title">{tile.title}</span>
       </span>
-      <span class="tile-value">{tile.value || "–"}</span>
-      {tile.detail !== "" && (
-        <span class={calm ? "tile-detail tile-detail-late" : "tile-detail"}>{tile.detail}</span>
-      )}
+      <Value text={tile.value} />
+      {tile.detail !== "" && <span class="tile-detail tile-detail-late">{tile.detail}</span>}
     </a>
+  );
+}
+
+/** What says nothing any more: one line for all, since each says the same. */
+function Silent({ all }: { all: Concern[] }) {
+  if (all.length === 0) return null;
+  return (
+    <p class="silent">
+      <StateShape state="silent" word={false} />
+      Silent:{" "}
+      {all.slice(0, SILENT_SHOWN).map(({ subject, tile }, i) => (
+        <span key={`${subject.id} ${tile.id}`}>
+          {i > 0 && ", "}
+          <a href={lookUrl(tile.link)} title={tile.detail}>
+            {subject.title}
+          </a>{" "}
+          <span class="muted">
+            {tile.title.toLowerCase() === "no data" ? "" : `${tile.title}: `}
+            {tile.value}
+          </span>
+        </span>
+      ))}
+      {all.length > SILENT_SHOWN && ` and ${formatCount(all.length - SILENT_SHOWN)} more, marked below`}.
+    </p>
+  );
+}
+
+/** What is bad or worth a look, in full, before everything else. */
+function Concerns({ all }: { all: Concern[] }) {
+  if (all.length === 0) return null;
+  const more = all.length - CONCERNS_SHOWN;
+  return (
+    <section class="concerns" aria-label="What is not fine">
+      {all.slice(0, CONCERNS_SHOWN).map(({ subject, tile }) => (
+        <a
+          key={`${subject.id} ${tile.id}`}
+          class={`tile concern tile-${tile.state}`}
+          href={lookUrl(tile.link)}
+        >
+          <span class="tile-head">
+            <StateShape state={tile.state} />
+            <span class="tile-title">{tile.title}</span>
+            <span class="concern-subject">
+              <KindIcon kind={subject.kind} />
+              {subject.title}
+            </span>
+          </span>
+          <Value text={tile.value} />
+          <span class="tile-detail">{tile.detail}</span>
+        </a>
+      ))}
+      {more > 0 && <p class="muted">and {more} more, marked below</p>}
+    </section>
   );
 }
 
 function SubjectRow({ subject }: { subject: Subject }) {
   return (
-    <section class="subject" aria-label={`${subject.title}: ${conditionWord(subject.state)}`}>
+    <section
+      class={`subject subject-${columnsOf(subject)}`}
+      aria-label={`${subject.title}: ${conditionWord(subject.state)}`}
+    >
       <h2 class="subject-head">
         <StateShape state={subject.state} />
         <KindIcon kind={subject.kind} />
         <span class="subject-title">{subject.title}</span>
-        <span class="subject-kind">{subject.kind}</span>
+        {subject.title.toLowerCase() !== subject.kind && <span class="subject-kind">{subject.kind}</span>}
       </h2>
       <div class="tiles">
         {subject.tiles.map((tile) => (
@@ -52,6 +119,22 @@ function SubjectRow({ subject }: { subject: Subject }) {
         {subject.tiles.length === 0 && <p class="muted">Nothing is judged here yet.</p>}
       </div>
     </section>
+  );
+}
+
+/** How much was judged, and when: a calm page must not be an old one. */
+function Judged({ data }: { data: HomeData }) {
+  const checks = data.subjects.reduce((n, s) => n + s.tiles.length, 0);
+  const things = data.subjects.length;
+  if (checks === 0) return null;
+  return (
+    <p class="judged">
+      {formatCount(checks)} {checks === 1 ? "check" : "checks"} of {formatCount(things)}{" "}
+      {things === 1 ? "thing" : "things"}, as of{" "}
+      <time title={isoText(data.now_ms)}>
+        {clockTime(data.now_ms)} {zoneOf(data.now_ms)}
+      </time>
+    </p>
   );
 }
 
@@ -68,16 +151,22 @@ export function Home() {
       </main>
     );
   }
+  const all = concerns(data.subjects);
   return (
     <main class={`page home ${error === null ? "" : "is-stale"}`}>
       {error !== null && <StaleLine error={error} since={`${clockTime(at)} ${zoneOf(at)}`} />}
       <h1 class={`headline headline-${data.state}`}>
         <StateShape state={data.state} />
-        {data.headline}
+        {inShort(data.headline, all.length)}
       </h1>
-      {data.subjects.map((s) => (
-        <SubjectRow key={s.id} subject={s} />
-      ))}
+      <Judged data={data} />
+      <Concerns all={all.filter((c) => c.tile.state !== "silent")} />
+      <Silent all={all.filter((c) => c.tile.state === "silent")} />
+      <div class="subjects">
+        {data.subjects.map((s) => (
+          <SubjectRow key={s.id} subject={s} />
+        ))}
+      </div>
       {data.subjects.length === 0 && (
         <Notice title="Nothing has been recorded yet.">
           <p>

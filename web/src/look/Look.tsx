@@ -7,10 +7,12 @@ import { ApiError } from "../api/client";
 import { ChartPanel } from "../chart/ChartPanel";
 import { formatCount } from "../format/units";
 import { go, view } from "../state/app";
-import { Failure, Loading, Notice } from "../ui/notice";
+import { Failure, Loading, Notice, Words } from "../ui/notice";
 import { SearchBox } from "./SearchBox";
 import { findError, finding, found, foundMs, searchAgain, startSearching, wallFailed } from "./state";
 import { WallView } from "./WallView";
+
+const DAY_S = 86400;
 
 function Count() {
   const f = found.value;
@@ -28,19 +30,30 @@ function Empty() {
   const { q, match, range } = view.value;
   if (q !== "" || match !== "") {
     return (
-      <Notice title="No series here has these words in this time.">
-        <p>Try fewer words, parts of words, or a longer time range.</p>
+      <Notice
+        title={
+          q === ""
+            ? "Nothing that fits this selector was recorded in this time."
+            : `Nothing fits “${q}” here.`
+        }
+      >
+        <p>Every word must fit a name or a label, small typos aside. Try fewer words, or a longer time.</p>
         <p class="row">
           <button type="button" class="button" onClick={() => go({ q: "", match: "" })}>
             Show every series
           </button>
-          {range.kind === "fixed" && (
+          {q !== "" && match !== "" && (
+            <button type="button" class="button" onClick={() => go({ match: "" })}>
+              Search without the selector
+            </button>
+          )}
+          {(range.kind === "fixed" || range.seconds < DAY_S) && (
             <button
               type="button"
               class="button"
-              onClick={() => go({ range: { kind: "last", seconds: 3600 } })}
+              onClick={() => go({ range: { kind: "last", seconds: DAY_S } })}
             >
-              Look at the last hour
+              Search the last 24 h
             </button>
           )}
         </p>
@@ -116,11 +129,12 @@ export function Look() {
     <main class="look">
       <div class="tools">
         <SearchBox />
+        <Count />
         <div class="tools-right">
-          <Count />
           <fieldset class="switch" aria-label="Grouped by">
             <button
               type="button"
+              title="Grouped by what series belong to (e)"
               aria-pressed={v.group === "entity"}
               onClick={() => go({ group: "entity", at: "", shut: [] })}
             >
@@ -128,6 +142,7 @@ export function Look() {
             </button>
             <button
               type="button"
+              title="Grouped by metric (e)"
               aria-pressed={v.group === "metric"}
               onClick={() => go({ group: "metric", at: "", shut: [] })}
             >
@@ -135,10 +150,20 @@ export function Look() {
             </button>
           </fieldset>
           <fieldset class="switch" aria-label="Counters as">
-            <button type="button" aria-pressed={!v.raw} onClick={() => go({ raw: false })}>
+            <button
+              type="button"
+              title="Counters as rates per second (r)"
+              aria-pressed={!v.raw}
+              onClick={() => go({ raw: false })}
+            >
               Rate
             </button>
-            <button type="button" aria-pressed={v.raw} onClick={() => go({ raw: true })}>
+            <button
+              type="button"
+              title="Counters as they are (r)"
+              aria-pressed={v.raw}
+              onClick={() => go({ raw: true })}
+            >
               Raw
             </button>
           </fieldset>
@@ -147,14 +172,23 @@ export function Look() {
       <Narrowings />
       {error !== null && f !== null && (
         <p class="stale" role="alert">
-          {e?.message ?? "Midwatch does not answer."} {e?.hint} Shown is what was known before.{" "}
+          {e?.message ?? "Midwatch does not answer."} <Words text={e?.hint ?? ""} /> Shown is what was known
+          before.{" "}
           <button type="button" class="link" onClick={searchAgain}>
             Try again
           </button>
         </p>
       )}
       <div class="wall-frame">
-        {f === null && error !== null && <Failure error={error} again={searchAgain} />}
+        {f === null && error !== null && (
+          <Failure error={error} again={searchAgain}>
+            {e?.kind === "refused" && v.match !== "" && (
+              <button type="button" class="button" onClick={() => go({ match: "" })}>
+                Remove the selector {v.match}
+              </button>
+            )}
+          </Failure>
+        )}
         {f === null && error === null && <Loading what="series" />}
         {nothing && <Empty />}
         <div class={f !== null && !nothing ? "wall-holder" : "wall-holder hidden"}>

@@ -35,6 +35,17 @@ export function ended(values: readonly (number | null)[], slotMs: number): boole
   return values.length > slots && values.slice(-slots).every((v) => v === null);
 }
 
+/** Whether all that came is one value. */
+export function constant(values: readonly (number | null)[]): boolean {
+  let first: number | null = null;
+  for (const v of values) {
+    if (v === null) continue;
+    if (first === null) first = v;
+    else if (v !== first) return false;
+  }
+  return true;
+}
+
 export function spark(
   ctx: CanvasRenderingContext2D,
   s: Scene,
@@ -82,12 +93,14 @@ export function spark(
     }
   }
   close(n - 1);
-  ctx.globalAlpha = s.stale ? 0.5 : 1;
-  if (fromZero) {
+  const still = constant(values);
+  ctx.globalAlpha = s.stale ? 0.5 : still ? 0.6 : 1;
+  if (fromZero && !still) {
     ctx.fillStyle = s.palette.area;
     ctx.fill(area);
   }
-  ctx.strokeStyle = s.palette.line;
+  // What never moves should not draw the eye from what does.
+  ctx.strokeStyle = still ? s.palette.muted : s.palette.line;
   ctx.lineWidth = 1.25;
   ctx.lineJoin = "round";
   ctx.stroke(line);

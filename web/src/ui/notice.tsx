@@ -5,6 +5,11 @@
 import type { ComponentChildren } from "preact";
 import { ApiError } from "../api/client";
 
+/** A text of ours or of the server, with `code` set apart. */
+export function Words({ text }: { text: string }) {
+  return <>{text.split("`").map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</>;
+}
+
 export function Notice(props: { title: string; children?: ComponentChildren; tone?: "plain" | "bad" }) {
   const bad = props.tone === "bad";
   return (
@@ -15,20 +20,29 @@ export function Notice(props: { title: string; children?: ComponentChildren; ton
   );
 }
 
-/** A failure, with what the error knows of the way out. */
-export function Failure({ error, again }: { error: unknown; again?: () => void }) {
+/** A failure, with what the error knows of the way out; `children` are ways out that the page knows. */
+export function Failure(props: { error: unknown; again?: () => void; children?: ComponentChildren }) {
+  const { error, again } = props;
   const e = error instanceof ApiError ? error : null;
   return (
     <Notice title={e?.message ?? "Something in this page went wrong."} tone="bad">
       <p>
-        {e
-          ? e.hint
-          : `${error instanceof Error ? error.message : String(error)} Reload the page to begin anew.`}
+        {e ? (
+          <Words text={e.hint} />
+        ) : (
+          `${error instanceof Error ? error.message : String(error)} Reload the page to begin anew.`
+        )}
+        {again && e?.kind === "unreachable" && " This page asks again by itself."}
       </p>
-      {again && (
-        <button type="button" class="button" onClick={again}>
-          Try again
-        </button>
+      {(again || props.children) && (
+        <p class="row">
+          {props.children}
+          {again && (
+            <button type="button" class="button" onClick={again}>
+              Try again
+            </button>
+          )}
+        </p>
       )}
     </Notice>
   );
@@ -39,8 +53,8 @@ export function StaleLine({ error, since }: { error: unknown; since: string }) {
   const e = error instanceof ApiError ? error : null;
   return (
     <p class="stale" role="alert">
-      {e?.message ?? "Midwatch does not answer."} {e?.hint} Shown is what was known at {since}; asking again
-      by itself.
+      {e?.message ?? "Midwatch does not answer."} <Words text={e?.hint ?? ""} /> Shown is what was known at{" "}
+      {since}; asking again by itself.
     </p>
   );
 }
