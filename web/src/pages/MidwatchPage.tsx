@@ -39,14 +39,14 @@ function StoreFigures({ data }: { data: Status }) {
       )}
       <dl class="figures">
         <Figure title="Series" value={formatCount(store.series)} />
-        <Figure title="Samples arriving" value={formatValue(store.samples_per_s, "/s", 4)} />
+        <Figure title="Samples arriving" value={`${formatCount(store.samples_per_s)}/s`} />
         <Figure
           title="Kept since"
-          value={store.oldest_ms ? momentText(store.oldest_ms, now) : "–"}
+          value={store.oldest_ms ? agoText(store.oldest_ms, now) : "–"}
           note={
             store.oldest_ms
-              ? `${agoText(store.oldest_ms, now)}; removed only after ${data.retention}`
-              : `removed only after ${data.retention}`
+              ? `${momentText(store.oldest_ms, now)}; removed after ${data.retention}`
+              : `removed after ${data.retention}`
           }
         />
         <Figure
@@ -120,7 +120,7 @@ export function MidwatchPage() {
       <h1>Midwatch {data.version}</h1>
       <h2>What it costs</h2>
       <dl class="figures">
-        <Figure title="CPU" value={formatValue(data.cost.cpu_ratio, "ratio")} note="of one core" />
+        <Figure title="CPU" value={formatValue(data.cost.cpu_ratio, "ratio", 2)} note="of one core" />
         <Figure title="Memory" value={formatValue(data.cost.memory_bytes, "bytes")} />
         <Figure
           title="Running for"

@@ -5,7 +5,10 @@
 import { api, serverNow } from "../api/client";
 import type { ActiveTarget, Discovery, Port, Targets } from "../api/types";
 import { agoText, clockTime, isoText, zoneOf } from "../format/time";
-import { formatValue } from "../format/units";
+import { formatCount, formatValue } from "../format/units";
+import { view } from "../state/app";
+import { withMatcher } from "../state/selector";
+import { defaults, toUrl } from "../state/url";
 import { Failure, Loading, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
@@ -17,7 +20,8 @@ const PORT_STATE: Record<string, string> = {
   scraped: "fine",
   own: "fine",
   refused: "silent",
-  failed: "look",
+  // Most ports speak no HTTP: that is no reason to worry anybody.
+  failed: "silent",
   waiting: "silent",
 };
 
@@ -26,12 +30,24 @@ function When({ ms }: { ms: number | null }) {
   return <time title={isoText(ms)}>{agoText(ms, serverNow())}</time>;
 }
 
+/** Everything that this target brought, in Look. */
+function lookUrl(labels: ActiveTarget["labels"]): string {
+  const { job = "", instance = "" } = labels;
+  const match = withMatcher(withMatcher("", "instance", instance), "job", job);
+  return toUrl({ ...defaults("look"), range: view.value.range, match });
+}
+
 function TargetRow({ target }: { target: ActiveTarget }) {
-  const labels = Object.entries(target.labels).map(([k, v]) => `${k}=${v}`);
+  const labels = Object.entries(target.labels)
+    .filter(([k]) => k !== "job")
+    .map(([k, v]) => `${k}=${v}`);
   return (
     <tr>
       <th scope="row">
-        <StateShape state={TARGET_STATE[target.health] ?? "silent"} /> {target.scrapeUrl}
+        <StateShape state={TARGET_STATE[target.health] ?? "silent"} />{" "}
+        <a href={lookUrl(target.labels)} title="Look at everything from here">
+          {target.scrapeUrl}
+        </a>
       </th>
       <td data-label="state">
         {target.health}
@@ -41,8 +57,9 @@ function TargetRow({ target }: { target: ActiveTarget }) {
       <td data-label="labels">{labels.join(" ")}</td>
       <td data-label="every">{target.scrapeInterval}</td>
       <td data-label="last">
-        <When ms={Date.parse(target.lastScrape)} />, took {formatValue(target.lastScrapeDuration, "s")}
+        <When ms={Date.parse(target.lastScrape)} />
       </td>
+      <td data-label="took">{formatValue(target.lastScrapeDuration, "s")}</td>
     </tr>
   );
 }
@@ -56,11 +73,15 @@ function PortRow({ port }: { port: Port }) {
       </th>
       <td data-label="process">{port.process || "unknown"}</td>
       <td data-label="state">{port.state}</td>
-      <td data-label="why">{port.reason || "–"}</td>
+      <td data-label="why" class={port.reason ? "" : "none"}>
+        {port.reason || "–"}
+      </td>
       <td data-label="asked">
         <When ms={port.checked_ms} />
       </td>
-      <td data-label="again">{port.next_check_ms ? <When ms={port.next_check_ms} /> : "–"}</td>
+      <td data-label="again" class={port.next_check_ms ? "" : "none"}>
+        {port.next_check_ms ? <When ms={port.next_check_ms} /> : "–"}
+      </td>
     </tr>
   );
 }
@@ -83,7 +104,7 @@ function TargetTable({ data }: { data: Targets }) {
       <table class="table">
         <thead>
           <tr>
-            {["target", "state", "job", "labels", "every", "last"].map((h) => (
+            {["target", "state", "job", "labels", "every", "last", "took"].map((h) => (
               <th key={h} scope="col">
                 {h}
               </th>
@@ -130,13 +151,28 @@ function PortTable({ data }: { data: Discovery }) {
   );
 }
 
+/** How many, and how many of them answer. */
+function Tally({ data }: { data: Targets }) {
+  const all = data.activeTargets.length;
+  const down = data.activeTargets.filter((t) => t.health === "down").length;
+  if (all === 0) return null;
+  return (
+    <span class="tally">
+      {formatCount(all)}, {down === 0 ? "none down" : `${formatCount(down)} down`}
+    </span>
+  );
+}
+
 export function TargetsPage() {
   const targets = usePoll((signal) => api.targets(signal), EVERY_MS);
   const discovery = usePoll((signal) => api.discovery(signal), EVERY_MS);
   return (
     <main class="page">
       <h1>Targets</h1>
-      <h2>Scraped</h2>
+      <h2>
+        Scraped
+        {targets.data && <Tally data={targets.data} />}
+      </h2>
       {targets.error !== null && targets.data !== null && (
         <StaleLine error={targets.error} since={`${clockTime(targets.at)} ${zoneOf(targets.at)}`} />
       )}

@@ -59,8 +59,12 @@ function Bar() {
           type="button"
           class="bar-search"
           onClick={() => (overlay.value = "palette")}
-          aria-label="Search and commands"
+          aria-label="Go to, do, or find anything"
+          title="Go to, do, or find anything (Ctrl K)"
         >
+          <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.5 10.5 14 14" />
+          </svg>
           <span class="bar-search-word">Go to …</span>
           <kbd>Ctrl K</kbd>
         </button>

@@ -5,7 +5,7 @@
 import { computed, signal } from "@preact/signals";
 import { serverNow } from "../api/client";
 import { refreshMs, resolve, type Span } from "./range";
-import { defaults, isNavigation, type Page, parseUrl, toUrl, type ViewState } from "./url";
+import { defaults, isNavigation, type Page, parseUrl, toUrl, unreadable, type ViewState } from "./url";
 
 export const view = signal<ViewState>(parseUrl(location.href));
 
@@ -88,6 +88,8 @@ export const restored = signal(0);
 
 /** Begins to listen to the browser: history, visibility, the live clock. */
 export function start(): void {
+  const fault = unreadable(location.href);
+  if (fault !== "") say(fault);
   addEventListener("popstate", () => {
     clearTimeout(replaceTimer);
     tick.value = serverNow();

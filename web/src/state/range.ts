@@ -108,7 +108,7 @@ export function parseRange(text: string, nowMs: number): Range | string {
   return "Not a time range. Try: 90m, last 2h, 14:00–14:30, yesterday, 2026-11-21 10:00 to 2026-11-21 11:00.";
 }
 
-function bounded(range: Range): Range {
+export function bounded(range: Range): Range {
   if (range.kind === "last") {
     return {
       kind: "last",

@@ -5,7 +5,7 @@
  */
 
 import { spanCode } from "../format/time";
-import { DEFAULT_RANGE, parseDuration, type Range } from "./range";
+import { bounded, DEFAULT_RANGE, parseDuration, type Range } from "./range";
 
 export type Page = "home" | "look" | "targets" | "midwatch";
 export type Under = "h" | "y" | "w";
@@ -65,12 +65,21 @@ export function defaults(page: Page): ViewState {
 
 function readRange(p: URLSearchParams): Range {
   const last = parseDuration(p.get("last") ?? "");
-  if (last !== null) return { kind: "last", seconds: last };
+  if (last !== null) return bounded({ kind: "last", seconds: last });
   const from = Date.parse(p.get("from") ?? "");
   const to = Date.parse(p.get("to") ?? "");
   return Number.isFinite(from) && Number.isFinite(to) && from < to
-    ? { kind: "fixed", from, to }
+    ? bounded({ kind: "fixed", from, to })
     : DEFAULT_RANGE;
+}
+
+/** What of a link cannot be read, in words; "" when all can. */
+export function unreadable(url: string): string {
+  const p = new URL(url, "http://any").searchParams;
+  if (!p.has("last") && !p.has("from") && !p.has("to")) return "";
+  const last = parseDuration(p.get("last") ?? "");
+  const fixed = readRange(p).kind === "fixed";
+  return last === null && !fixed ? "The time in this link cannot be read: the usual one is shown." : "";
 }
 
 /** From an address; unknown paths are Home, unknown parameters are dropped. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metricOf, promqlOf, quote, sameLabels, selectorOf, withMatcher } from "../../src/state/selector";
-import { defaults, isNavigation, parseUrl, toUrl, type ViewState } from "../../src/state/url";
+import { defaults, isNavigation, parseUrl, toUrl, unreadable, type ViewState } from "../../src/state/url";
 
 test("a view survives the address and back", () => {
   const views: Partial<ViewState>[] = [
@@ -45,6 +45,13 @@ test("nonsense becomes the default, not an error", () => {
     50,
   );
   assert.equal(parseUrl(`/look?q=${"x".repeat(9000)}`).q.length, 4000);
+});
+
+test("a time that cannot be read is said, not swallowed", () => {
+  for (const url of ["/look?last=never", "/look?from=x&to=y", "/look?from=2026-01-02T00:00:00Z"])
+    assert.match(unreadable(url), /cannot be read/, url);
+  for (const url of ["/look", "/look?last=2h&q=x", "/look?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"])
+    assert.equal(unreadable(url), "", url);
 });
 
 test("another page, range or chart is a step in the history; words and scrolling are not", () => {
