@@ -12,8 +12,10 @@ import {
   dragAcross,
   loaded,
   step as named,
+  nameless,
   newPage,
   params,
+  repaintDiffers,
   results,
   spoken,
   total,
@@ -49,6 +51,15 @@ await step("Home answers whether everything is fine", async () => {
   assert.ok(paint < 1500, `first paint after ${paint} ms`);
   await page.waitForSelector("a.tile");
   assert.ok((await page.textContent(".headline")).trim().length > 3);
+  assert.match(await page.textContent(".judged"), /checks? of .* as of/);
+  const elsewhere = await page.$$eval("main a", (links) =>
+    links
+      .map((a) => new URL(a.href))
+      .filter((u) => u.pathname !== "/look" || u.search === "")
+      .map(String),
+  );
+  assert.deepEqual(elsewhere, [], "everything on Home leads to Look, filtered");
+  assert.deepEqual(await nameless(page), []);
   await page.screenshot({ path: join(results, "home.png") });
 });
 
@@ -105,6 +116,7 @@ await step("keys go over the wall and open a chart", async () => {
 await step("keys toggle earlier periods, raw values, and why a number is missing", async () => {
   await page.keyboard.press("h");
   await address(page, (p) => p.get("under") === "h", "an hour ago");
+  await page.waitForSelector(".chart-absent, .legend-under");
   await page.keyboard.press("y");
   await address(page, (p) => p.get("under") === "h,y", "and yesterday");
   await page.keyboard.press("h");
@@ -123,7 +135,10 @@ await step("keys toggle earlier periods, raw values, and why a number is missing
 await step("dragging over the large chart zooms, and back comes back", async () => {
   const before = page.url();
   await page.keyboard.press("m");
-  await page.waitForTimeout(300);
+  await page.waitForFunction(() => {
+    const [plot, drawn] = [".plot", ".u-wrap"].map((s) => document.querySelector(s));
+    return !document.querySelector(".why") && drawn && drawn.offsetWidth === plot.clientWidth;
+  });
   const over = await page.locator(".u-over").boundingBox();
   await dragAcross(page, over, 0.6, 0.9);
   await address(page, (p) => p.has("from") && p.has("to"), "the zoom is in the address");
@@ -220,10 +235,59 @@ await step("a hostile label is text everywhere", async () => {
   await counted(page);
   assert.equal(await page.locator("img").count(), 0, "no picture was made of it");
   await page.keyboard.press("Control+k");
+  const suggested = page.waitForResponse(
+    (r) =>
+      r.url().includes("/look/find") &&
+      r.url().endsWith(`q=${encodeURIComponent(HOSTILE)}&group=entity&limit=1`),
+  );
   await page.keyboard.type(HOSTILE);
-  await page.waitForTimeout(400);
+  await suggested;
+  await page.waitForSelector(`.palette-entry >> text=${HOSTILE}`);
   assert.equal(await page.locator("img").count(), 0);
   await page.keyboard.press("Escape");
+});
+
+await step("a link opened by a colleague shows the same", async () => {
+  await page.goto(`${base}/look?q=node_load&last=20m&group=metric&open=node_load1&why=1&under=h,w&mode=raw`);
+  await page.waitForSelector(".chart .u-wrap canvas");
+  await page.waitForSelector(".why-line");
+  const seen = (p) =>
+    p.evaluate(() => ({
+      url: location.href,
+      words: document.getElementById("search").value,
+      range: document.getElementById("range").textContent,
+      chart: document.querySelector(".chart h2").textContent,
+      pressed: [...document.querySelectorAll("[aria-pressed=true]")].map((e) => e.textContent),
+    }));
+  const mine = await seen(page);
+  assert.deepEqual(mine.pressed, ["Live", "Metrics", "Raw", "Raw", "an hour ago", "last week", "Missing?"]);
+  assert.deepEqual(await nameless(page), []);
+  const other = await newPage();
+  await other.goto(mine.url);
+  await other.waitForSelector(".chart .u-wrap canvas");
+  assert.deepEqual(await seen(other), mine);
+  await other.context().close();
+});
+
+await step("after scrolling the wall looks as if it were painted anew", async () => {
+  const now = Date.now();
+  const fixed = `from=${new Date(now - 300_000).toISOString()}&to=${new Date(now).toISOString()}`;
+  await page.goto(`${base}/look?${fixed}`);
+  await loaded(page);
+  for (const down of [33, 700, -120, 7, -400]) {
+    await page.locator("#wall").evaluate((wall, by) => {
+      wall.scrollTop += by;
+    }, down);
+    await loaded(page);
+    const differs = await repaintDiffers(page);
+    assert.ok(differs < 0.0005, `${(differs * 100).toFixed(3)} % of the picture differs after ${down} px`);
+  }
+});
+
+await step("a time in a link that cannot be read is said", async () => {
+  await page.goto(`${base}/look?last=never`);
+  await page.waitForSelector(".message >> text=cannot be read");
+  assert.match(await page.textContent("#range"), /last 15 min/);
 });
 
 await step("light and dark", async () => {
@@ -235,7 +299,7 @@ await step("light and dark", async () => {
 
 await step("a search without an answer says what to do", async () => {
   await page.goto(`${base}/look?q=zzqqxxyy+zzqqxx`);
-  await page.waitForSelector(".notice");
+  await page.waitForSelector(".notice >> text=Nothing fits");
   await page.click("text=Show every series");
   await address(page, (p) => !p.has("q"), "everything");
 });
@@ -243,16 +307,15 @@ await step("a search without an answer says what to do", async () => {
 await step("nothing is wider than 360 px", async () => {
   await page.context().close();
   page = await newPage({ viewport: { width: 360, height: 740 }, hasTouch: true });
-  for (const path of [
-    "/",
-    "/look",
-    "/targets",
-    "/midwatch",
-    "/look?q=node_load1&open=node_load1&why=1&under=h",
+  for (const [path, there] of [
+    ["/", "a.tile"],
+    ["/look", "#wall [role=option]"],
+    ["/targets", ".table"],
+    ["/midwatch", ".figures"],
+    ["/look?q=node_load1&open=node_load1&why=1&under=h", ".why-line"],
   ]) {
     await page.goto(base + path);
-    await page.waitForSelector(".headline, .figures, .table, .count, .page p");
-    await page.waitForTimeout(600);
+    await page.waitForSelector(there, { state: "attached" });
     const over = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );

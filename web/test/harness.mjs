@@ -98,6 +98,52 @@ export async function step(page, name, f) {
   }
 }
 
+/** Everything that is pressed, followed or filled has a name for those who do not see it. */
+export async function nameless(page) {
+  const cdp = await page.context().newCDPSession(page);
+  const { nodes } = await cdp.send("Accessibility.getFullAXTree");
+  await cdp.detach();
+  const roles = ["button", "link", "textbox", "combobox", "listbox", "option", "dialog", "img", "table"];
+  return nodes
+    .filter((n) => !n.ignored && roles.includes(n.role?.value) && !n.name?.value)
+    .map((n) => n.role.value);
+}
+
+/** The wall's picture as it is, and as it is when all of it is painted anew: the share of pixels that differ much. */
+export async function repaintDiffers(page) {
+  const frames = () =>
+    page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const take = () => page.evaluate(() => document.querySelector(".wall-canvas").toDataURL());
+  await frames();
+  const before = await take();
+  // Other colours and back: nothing of the old picture is kept.
+  await page.keyboard.press("D");
+  await frames();
+  await page.keyboard.press("D");
+  await frames();
+  const after = await take();
+  return page.evaluate(
+    async ([a, b]) => {
+      const read = async (url) => {
+        const image = new Image();
+        image.src = url;
+        await image.decode();
+        const canvas = document.createElement("canvas");
+        canvas.width = image.width;
+        canvas.height = image.height;
+        const ctx = canvas.getContext("2d");
+        ctx.drawImage(image, 0, 0);
+        return ctx.getImageData(0, 0, image.width, image.height).data;
+      };
+      const [one, other] = [await read(a), await read(b)];
+      let much = 0;
+      for (let i = 0; i < one.length; i++) if (Math.abs(one[i] - other[i]) > 96) much++;
+      return much / one.length;
+    },
+    [before, after],
+  );
+}
+
 export async function dragAcross(page, box, from, to) {
   const y = box.y + box.height * 0.75;
   await page.mouse.move(box.x + box.width * from, y);

@@ -63,7 +63,7 @@ export function Legend({ data, point, colours }: { data: Merged; point: number |
   const many = data.lines.filter((l) => l.offset === 0).length > 1;
   const several = new Set(data.lines.map((l) => l.selector)).size > 1;
   return (
-    <table class="legend">
+    <table class="legend" aria-label="Lines and their statistics">
       <thead>
         <tr>
           <th scope="col">{data.lines.length === 1 ? "" : `${data.lines.length} lines`}</th>

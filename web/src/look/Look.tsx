@@ -127,6 +127,7 @@ export function Look() {
   const e = error instanceof ApiError ? error : null;
   return (
     <main class="look">
+      <h1 class="sr">Look</h1>
       <div class="tools">
         <SearchBox />
         <Count />

@@ -70,7 +70,7 @@ function Sources({ data }: { data: Status }) {
   if (data.sources.length === 0) return <p class="muted">Nothing has sent a sample yet.</p>;
   const now = serverNow();
   return (
-    <table class="table">
+    <table class="table" aria-label="Sources of samples">
       <thead>
         <tr>
           {["source", "samples", "last", "refused"].map((h) => (

@@ -101,7 +101,7 @@ function TargetTable({ data }: { data: Targets }) {
   }
   return (
     <>
-      <table class="table">
+      <table class="table" aria-label="Targets that are scraped">
         <thead>
           <tr>
             {["target", "state", "job", "labels", "every", "last", "took"].map((h) => (
@@ -132,7 +132,7 @@ function PortTable({ data }: { data: Discovery }) {
   }
   if (data.ports.length === 0) return <p class="muted">No listening port was seen on this machine yet.</p>;
   return (
-    <table class="table">
+    <table class="table" aria-label="Listening ports, and what they answered">
       <thead>
         <tr>
           {["port", "process", "state", "why", "asked", "again"].map((h) => (
@@ -169,10 +169,7 @@ export function TargetsPage() {
   return (
     <main class="page">
       <h1>Targets</h1>
-      <h2>
-        Scraped
-        {targets.data && <Tally data={targets.data} />}
-      </h2>
+      <h2>Scraped {targets.data && <Tally data={targets.data} />}</h2>
       {targets.error !== null && targets.data !== null && (
         <StaleLine error={targets.error} since={`${clockTime(targets.at)} ${zoneOf(targets.at)}`} />
       )}
