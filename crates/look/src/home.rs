@@ -140,8 +140,13 @@ pub struct Tile {
     pub selector: String,
 }
 
-/// Judges everything at `now_ms`.
-pub fn judge(now_ms: i64, present: &Present, results: &[ConditionResult]) -> HomeReport {
+/// Judges everything at `now_ms`. `problem` says why nothing can be recorded now, which no recorded number can say.
+pub fn judge(
+    now_ms: i64,
+    present: &Present,
+    results: &[ConditionResult],
+    problem: Option<&str>,
+) -> HomeReport {
     let mut subjects: Vec<Subject> = Vec::new();
     for (kind, rows) in present {
         for (labels, last_s) in rows {
@@ -161,9 +166,37 @@ pub fn judge(now_ms: i64, present: &Present, results: &[ConditionResult]) -> Hom
             subjects.push(subject);
         }
     }
+    if let Some(problem) = problem {
+        tell_problem(&mut subjects, problem);
+    }
     subjects.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| natural::compare(&a.title, &b.title)));
     let state = subjects.iter().map(|s| s.state).max().unwrap_or(State::Silent);
-    HomeReport { state, headline: words::headline(&subjects), subjects }
+    let headline = match problem {
+        Some(problem) => format!("Nothing can be recorded now: {problem}."),
+        None => words::headline(&subjects),
+    };
+    HomeReport { state, headline, subjects }
+}
+
+fn tell_problem(subjects: &mut Vec<Subject>, problem: &str) {
+    let position = subjects.iter().position(|s| s.kind == SubjectKind::Midwatch).unwrap_or_else(|| {
+        subjects.push(subject(SubjectKind::Midwatch, &Labels::default()));
+        subjects.len() - 1
+    });
+    let own = &mut subjects[position];
+    own.state = State::Bad;
+    let tile = Tile {
+        id: "recording".into(),
+        title: "Recording".into(),
+        state: State::Bad,
+        value: "stopped".into(),
+        detail: format!(
+            "{problem}. Whoever sends data is told so, and what is stored can be read. Recording goes on by itself as soon as it can."
+        ),
+        q: "midwatch_store".into(),
+        selector: r#"{__name__=~"midwatch_store_.+"}"#.into(),
+    };
+    own.tiles.insert(0, tile);
 }
 
 /// Which subject the labels of a row name.

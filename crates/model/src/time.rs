@@ -57,15 +57,20 @@ pub fn format_duration_ms(ms: i64) -> String {
     if out.is_empty() { "0s".into() } else { out }
 }
 
-/// Reads an instant: seconds since 1970 (fractions allowed) or RFC 3339. Returns milliseconds.
+/// Times are kept within 100 million days of 1970 (the range of ECMAScript's dates), so that the difference of any
+/// two, in milliseconds, fits with much room.
+pub const TIME_MS_MAX: i64 = 8_640_000_000_000_000;
+
+/// Reads an instant: seconds since 1970 (fractions allowed) or RFC 3339. Returns milliseconds, at most
+/// [`TIME_MS_MAX`] from 1970: clients ask for "all" with times far beyond.
 ///
 /// # Errors
 /// A sentence that says what a time looks like.
 pub fn parse_time_ms(text: &str) -> Result<i64, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         let ms = (seconds * 1000.0).round();
-        if ms.abs() < 9.2e18 {
-            return Ok(ms as i64);
+        if ms.is_finite() {
+            return Ok((ms as i64).clamp(-TIME_MS_MAX, TIME_MS_MAX));
         }
     }
     parse_rfc3339_ms(text).ok_or_else(|| {

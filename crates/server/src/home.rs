@@ -45,7 +45,9 @@ pub fn report(app: &App, now_ms: i64, stop: Stop) -> Result<Arc<str>, QueryError
     for condition in conditions::all() {
         results.push(evaluate(condition, &ask)?);
     }
-    let report: Arc<str> = to_json(now_ms, &judge(now_ms, &present, &results)).to_string().into();
+    let problem = app.store.status().problem;
+    let report: Arc<str> =
+        to_json(now_ms, &judge(now_ms, &present, &results, problem.as_deref())).to_string().into();
     *kept = Some((now_ms, report.clone()));
     Ok(report)
 }

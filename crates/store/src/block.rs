@@ -20,6 +20,44 @@ pub fn paths(id: u64) -> [String; 2] {
     [format!("blocks/{id:012}.series.parquet"), format!("blocks/{id:012}.chunks.parquet")]
 }
 
+/// The number in the path of a block's file.
+pub fn id_of(path: &str) -> Option<u64> {
+    path.strip_prefix("blocks/")?.split('.').next()?.parse().ok()
+}
+
+/// What a manifest would say of a block, from its files alone.
+///
+/// # Errors
+/// `Corrupt` or `Unavailable`.
+pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64) -> Result<BlockEntry> {
+    let unknown = BlockEntry {
+        id,
+        first_ms: i64::MIN,
+        last_ms: i64::MAX,
+        series: 0,
+        samples: 0,
+        chunks_bytes,
+        series_bytes,
+        level: 0,
+        series_crc32: None,
+    };
+    let block = Block::new(unknown, objects.clone());
+    let index = block.index()?;
+    let first_ms = index.rows.iter().map(|row| row.first_ms).min();
+    let last_ms = index.rows.iter().map(|row| row.last_ms).max();
+    let (Some(first_ms), Some(last_ms)) = (first_ms, last_ms) else {
+        return Err(Error::corrupt("it holds no samples"));
+    };
+    Ok(BlockEntry {
+        first_ms,
+        last_ms,
+        series: index.labels.series().len() as u64,
+        samples: index.rows.iter().map(|row| u64::from(row.count)).sum(),
+        series_crc32: Some(crc32fast::hash(&objects.get(&paths(id)[0])?)),
+        ..block.entry.clone()
+    })
+}
+
 /// A block that readers may use. Its index is read when first asked for.
 pub struct Block {
     /// As in the manifest.
@@ -76,6 +114,7 @@ pub fn write(
         chunks_bytes: 0,
         series_bytes: 0,
         level,
+        series_crc32: None,
     };
     for (_, chunks) in &series {
         for Chunk { summary, .. } in chunks {
@@ -92,6 +131,7 @@ pub fn write(
         series.iter().enumerate().flat_map(|(i, (_, chunks))| chunks.iter().map(move |c| (i as u32, c)));
     let chunks_file = pq::write_chunks(rows, ROWS_PER_GROUP)?;
     entry.series_bytes = series_file.len() as u64;
+    entry.series_crc32 = Some(crc32fast::hash(&series_file));
     entry.chunks_bytes = chunks_file.len() as u64;
     let [series_path, chunks_path] = paths(id);
     for (path, bytes) in [(series_path, series_file), (chunks_path, chunks_file)] {
@@ -146,6 +186,9 @@ impl Block {
     fn read_index(&self) -> Result<BlockIndex> {
         let [series_path, chunks_path] = paths(self.entry.id);
         let series_file = self.objects.get(&series_path)?;
+        if self.entry.series_crc32.is_some_and(|crc32| crc32 != crc32fast::hash(&series_file)) {
+            return Err(Error::corrupt(format!("{series_path}: its checksum is wrong")));
+        }
         let mut labels = LabelIndex::default();
         for pairs in pq::read_series(series_file)? {
             let mut builder = LabelsBuilder::default();

@@ -14,6 +14,7 @@ mod index;
 mod manifest;
 mod objects;
 mod parquet_io;
+mod recovery;
 mod settings;
 mod stats;
 mod store;

@@ -16,7 +16,7 @@ pub struct Manifest {
     pub format: u32,
     /// Number of this manifest; each one is one more than the last.
     pub number: u64,
-    /// Which writer made it; a writer with a lower epoch than another is fenced off.
+    /// How often the folder has been opened for writing. Two writers cannot both commit the same number.
     pub epoch: u64,
     /// Write-ahead segments below this number are in blocks.
     pub wal_floor: u64,
@@ -45,6 +45,9 @@ pub struct BlockEntry {
     pub series_bytes: u64,
     /// How many times it was merged; a block cut from the head is 0.
     pub level: u32,
+    /// Checksum (CRC-32) of `series.parquet`; absent in blocks written before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series_crc32: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,7 +65,7 @@ fn path(number: u64) -> String {
 
 impl Manifest {
     /// Reads the newest manifest that is whole; an empty one if there is none at all. The texts are about
-    /// manifests that had to be passed over.
+    /// manifests that had to be passed over; its number is then that of the newest of them.
     ///
     /// # Errors
     /// If the folder cannot be read, if all manifests there are damaged, or if the format is newer than ours.
@@ -76,7 +79,11 @@ impl Manifest {
         let mut passed_over = Vec::new();
         for number in numbers.iter().rev() {
             match objects.get(&path(*number)).and_then(|bytes| decode(&bytes)) {
-                Ok(manifest) => return Ok((manifest, passed_over)),
+                Ok(manifest) => {
+                    // The damaged one keeps its number: the next has to come after it.
+                    let number = numbers.last().copied().unwrap_or_default().max(manifest.number);
+                    return Ok((Manifest { number, ..manifest }, passed_over));
+                }
                 Err(e) if e.kind == ErrorKind::Corrupt => {
                     passed_over.push(format!("{} is damaged and was passed over: {e}", path(*number)));
                 }
@@ -155,8 +162,11 @@ mod tests {
 
         std::fs::write(folder.path().join(path(6)), b"").unwrap();
         let (older, passed_over) = Manifest::load(&objects).unwrap();
-        assert_eq!((older.epoch, passed_over.len()), (5, 1));
-        for number in 3..=5 {
+        assert_eq!((older.epoch, older.number, passed_over.len()), (5, 6, 1));
+        older.next().commit(&objects).unwrap();
+        assert_eq!(Manifest::load(&objects).unwrap(), (older.next(), vec![]));
+        std::fs::remove_file(folder.path().join(path(7))).unwrap();
+        for number in 4..=5 {
             let file = folder.path().join(path(number));
             let text = std::fs::read_to_string(&file).unwrap();
             std::fs::write(&file, text.replace("\"epoch\":", "\"epoch\":1")).unwrap();

@@ -16,7 +16,37 @@ use stdx::{Error, ErrorKind, Result};
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     folder: PathBuf,
-    runtime: Arc<tokio::runtime::Runtime>,
+    runtime: Arc<Runtime>,
+}
+
+/// A runtime that may be dropped anywhere: tokio's own panics when that happens on one of its threads.
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn block_on<F: Future>(&self, work: F) -> Result<F::Output> {
+        let runtime = self.0.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "no runtime"))?;
+        Ok(runtime.block_on(work))
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What a crash left of objects that were being written: the library writes to `NAME#NUMBER` and renames, and never
+/// lists such files.
+fn remove_staged(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.contains('#')) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 impl Objects {
@@ -27,13 +57,16 @@ impl Objects {
     pub fn local(folder: &Path) -> Result<Objects> {
         let io = |e: std::io::Error| io_error(folder, e);
         for sub in ["manifest", "blocks"] {
-            std::fs::create_dir_all(folder.join(sub)).map_err(io)?;
+            let sub = folder.join(sub);
+            std::fs::create_dir_all(&sub).map_err(io)?;
+            remove_staged(&sub).map_err(io)?;
         }
         sync_folder(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|e| object_error(&folder.display().to_string(), e))?;
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(io)?;
-        Ok(Objects { store: Arc::new(store), folder: folder.into(), runtime: Arc::new(runtime) })
+        let runtime = Arc::new(Runtime(Some(runtime)));
+        Ok(Objects { store: Arc::new(store), folder: folder.into(), runtime })
     }
 
     /// Makes a new object, durable when this returns.
@@ -43,7 +76,7 @@ impl Objects {
     pub fn put_new(&self, path: &str, bytes: Bytes) -> Result<()> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         self.runtime
-            .block_on(self.store.put_opts(&ObjectPath::from(path), bytes.into(), options))
+            .block_on(self.store.put_opts(&ObjectPath::from(path), bytes.into(), options))?
             .map_err(|e| object_error(path, e))?;
         let file = self.folder.join(path);
         File::open(&file).and_then(|f| f.sync_all()).map_err(|e| io_error(&file, e))?;
@@ -56,18 +89,30 @@ impl Objects {
     /// `NotFound`, or `Unavailable`.
     pub fn get(&self, path: &str) -> Result<Bytes> {
         self.runtime
-            .block_on(async { self.store.get(&ObjectPath::from(path)).await?.bytes().await })
+            .block_on(async { self.store.get(&ObjectPath::from(path)).await?.bytes().await })?
             .map_err(|e| object_error(path, e))
     }
 
     /// A part of an object.
     ///
     /// # Errors
-    /// `NotFound`, or `Unavailable`.
+    /// `NotFound`; `Corrupt` if the object is shorter than that; `Unavailable`.
     pub fn get_range(&self, path: &str, start: u64, length: u64) -> Result<Bytes> {
-        self.runtime
-            .block_on(self.store.get_range(&ObjectPath::from(path), start..start + length))
-            .map_err(|e| object_error(path, e))
+        let short = || Error::corrupt(format!("{path} is shorter than it says"));
+        let range = start..start.checked_add(length).ok_or_else(short)?;
+        match self.runtime.block_on(self.store.get_range(&ObjectPath::from(path), range))? {
+            Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
+            Ok(_) => Err(short()),
+            Err(e) => {
+                // Where a read past the end is an error, it is one of many shapes: the size decides.
+                let size = self.runtime.block_on(self.store.head(&ObjectPath::from(path)))?.map(|m| m.size);
+                Err(if size.is_ok_and(|size| size < start + length) {
+                    short()
+                } else {
+                    object_error(path, e)
+                })
+            }
+        }
     }
 
     /// Paths and sizes of all objects below a prefix.
@@ -78,7 +123,7 @@ impl Objects {
         let prefix_path = ObjectPath::from(prefix);
         let found = self
             .runtime
-            .block_on(self.store.list_with_delimiter(Some(&prefix_path)))
+            .block_on(self.store.list_with_delimiter(Some(&prefix_path)))?
             .map_err(|e| object_error(prefix, e))?;
         Ok(found.objects.into_iter().map(|o| (o.location.to_string(), o.size)).collect())
     }
@@ -88,7 +133,7 @@ impl Objects {
     /// # Errors
     /// `Unavailable`.
     pub fn delete(&self, path: &str) -> Result<()> {
-        match self.runtime.block_on(self.store.delete(&ObjectPath::from(path))) {
+        match self.runtime.block_on(self.store.delete(&ObjectPath::from(path)))? {
             Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
             Err(e) => Err(object_error(path, e)),
         }

@@ -6,11 +6,12 @@ use crate::folder::DataFolder;
 use crate::head::Head;
 use crate::manifest::Manifest;
 use crate::objects::Objects;
+use crate::recovery::{adopt_blocks, recover, remove_orphans};
 use crate::settings::Settings;
 use crate::view::View;
-use crate::wal::{self, Replay, Wal};
-use crate::writer::{Appended, Command, Writer};
-use foldhash::{HashMap, HashMapExt};
+use crate::wal;
+use crate::writer::{Appended, Command};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use model::{Batch, Labels, Metadata};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -116,6 +117,8 @@ struct Maintenance {
     head_since_ms: Option<i64>,
     /// Blocks out of the manifest whose files readers may still use.
     retired: Vec<Arc<Block>>,
+    /// Blocks that could not be read whole: they are left as they are.
+    unreadable: HashSet<u64>,
 }
 
 /// The store in numbers.
@@ -157,7 +160,10 @@ impl Store {
     pub fn open(path: &Path, settings: Settings, registry: &Registry) -> Result<Store> {
         let folder = DataFolder::open(path)?;
         let objects = Objects::local(&folder.path)?;
-        let (manifest, mut messages) = Manifest::load(&objects)?;
+        let (mut manifest, mut messages) = Manifest::load(&objects)?;
+        if !messages.is_empty() {
+            adopt_blocks(&objects, &mut manifest, &mut messages)?;
+        }
         let manifest = Manifest { epoch: manifest.epoch + 1, ..manifest.next() };
         manifest.commit(&objects)?;
         let blocks = manifest.blocks.iter().map(|e| Arc::new(Block::new(e.clone(), objects.clone())));
@@ -176,7 +182,13 @@ impl Store {
             .name("store-writer".into())
             .spawn(move || writer.run(queue))
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
-        let maintenance = Maintenance { manifest, cut: Vec::new(), head_since_ms: None, retired: Vec::new() };
+        let maintenance = Maintenance {
+            manifest,
+            cut: Vec::new(),
+            head_since_ms: None,
+            retired: Vec::new(),
+            unreadable: HashSet::new(),
+        };
         Ok(Store {
             shared,
             commands: Some(commands),
@@ -357,7 +369,7 @@ impl Store {
         let n = self.settings.merge_blocks.max(2);
         let size = |b: &crate::manifest::BlockEntry| b.chunks_bytes + b.series_bytes;
         let Some(at) = m.manifest.blocks.windows(n).position(|w| {
-            w.iter().all(|b| b.level == w[0].level)
+            w.iter().all(|b| b.level == w[0].level && !m.unreadable.contains(&b.id))
                 && w.iter().map(size).sum::<u64>() <= self.settings.merge_bytes_max
         }) else {
             return Ok(());
@@ -366,12 +378,19 @@ impl Store {
         let mut series: Vec<block::SeriesChunks> = Vec::new();
         let mut warnings = Vec::new();
         let view = self.view();
-        for entry in &m.manifest.blocks[at..at + n] {
-            let block = view.blocks.iter().find(|b| b.entry.id == entry.id);
+        let ids: Vec<u64> = m.manifest.blocks[at..at + n].iter().map(|b| b.id).collect();
+        for id in ids {
+            let block = view.blocks.iter().find(|b| b.entry.id == id);
             let block = block.ok_or_else(|| Error::new(ErrorKind::Internal, "a block is not in the view"))?;
             match block.read_all(&mut warnings) {
-                Ok(_) if !warnings.is_empty() => return Ok(()),
-                Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => return Ok(()),
+                Ok(_) if !warnings.is_empty() => {
+                    m.unreadable.insert(id);
+                    return Ok(());
+                }
+                Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                    m.unreadable.insert(id);
+                    return Ok(());
+                }
                 Err(e) => return Err(e),
                 Ok(found) => {
                     for (labels, mut chunks) in found {
@@ -492,91 +511,4 @@ impl Pending {
     pub fn wait_blocking(self) -> Result<Appended> {
         self.0.blocking_recv().map_err(|_| stopped())?
     }
-}
-
-/// Files of blocks that no manifest names: a crash came before the commit, or before the removal.
-fn remove_orphans(objects: &Objects, manifest: &Manifest, messages: &mut Vec<String>) {
-    let known: Vec<String> = manifest.blocks.iter().flat_map(|b| block::paths(b.id)).collect();
-    match objects.list("blocks") {
-        Err(e) => messages.push(format!("left-over files were not looked for: {e}")),
-        Ok(files) => {
-            for (path, _) in files.iter().filter(|(p, _)| !known.contains(p)) {
-                let _ = objects.delete(path);
-            }
-            for entry in &manifest.blocks {
-                let sizes = [entry.series_bytes, entry.chunks_bytes];
-                for (path, size) in block::paths(entry.id).iter().zip(sizes) {
-                    match files.iter().find(|(p, _)| p == path) {
-                        None => messages.push(format!("{path} is missing: its samples are gone")),
-                        Some((_, s)) if *s != size => {
-                            messages.push(format!("{path} has {s} bytes instead of {size}: it is damaged"));
-                        }
-                        Some(_) => {}
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Reads the log into the head and makes the writer that goes on from there.
-fn recover(
-    shared: &Arc<Shared>,
-    wal_folder: &Path,
-    floor: u64,
-    settings: &Settings,
-    messages: &mut Vec<String>,
-) -> Result<Writer> {
-    struct Recovery<'a> {
-        shared: &'a Shared,
-        head: Head,
-        ids: HashMap<Labels, u32>,
-        segment_ids: HashMap<u32, u32>,
-    }
-    impl Replay for Recovery<'_> {
-        fn series(&mut self, segment_id: u32, labels: Labels) -> Result<()> {
-            let head = &mut self.head;
-            let id = *self.ids.entry(labels.clone()).or_insert_with(|| head.add_series(labels));
-            self.segment_ids.insert(segment_id, id);
-            Ok(())
-        }
-        fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64) -> Result<()> {
-            let Some(id) = self.segment_ids.get(&segment_id) else { return Ok(()) };
-            // A batch that was not acknowledged, and so was sent again, may be in the log twice.
-            if self.head.newest(*id).is_some_and(|(t, _)| timestamp_ms <= t)
-                && self.head.recent_value(*id, timestamp_ms).is_some()
-            {
-                return Ok(());
-            }
-            self.head.push(*id, timestamp_ms, f64::from_bits(bits))
-        }
-        fn metadata(&mut self, metadata: Metadata) {
-            self.shared.new_metadata(vec![metadata], usize::MAX);
-        }
-    }
-    let mut recovery =
-        Recovery { shared, head: Head::default(), ids: HashMap::new(), segment_ids: HashMap::new() };
-    let segments = wal::segments(wal_folder)?;
-    let mut next = floor.max(1);
-    for (number, _) in &segments {
-        next = next.max(number + 1);
-        recovery.segment_ids.clear();
-        let cut_off = wal::replay(wal_folder, *number, &mut recovery)?;
-        if cut_off > 0 {
-            messages.push(format!(
-                "log segment {number}: the last {cut_off} bytes are not whole records and were left out"
-            ));
-        }
-    }
-    let newest = (0..recovery.head.len() as u32).map(|id| recovery.head.newest(id)).collect();
-    shared.announce(recovery.head.index.series().to_vec());
-    *shared.active().write().unwrap_or_else(|e| e.into_inner()) = recovery.head;
-    Ok(Writer {
-        shared: shared.clone(),
-        wal: Wal::new(wal_folder, next),
-        ids: recovery.ids,
-        newest,
-        series_max: settings.series_max,
-        metadata_max: settings.metadata_max,
-    })
 }

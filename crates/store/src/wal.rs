@@ -18,8 +18,6 @@ const MAGIC: &[u8; 8] = b"MWWAL\0\0\x01";
 const HEADER_BYTES: u64 = 16;
 /// A segment is closed when it is at least this long.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
-/// A frame that claims to be longer is damaged.
-const FRAME_BYTES_MAX: usize = 256 << 20;
 
 const RECORD_SERIES: u8 = 1;
 const RECORD_SAMPLES: u8 = 2;
@@ -169,6 +167,7 @@ impl Wal {
             }
         }
         let payload = &self.frames[start + 8..];
+        // A batch is far below 4 GiB: the limits of ingest see to it.
         let (length, crc) = (payload.len() as u32, crc32fast::hash(payload));
         self.frames[start..start + 4].copy_from_slice(&length.to_le_bytes());
         self.frames[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
@@ -197,6 +196,10 @@ impl Wal {
                 if self.written == HEADER_BYTES {
                     // Nothing in it was acknowledged; on a full disk every byte counts.
                     let _ = std::fs::remove_file(&path);
+                } else if let Some(file) = &self.file {
+                    // Should what failed come back at the next start, it would stand before what its sender sent in
+                    // its place. Where even this fails, that may happen: nothing acknowledged is lost by it.
+                    let _ = file.set_len(self.written).and_then(|()| file.sync_all());
                 }
                 self.rotate();
                 Err(io_error(&path, e))
@@ -256,9 +259,6 @@ pub fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<u6
 fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
     let crc = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
-    if length > FRAME_BYTES_MAX {
-        return None;
-    }
     let payload = bytes.get(8..8 + length)?;
     (crc32fast::hash(payload) == crc).then_some((payload, &bytes[8 + length..]))
 }

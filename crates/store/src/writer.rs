@@ -43,6 +43,9 @@ pub(crate) struct Writer {
     pub ids: HashMap<Labels, u32>,
     /// For each id, time and bits of the newest in-order sample that was given to the log.
     pub newest: Vec<Option<(i64, u64)>>,
+    /// The samples of the present group by id and time, which the head does not have yet; made when the first late
+    /// sample of the group asks for it.
+    pub group: Option<HashMap<(u32, i64), u64>>,
     pub series_max: usize,
     pub metadata_max: usize,
 }
@@ -107,7 +110,10 @@ impl Writer {
             } else {
                 let known = match newest {
                     Some((t, bits)) if *t == sample.timestamp_ms => Some(*bits),
-                    _ => head.recent_value(*id, sample.timestamp_ms),
+                    _ => head.recent_value(*id, sample.timestamp_ms).or_else(|| {
+                        let of_group = || samples.iter().map(|(id, t, bits)| ((*id, *t), *bits)).collect();
+                        self.group.get_or_insert_with(of_group).get(&(*id, sample.timestamp_ms)).copied()
+                    }),
                 };
                 match known {
                     Some(known) if known == bits => {
@@ -126,6 +132,9 @@ impl Writer {
                 }
             }
             samples.push((*id, sample.timestamp_ms, bits));
+            if let Some(group) = &mut self.group {
+                group.insert((*id, sample.timestamp_ms), bits);
+            }
             outcome.accepted += 1;
         }
         let metadata = self.shared.new_metadata(std::mem::take(&mut batch.metadata), self.metadata_max);
@@ -175,7 +184,10 @@ impl Writer {
                     self.wal.add_frame(&[], &known, |_| unreachable!("no samples"));
                 }
             }
-            Err(e) => self.shared.stats.set_problem(Some(e.to_string())),
+            Err(e) => {
+                self.shared.stats.wal_errors.inc();
+                self.shared.stats.set_problem(Some(e.to_string()));
+            }
         }
         result.map(|_| ())
     }
@@ -212,6 +224,7 @@ impl Writer {
             }
         }
         samples.clear();
+        self.group = None;
     }
 
     fn apply(&self, samples: &[(u32, i64, u64)]) {

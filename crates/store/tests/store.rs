@@ -111,6 +111,17 @@ fn the_first_value_of_an_instant_stays_and_a_retry_is_no_error() {
 }
 
 #[test]
+fn a_late_value_cannot_contradict_another_of_its_own_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    append(&store, &[(0, 9000, 9.0)]);
+    let outcome =
+        append(&store, &[(0, 1000, 1.0), (0, 1000, 2.0), (0, 1000, 1.0), (1, 7000, 1.0), (1, 7000, 2.0)]);
+    assert_eq!((outcome.accepted, outcome.rejects[0].samples), (3, 2));
+    assert_eq!(read(&store).values().copied().collect::<Vec<_>>(), [1.0, 9.0, 1.0]);
+}
+
+#[test]
 fn retention_by_age_and_by_size_removes_whole_blocks_and_their_files() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { retention_ms: 10_000, ..Settings::default() };
@@ -194,4 +205,72 @@ fn a_damaged_block_is_left_out_and_told() {
     let view = store.view();
     let found = view.select(&[], 0, 10_000, 10, 10).unwrap();
     assert_eq!((found[0].values.as_slice(), view.warnings().len()), ([2.0].as_slice(), 1));
+}
+
+#[test]
+fn labels_are_confirmed_by_a_checksum() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    append(&store, &[(0, 1000, 1.0)]);
+    store.flush_head().unwrap();
+    drop(store);
+    let file = folder.path().join("blocks/000000000000.series.parquet");
+    let whole = std::fs::read(&file).unwrap();
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&file, damaged).unwrap();
+        let view = open(folder.path(), Settings::default()).view();
+        assert_eq!(view.select(&[], 0, 10_000, 10, 10).unwrap(), vec![], "byte {at}");
+        assert_eq!(view.warnings().len(), 1);
+    }
+}
+
+/// What a power cut can leave: a manifest that is there, and empty, while older blocks and their log are gone.
+#[test]
+fn a_damaged_newest_manifest_costs_no_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { merge_blocks: 2, ..Settings::default() };
+    let store = open(folder.path(), settings.clone());
+    for t in 1..=5 {
+        append(&store, &[(0, t * 1000, t as f64), (1, t * 1000, 0.5)]);
+        store.flush_head().unwrap();
+        if t == 3 {
+            store.maintain(10_000).unwrap();
+            store.maintain(10_000).unwrap();
+        }
+    }
+    append(&store, &[(0, 6000, 6.0)]);
+    let want = read(&store);
+    drop(store);
+    for damaged in 1..=3 {
+        let mut manifests: Vec<_> =
+            std::fs::read_dir(folder.path().join("manifest")).unwrap().map(|e| e.unwrap().path()).collect();
+        manifests.sort();
+        for path in manifests.iter().rev().take(damaged) {
+            std::fs::write(path, b"").unwrap();
+        }
+        let store = open(folder.path(), settings.clone());
+        assert!(store.status().messages.len() >= damaged, "{:?}", store.status().messages);
+        assert_eq!(read(&store), want);
+    }
+}
+
+#[test]
+fn what_a_crash_left_half_written_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    append(&store, &[(0, 1000, 1.0)]);
+    store.flush_head().unwrap();
+    drop(store);
+    for name in [
+        "blocks/000000000001.chunks.parquet#1",
+        "manifest/000000000009.json#1",
+        "blocks/000000000007.series.parquet",
+    ] {
+        std::fs::write(folder.path().join(name), b"half").unwrap();
+    }
+    let store = open(folder.path(), Settings::default());
+    let count = |sub: &str| std::fs::read_dir(folder.path().join(sub)).unwrap().count();
+    assert_eq!((count("blocks"), count("manifest"), read(&store).len()), (2, 3, 1));
 }

@@ -71,10 +71,10 @@ fn headlines() {
         (1, &[], State::Silent, "1 thing is silent."),
     ];
     for (ago_s, results, state, want) in cases {
-        let report = judge(NOW_MS, &host(ago_s), results);
+        let report = judge(NOW_MS, &host(ago_s), results, None);
         assert_eq!((report.state, report.headline.as_str()), (state, want));
     }
-    let nothing = judge(NOW_MS, &[], &fine);
+    let nothing = judge(NOW_MS, &[], &fine, None);
     assert_eq!(nothing.state, State::Silent);
     assert!(nothing.headline.starts_with("Nothing has been recorded yet"));
 }
@@ -92,7 +92,7 @@ fn a_tile_shows_the_worst_row_and_says_why() {
         ],
     );
     space.details = vec![(labels(&[VM, ("mountpoint", "/da\"ta")]), 18_000.0)];
-    let report = judge(NOW_MS, &host(1), &[space]);
+    let report = judge(NOW_MS, &host(1), &[space], None);
     let tile = &report.subjects[0].tiles[0];
     assert_eq!((tile.state, tile.value.as_str()), (State::Bad, "96 % of /da\"ta"));
     assert_eq!(
@@ -109,7 +109,7 @@ fn a_tile_shows_the_worst_row_and_says_why() {
 fn what_could_not_be_evaluated_is_silent_not_fine() {
     let mut failed = result("memory", &[]);
     failed.rows = Err("the query took too long".into());
-    let report = judge(NOW_MS, &host(1), &[failed]);
+    let report = judge(NOW_MS, &host(1), &[failed], None);
     assert_eq!(report.state, State::Silent);
     assert!(report.subjects[0].tiles[0].detail.contains("the query took too long"));
 }
@@ -128,7 +128,7 @@ fn every_kind_of_subject_in_its_order() {
     ];
     let up: [(&[(&str, &str)], f64); 2] =
         [(&[("job", "shop"), ("instance", "h:9")], 1.0), (&[("job", "shop"), ("instance", "h:10")], 0.0)];
-    let report = judge(NOW_MS, &present, &[result("up", &up), result("wal", &[(&[], 0.0)])]);
+    let report = judge(NOW_MS, &present, &[result("up", &up), result("wal", &[(&[], 0.0)])], None);
     let got: Vec<_> = report.subjects.iter().map(|s| (s.id.as_str(), s.state)).collect();
     let want = [
         ("host/vm", State::Silent),
@@ -158,4 +158,12 @@ fn the_table_is_sound() {
             assert_eq!(count(open), count(close), "{}", c.id);
         }
     }
+}
+
+#[test]
+fn what_stops_the_recording_comes_first() {
+    let report = judge(0, &[], &[], Some("no space left for wal; free some"));
+    assert_eq!(report.headline, "Nothing can be recorded now: no space left for wal; free some.");
+    assert_eq!((report.state, report.subjects[0].kind), (State::Bad, SubjectKind::Midwatch));
+    assert_eq!(report.subjects[0].tiles[0].title, "Recording");
 }

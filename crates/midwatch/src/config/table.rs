@@ -289,7 +289,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("ingest.label_name_size", Size Size, c.ingest.label_name_bytes_max, (16, 8 * KIB), "\"2KiB\"", "The longest label name."),
     row!("ingest.label_value_size", Size Size, c.ingest.label_value_bytes_max, (64, MIB), "\"8KiB\"", "The longest label value, the metric's name included."),
     row!("ingest.body_size", Size Size, c.ingest.body_bytes_max, (64 * KIB, GIB), "\"64MiB\"", "The largest request as it comes over the wire."),
-    row!("ingest.decoded_size", Size Size, c.ingest.decoded_bytes_max, (64 * KIB, 4 * GIB), "\"256MiB\"", "The largest request after decompression; checked against the declared size before memory is taken."),
+    row!("ingest.decoded_size", Size Size, c.ingest.decoded_bytes_max, (64 * KIB, GIB), "\"256MiB\"", "The largest request after decompression; checked against the declared size before memory is taken."),
     row!("ingest.samples_per_request_max", Count Size, c.ingest.samples_per_request_max, (1_000, 100_000_000), "5000000", "Samples of one request. Each costs 24 bytes of memory until it is written."),
     row!("ingest.series_per_request_max", Count Size, c.ingest.series_per_request_max, (1_000, 100_000_000), "1000000", "Series of one request or of one target."),
     row!("ingest.metadata_per_request_max", Count Size, c.ingest.metadata_per_request_max, (0, 1_000_000), "50000", "Metrics of one request whose type and help text are kept."),

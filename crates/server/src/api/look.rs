@@ -97,6 +97,9 @@ fn is_raw(mode: Option<&str>) -> ApiResult<bool> {
     }
 }
 
+/// The earliest of earlier periods.
+const OFFSET_MS_MAX: i64 = 100 * 365 * 86_400_000;
+
 fn window(start_ms: i64, end_ms: i64, points: usize) -> ApiResult<Window> {
     if end_ms <= start_ms {
         return Err(ApiError::bad("invalid parameter \"end\": it has to be after start"));
@@ -135,7 +138,7 @@ pub async fn tiles(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let window =
         window(time_ms("start", &asked.start)?, time_ms("end", &asked.end)?, asked.points.unwrap_or(60))?;
     let inside = app.clone();
-    let tiles = app.gate.run(None, move |stop| -> stdx::Result<Vec<Json>> {
+    let body = app.gate.run(None, move |stop| -> stdx::Result<Json> {
         let known: Vec<(u32, Labels)> = {
             let catalogue = inside.catalogue.read();
             asked.ids.iter().filter_map(|id| Some((*id, catalogue.get(*id)?.0.clone()))).collect()
@@ -148,9 +151,9 @@ pub async fn tiles(State(app): State<Arc<App>>, request: Request) -> ApiResult {
             }
             tiles.push(tile(&inside, &view, id, &labels, window, raw)?);
         }
-        Ok(tiles)
+        Ok(json!({ "tiles": tiles, "warnings": view.warnings() }))
     });
-    Ok(success(&json!({ "tiles": tiles.await? })))
+    Ok(success(&body.await?))
 }
 
 fn tile(
@@ -197,6 +200,9 @@ pub async fn chart(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     for text in params.all("offset") {
         let ms = model::time::parse_duration_ms(text)
             .map_err(|e| ApiError::bad(format!("invalid parameter \"offset\": {e}")))?;
+        if !(0..=OFFSET_MS_MAX).contains(&ms) {
+            return Err(ApiError::bad("invalid parameter \"offset\": 0 to 100 years"));
+        }
         offsets_ms.push(ms);
     }
     if offsets_ms.len() > 5 {
