@@ -118,6 +118,7 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     }
     let start_ms = params.time_ms("start")?.unwrap_or(i64::MIN);
     let end_ms = params.time_ms("end")?.unwrap_or(i64::MAX);
+    let is_partial = params.get("partial").is_some_and(|text| text == "1" || text == "true");
     // One series at a time goes over a short channel: memory stays bounded by the largest series, and a
     // client that reads slowly slows the reading.
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
@@ -130,6 +131,7 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
             for matchers in &sets {
                 found.extend(view.series(matchers, start_ms, end_ms, inside.settings.query.series_max)?);
             }
+            refuse_partial(&view, is_partial)?;
             Ok(found.into_iter().collect())
         })
         .await?;
@@ -140,6 +142,7 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
         for part in labels.chunks(64) {
             for labels in part {
                 match view.one_series(labels, start_ms, end_ms, samples_max).and_then(|found| {
+                    refuse_partial(&view, is_partial)?;
                     let found = found.map(|series| series.samples(start_ms, end_ms)).transpose()?;
                     Ok(found.filter(|(t, _)| !t.is_empty()))
                 }) {
@@ -161,6 +164,16 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     });
     let body = Body::from_stream(ReceiverStream(receiver));
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/stream+json")], body).into_response())
+}
+
+/// A copy of the data that lacks something has to be asked for: nobody reads warnings in a file of samples.
+fn refuse_partial(view: &store::View, is_partial: bool) -> stdx::Result<()> {
+    match view.warnings().first() {
+        Some(warning) if !is_partial => Err(stdx::Error::corrupt(format!(
+            "a part of the data cannot be read ({warning}); partial=1 gives the rest"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A channel as a stream of a body.
