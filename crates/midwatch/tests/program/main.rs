@@ -3,6 +3,7 @@
 
 mod support;
 
+mod api;
 mod bad_starts;
 mod command_line;
 mod discovery;

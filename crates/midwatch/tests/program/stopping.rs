@@ -49,7 +49,6 @@ fn while_it_records_scrapes_and_looks_for_services() {
 }
 
 #[test]
-#[ignore = "it ends well, but reports a bug: the last request to end drops the store inside the runtime"]
 fn clients_that_hang_do_not_hold_it_up() {
     let home = Home::new();
     let midwatch = home.serve_quietly();
