@@ -103,6 +103,7 @@ function Head({ data }: { data: Merged | null }) {
   const v = view.value;
   const f = facts.value;
   const single = v.open.length === 1;
+  const lines = data?.lines.filter((l) => l.offset === 0).length ?? v.open.length;
   const metric = metricOf(v.open[0] ?? "") || v.open[0];
   const mode = data?.lines[0]?.mode;
   const unit = data
@@ -121,7 +122,7 @@ function Head({ data }: { data: Merged | null }) {
   return (
     <div class="chart-head">
       <div class="chart-title">
-        <h2 tabIndex={-1}>{single ? metric : `${v.open.length} series`}</h2>
+        <h2 tabIndex={-1}>{single ? metric : `${lines} series`}</h2>
         <span class="muted">{what}</span>
       </div>
       <div class="chart-tools">

@@ -34,8 +34,16 @@ export interface Merged {
 
 /** What a line is called among others: its metric when those differ, and the labels that tell it apart. */
 export function lineName(own: Named, others: readonly Named[]): string {
-  const labels = telling(own.labels, undefined)
-    .filter(([name, value]) => others.some((o) => o.labels[name] !== value))
+  const differs = ([name, value]: [string, string]): boolean => others.some((o) => o.labels[name] !== value);
+  const told = telling(own.labels, undefined).filter(differs);
+  // Where it comes from is said only when nothing else tells two lines apart.
+  const twin = others.some(
+    (o) => o.metric === own.metric && told.every(([name, value]) => o.labels[name] === value),
+  );
+  const origin = twin
+    ? Object.entries(own.labels).filter((e) => differs(e) && !told.some(([name]) => name === e[0]))
+    : [];
+  const labels = [...told, ...origin.filter(([name]) => name !== "__name__")]
     .map(([name, value]) => `${name}=${value}`)
     .join(" ");
   const alone = others.every((o) => o.metric === own.metric);

@@ -71,7 +71,7 @@ const SCALES: Record<string, Scale> = {
 
 /** The scale of a unit; a unit that is not known is shown as it came. */
 function scaleOf(unit: string): Scale {
-  return Object.hasOwn(SCALES, unit) ? SCALES[unit]! : { steps: SI, space: true, tail: unit };
+  return Object.hasOwn(SCALES, unit) ? SCALES[unit]! : { steps: SI, space: false, tail: ` ${unit}` };
 }
 
 /** The step for a magnitude; zero takes the step that is 1. */
@@ -130,6 +130,7 @@ export function formatValue(v: number | null | undefined, unit: string, digits =
       ? `${significant(value * 1e9, digits)} ppb`
       : `${significant(value * 1e6, digits)} ppm`;
   }
+  if (unit === "s/s" && value !== 0 && Math.abs(value) < 5e-5) return `${formatValue(value, "s", digits)}/s`;
   if (isMoment(value, unit)) return `${new Date(value * 1000).toISOString().slice(0, 16).replace("T", " ")}Z`;
   const scale = scaleOf(unit);
   const scaled = value * (scale.factor ?? 1);
@@ -161,7 +162,7 @@ export function formatTicks(values: readonly number[], unit: string): string[] {
   }
   return scaled.map((v) => {
     const text = (v / step.from).toFixed(decimals).replace("-", "−");
-    return v === 0 ? joined("0", scale, step.suffix) : joined(text, scale, step.suffix);
+    return v === 0 ? joined("0", scale, scale.space ? step.suffix : "") : joined(text, scale, step.suffix);
   });
 }
 

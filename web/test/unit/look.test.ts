@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Frame, TileStore } from "../../src/api/tiles";
 import type { Tile } from "../../src/api/types";
+import { lineName } from "../../src/chart/data";
 import { faceOf } from "../../src/look/face";
 import { anchorAt, anchorTop, groupOf, hit, layOut, tileRect, visible } from "../../src/look/layout";
 import { neighbour, nextOpen } from "../../src/look/moves";
@@ -130,6 +131,16 @@ test("tiles of a group that is wider than it needs share its width", () => {
   assert.deepEqual(tileRect(two, 1), { x: 5 + 155 + 10, y: 20, w: 155, h: 50 });
   assert.deepEqual(hit(two, 300, 30), { kind: "tile", index: 1, group: 0 });
   assert.equal(hit(two, 5 + 157, 30), null, "between the two");
+});
+
+test("lines on one chart are told apart by what differs, by where they come from as a last resort", () => {
+  const line = (metric: string, labels: Record<string, string>) => ({ metric, labels });
+  const a = line("load1", { instance: "a", job: "node" });
+  const b = line("load1", { instance: "b", job: "node" });
+  assert.equal(lineName(a, [b]), "instance=a");
+  assert.equal(lineName(a, [b, line("free", { instance: "a" })]), "load1 instance=a job=node");
+  const cart = line("requests", { handler: "/cart", instance: "a" });
+  assert.equal(lineName(cart, [line("requests", { handler: "/login", instance: "b" })]), "handler=/cart");
 });
 
 test("a place on the wall survives another width", () => {
