@@ -186,7 +186,9 @@ export class Wall {
     const kept = this.demand.peek(id);
     if (!kept) return undefined;
     const group = this.found?.groups[groupOf(this.layout, index)];
-    const beside = [index - 1, index + 1]
+    // The nearest first: what differs from them is what tells a tile apart.
+    const beside = [1, -1, 2, -2, 3, -3, 4, -4]
+      .map((step) => index + step)
       .filter((i) => group && i >= group.first && i < group.first + group.count)
       .flatMap((i) => this.keptAt(i)?.tile ?? [])
       .filter((t) => t.metric === kept.tile.metric)
