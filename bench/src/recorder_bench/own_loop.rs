@@ -7,6 +7,7 @@ use model::Batch;
 use recorder::{Recorder, Settings, Ticker};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -95,9 +96,9 @@ impl Alone {
     /// # Errors
     /// If it cannot be started.
     pub fn start() -> Result<Alone> {
-        let failed = |e| Error::wrap(ErrorKind::Unavailable, "cannot find the bench itself", e);
-        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command.arg("recorder-loop").stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Not by name: a build may have replaced the file since.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("bench").arg("recorder-loop").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Started::new("the recorder", &mut command)?;
         let (send, lines) = channel();
         if let Some(out) = process.child().stdout.take() {
