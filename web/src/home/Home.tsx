@@ -2,7 +2,7 @@
  * The first page: is everything that I care about fine? One line, what is not fine in full, and a row of tiles for each
  * thing that was found. Must never judge: the server does, and says why.
  */
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Home as HomeData, HomeTile, Subject } from "../api/types";
 import { clockTime, isoText, zoneOf } from "../format/time";
@@ -16,6 +16,8 @@ import { conditionWord, StateShape } from "../ui/state";
 import { type Concern, columnsOf, concerns, inShort, valueParts } from "./words";
 
 const EVERY_MS = 5000;
+/** A fresh Midwatch has something to show within a second or two. */
+const FIRST_MS = 1000;
 const CONCERNS_SHOWN = 9;
 const SILENT_SHOWN = 12;
 
@@ -139,7 +141,10 @@ function Judged({ data }: { data: HomeData }) {
 }
 
 export function Home() {
-  const { data, error, at, again } = usePoll((signal) => api.home(signal), EVERY_MS);
+  const [empty, setEmpty] = useState(true);
+  const { data, error, at, again } = usePoll((signal) => api.home(signal), empty ? FIRST_MS : EVERY_MS);
+  const nothing = data === null || data.subjects.length === 0;
+  useEffect(() => setEmpty(nothing), [nothing]);
   const headline = data?.headline;
   useEffect(() => {
     if (headline) document.title = `${headline} – Midwatch`;
@@ -167,11 +172,12 @@ export function Home() {
           <SubjectRow key={s.id} subject={s} />
         ))}
       </div>
-      {data.subjects.length === 0 && (
-        <Notice title="Nothing has been recorded yet.">
+      {nothing && (
+        <Notice title="If this stays so">
           <p>
-            The first samples of this machine come within a second or two. If this stays empty, see{" "}
-            <a href="/midwatch">what Midwatch itself does</a>.
+            This machine's own numbers come within a second or two, unless Midwatch was started with{" "}
+            <code>--no-host</code>. <a href="/targets">Targets</a> says which services were found or refused,
+            and how to send samples; <a href="/midwatch">Midwatch</a> says whether the disk takes them.
           </p>
         </Notice>
       )}

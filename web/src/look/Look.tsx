@@ -9,7 +9,16 @@ import { formatCount } from "../format/units";
 import { go, view } from "../state/app";
 import { Failure, Loading, Notice, Words } from "../ui/notice";
 import { SearchBox } from "./SearchBox";
-import { findError, finding, found, foundMs, searchAgain, startSearching, wallFailed } from "./state";
+import {
+  findError,
+  finding,
+  fitFresh,
+  found,
+  foundMs,
+  searchAgain,
+  startSearching,
+  wallFailed,
+} from "./state";
 import { WallView } from "./WallView";
 
 const DAY_S = 86400;
@@ -62,11 +71,18 @@ function Empty() {
   }
   return (
     <Notice title="Nothing was recorded in this time.">
-      <p>
-        A fresh Midwatch has its first samples after a second or two. If this stays empty,{" "}
-        <a href="/targets">Targets</a> says what was found and refused, and <a href="/midwatch">Midwatch</a>{" "}
-        whether it records.
-      </p>
+      {range.kind === "fixed" ? (
+        <p>
+          It lies before the first sample that is kept, or after the last: <a href="/midwatch">Midwatch</a>{" "}
+          says since when there is something.
+        </p>
+      ) : (
+        <p>
+          A fresh Midwatch has its first samples after a second or two. If this stays empty,{" "}
+          <a href="/targets">Targets</a> says what was found and refused, and <a href="/midwatch">Midwatch</a>{" "}
+          whether it records.
+        </p>
+      )}
       {range.kind === "fixed" && (
         <button type="button" class="button" onClick={() => go({ range: { kind: "last", seconds: 3600 } })}>
           Look at the last hour
@@ -115,6 +131,7 @@ function Narrowings() {
 
 export function Look() {
   useEffect(startSearching, []);
+  useEffect(fitFresh, []);
   const [failed, setFailed] = useState<unknown>(null);
   const v = view.value;
   const f = found.value;

@@ -26,6 +26,9 @@ export function tileScale(kept: Kept): { low: number; high: number; fromZero: bo
 export const slotAt = (across: number, slots: number): number =>
   Math.min(slots - 1, Math.max(0, Math.round(across * (slots - 1))));
 
+/** The width of a sample that has no neighbours, pixels. */
+const LONE = 4;
+
 /** How long nothing must have come before a value is shown as a former one, milliseconds: slow readings come each minute. */
 const ENDED_MS = 90_000;
 
@@ -81,12 +84,14 @@ export function spark(
     const py = y + h - (v - low) * sy;
     if (open < 0) {
       open = i;
-      line.moveTo(px, py);
       area.moveTo(px, y + h);
       area.lineTo(px, py);
-      // A sample between two gaps would be no line at all: give it one slot's width.
+      // A sample between two gaps would be no line at all: give it a little width.
       const next = values[i + 1];
-      if (next === null || next === undefined) line.lineTo(Math.min(px + 1.5, x + w), py);
+      const alone = next === null || next === undefined;
+      const from = alone ? Math.max(x, Math.min(px - LONE / 2, x + w - LONE)) : px;
+      line.moveTo(from, py);
+      if (alone) line.lineTo(from + LONE, py);
     } else {
       line.lineTo(px, py);
       area.lineTo(px, py);

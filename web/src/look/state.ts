@@ -3,9 +3,11 @@
  * search itself. Must never hold what belongs into the address.
  */
 import { effect, signal, untracked } from "@preact/signals";
-import { api, isAbort } from "../api/client";
+import { api, isAbort, serverNow } from "../api/client";
 import type { Found } from "../api/types";
-import { live, span, tick, view } from "../state/app";
+import { go, live, span, tick, view } from "../state/app";
+import { DEFAULT_RANGE } from "../state/range";
+import { defaults, PATHS, toUrl } from "../state/url";
 import { normalised } from "./query";
 import type { Wall } from "./wall";
 
@@ -24,6 +26,8 @@ export const wall = signal<Wall | null>(null);
 export const searchBox = signal<HTMLInputElement | null>(null);
 
 const TYPING_MS = 30;
+/** Until this much was recorded, the wall begins with a shorter range. */
+const FRESH_MS = 4 * 60_000;
 /** How often a live wall asks whether series came or went. */
 const AGAIN_MS = 15_000;
 
@@ -66,6 +70,21 @@ async function search(key: string): Promise<void> {
 
 export function searchAgain(): void {
   void search(searchKey());
+}
+
+/** A range that nobody chose is no longer than what there is to see: a fresh Midwatch would show thin slivers. */
+export function fitFresh(): () => void {
+  const stop = new AbortController();
+  if (toUrl({ ...defaults("look"), range: view.peek().range }) !== PATHS.look) return () => undefined;
+  api.status(stop.signal).then(
+    ({ store }) => {
+      const unchosen = JSON.stringify(view.peek().range) === JSON.stringify(DEFAULT_RANGE);
+      const fresh = store.oldest_ms !== null && serverNow() - store.oldest_ms < FRESH_MS;
+      if (unchosen && fresh) go({ range: { kind: "last", seconds: 300 } }, "replace");
+    },
+    () => undefined,
+  );
+  return () => stop.abort();
 }
 
 /** Searches whenever what is looked for changes, until the returned function is called. */

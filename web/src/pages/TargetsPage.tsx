@@ -126,7 +126,7 @@ function PortTable({ data }: { data: Discovery }) {
   if (!data.enabled) {
     return (
       <p class="muted">
-        Finding services by itself is switched off (--no-discover, or in the configuration file).
+        Finding services by itself is switched off (<code>--no-discover</code>, or in the configuration file).
       </p>
     );
   }
@@ -181,9 +181,11 @@ export function TargetsPage() {
         <Failure error={targets.error} again={targets.again} />
       )}
       <h2>Found on this machine</h2>
-      <p class="muted">
-        Each listening port is asked once for metrics, politely, and not again for an hour when it has none.
-      </p>
+      {discovery.data?.enabled !== false && (
+        <p class="muted">
+          Each listening port is asked once for metrics, politely, and not again for an hour when it has none.
+        </p>
+      )}
       {discovery.data ? (
         <PortTable data={discovery.data} />
       ) : discovery.error === null ? (
