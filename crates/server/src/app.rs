@@ -36,6 +36,8 @@ pub struct App {
     pub home: HomeCache,
     /// Rates of this process.
     pub pace: Pace,
+    /// Bounds exports.
+    pub exports: Arc<tokio::sync::Semaphore>,
     /// Bounds queries.
     pub gate: Gate,
     /// When the process started, milliseconds since 1970.

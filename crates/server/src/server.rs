@@ -75,6 +75,7 @@ impl Server {
             epoch: format!("{started_ms:x}"),
             catalogue: SeriesCatalogue::default(),
             home: Default::default(),
+            exports: Arc::new(tokio::sync::Semaphore::new(api::EXPORTS_MAX)),
             pace: Pace::default(),
             settings,
             address,
@@ -173,10 +174,11 @@ async fn upkeep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let errors =
         app.registry.counter("midwatch_store_upkeep_errors_total", "Cuts, merges or removals that failed.");
     let mut forgotten_ms = now_ms();
+    let started = std::time::Instant::now();
     while next(UPKEEP_PERIOD, &mut stopping).await {
         let inside = app.clone();
         let result = blocking(move || {
-            let result = inside.store.maintain(now_ms());
+            let result = inside.store.maintain(now_ms(), started.elapsed().as_millis() as u64);
             inside.pace.read(now_ms(), own::cost().cpu_seconds, inside.sink.accepted());
             result
         });

@@ -20,6 +20,18 @@ pub fn paths(id: u64) -> [String; 2] {
     [format!("blocks/{id:012}.series.parquet"), format!("blocks/{id:012}.chunks.parquet")]
 }
 
+/// Checksum over what decides which rows are read: where each series' rows begin, and the summary and the checksum of
+/// each row.
+fn rows_checksum(starts: &[u32], rows: &[Summary], checksums: &[u32]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    starts.iter().for_each(|start| crc.update(&start.to_le_bytes()));
+    for (row, checksum) in rows.iter().zip(checksums) {
+        row.words().iter().for_each(|word| crc.update(&word.to_le_bytes()));
+        crc.update(&checksum.to_le_bytes());
+    }
+    crc.finalize()
+}
+
 /// The number in the path of a block's file.
 pub fn id_of(path: &str) -> Option<u64> {
     path.strip_prefix("blocks/")?.split('.').next()?.parse().ok()
@@ -40,6 +52,7 @@ pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64
         series_bytes,
         level: 0,
         series_crc32: None,
+        rows_crc32: None,
     };
     let block = Block::new(unknown, objects.clone());
     let index = block.index()?;
@@ -54,6 +67,7 @@ pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64
         series: index.labels.series().len() as u64,
         samples: index.rows.iter().map(|row| u64::from(row.count)).sum(),
         series_crc32: Some(crc32fast::hash(&objects.get(&paths(id)[0])?)),
+        rows_crc32: Some(rows_checksum(&index.starts, &index.rows, &index.checksums)),
         ..block.entry.clone()
     })
 }
@@ -115,6 +129,7 @@ pub fn write(
         series_bytes: 0,
         level,
         series_crc32: None,
+        rows_crc32: None,
     };
     for (_, chunks) in &series {
         for Chunk { summary, .. } in chunks {
@@ -132,14 +147,24 @@ pub fn write(
     let chunks_file = pq::write_chunks(rows, ROWS_PER_GROUP)?;
     entry.series_bytes = series_file.len() as u64;
     entry.series_crc32 = Some(crc32fast::hash(&series_file));
+    let (mut starts, mut rows, mut checksums) = (vec![0u32], Vec::new(), Vec::new());
+    for (id, (_, chunks)) in series.iter().enumerate() {
+        rows.extend(chunks.iter().map(|c| c.summary));
+        checksums.extend(chunks.iter().map(|c| c.checksum(id as u32)));
+        starts.push(rows.len() as u32);
+    }
+    entry.rows_crc32 = Some(rows_checksum(&starts, &rows, &checksums));
     entry.chunks_bytes = chunks_file.len() as u64;
     let [series_path, chunks_path] = paths(id);
-    for (path, bytes) in [(series_path, series_file), (chunks_path, chunks_file)] {
-        // Left over from a try that was not committed: nothing refers to it.
-        objects.delete(&path)?;
-        objects.put_new(&path, bytes.into())?;
+    let written = objects
+        .put_new(&series_path, &series_file)
+        .and_then(|()| objects.put_new(&chunks_path, &chunks_file));
+    if written.is_err() {
+        // The number is not used again, so what was written is of no use; a full disk needs the space.
+        let _ = objects.delete(&series_path);
+        let _ = objects.delete(&chunks_path);
     }
-    Ok(Some(entry))
+    written.map(|()| Some(entry))
 }
 
 impl Block {
@@ -222,7 +247,10 @@ impl Block {
             });
         }
         starts.resize(labels.series().len() + 1, rows.len() as u32);
-        let checksums = columns.checksum.iter().map(|c| *c as u32).collect();
+        let checksums: Vec<u32> = columns.checksum.iter().map(|c| *c as u32).collect();
+        if self.entry.rows_crc32.is_some_and(|crc32| crc32 != rows_checksum(&starts, &rows, &checksums)) {
+            return Err(wrong("the checksum of its rows is wrong"));
+        }
         Ok(BlockIndex { labels, starts, rows, checksums, file })
     }
 

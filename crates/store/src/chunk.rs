@@ -136,6 +136,24 @@ fn summarise(timestamps_ms: &[i64], values: &[f64], encoding: Encoding) -> Summa
     }
 }
 
+impl Summary {
+    /// All that it says, in the order of the columns, for checksums.
+    pub fn words(&self) -> [u64; 10] {
+        [
+            self.first_ms as u64,
+            self.last_ms as u64,
+            u64::from(self.count),
+            self.min.to_bits(),
+            self.max.to_bits(),
+            self.sum.to_bits(),
+            self.first.to_bits(),
+            self.last.to_bits(),
+            self.increase.to_bits(),
+            self.encoding as u64,
+        ]
+    }
+}
+
 impl Chunk {
     /// Appends all samples to the two arrays.
     ///
@@ -170,23 +188,9 @@ impl Chunk {
 
     /// Checksum over all that the chunk says, for its row in a block.
     pub fn checksum(&self, series: u32) -> u32 {
-        let s = &self.summary;
         let mut crc = crc32fast::Hasher::new();
         crc.update(&series.to_le_bytes());
-        for word in [
-            s.first_ms as u64,
-            s.last_ms as u64,
-            u64::from(s.count),
-            s.min.to_bits(),
-            s.max.to_bits(),
-            s.sum.to_bits(),
-            s.first.to_bits(),
-            s.last.to_bits(),
-            s.increase.to_bits(),
-            s.encoding as u64,
-        ] {
-            crc.update(&word.to_le_bytes());
-        }
+        self.summary.words().iter().for_each(|word| crc.update(&word.to_le_bytes()));
         crc.update(&self.timestamps);
         crc.update(&self.values);
         crc.finalize()

@@ -11,6 +11,7 @@ pub mod chunk;
 mod folder;
 mod head;
 mod index;
+mod maintenance;
 mod manifest;
 mod objects;
 mod parquet_io;

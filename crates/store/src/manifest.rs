@@ -48,6 +48,9 @@ pub struct BlockEntry {
     /// Checksum (CRC-32) of `series.parquet`; absent in blocks written before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series_crc32: Option<u32>,
+    /// Checksum over the rows of `chunks.parquet` without their samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_crc32: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,7 +108,7 @@ impl Manifest {
     /// # Errors
     /// `Conflict` if another process has made a manifest of this number.
     pub fn commit(&self, objects: &Objects) -> Result<()> {
-        objects.put_new(&path(self.number), encode(self)?.into())?;
+        objects.put_new(&path(self.number), &encode(self)?)?;
         if self.number > KEEP {
             // A left-over old manifest does no harm: the highest number counts.
             let _ = objects.delete(&path(self.number - KEEP));

@@ -5,11 +5,14 @@
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
+
+/// What the name of a file ends with that was set aside.
+pub const DAMAGED: &str = ".damaged";
 
 /// An object store with blocking calls; call it from threads that may block.
 #[derive(Clone)]
@@ -37,8 +40,8 @@ impl Drop for Runtime {
     }
 }
 
-/// What a crash left of objects that were being written: the library writes to `NAME#NUMBER` and renames, and never
-/// lists such files.
+/// What a crash left of objects that were being written: they are written as `NAME#NUMBER` first, which
+/// the library never lists.
 fn remove_staged(folder: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -73,14 +76,36 @@ impl Objects {
     ///
     /// # Errors
     /// `Conflict` if there is one of this name; `Unavailable` if it cannot be written.
-    pub fn put_new(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        self.runtime
-            .block_on(self.store.put_opts(&ObjectPath::from(path), bytes.into(), options))?
-            .map_err(|e| object_error(path, e))?;
+    pub fn put_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        use std::io::Write;
         let file = self.folder.join(path);
-        File::open(&file).and_then(|f| f.sync_all()).map_err(|e| io_error(&file, e))?;
+        let staged = self.folder.join(format!("{path}#0"));
+        // By hand, since the library gives the name before the content is durable: after a power cut there would
+        // be an empty file of that name.
+        let write = || -> std::io::Result<()> {
+            let mut out = File::create(&staged)?;
+            out.write_all(bytes)?;
+            out.sync_all()?;
+            std::fs::hard_link(&staged, &file)
+        };
+        let written = write();
+        let _ = std::fs::remove_file(&staged);
+        written.map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Conflict, format!("{path} is there already"))
+            }
+            _ => io_error(&file, e),
+        })?;
         sync_folder(file.parent().unwrap_or(&self.folder))
+    }
+
+    /// Gives a file that cannot be read a name under which nobody looks for it and nobody removes it.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn set_aside(&self, path: &str) -> Result<()> {
+        let file = self.folder.join(path);
+        std::fs::rename(&file, self.folder.join(format!("{path}{DAMAGED}"))).map_err(|e| io_error(&file, e))
     }
 
     /// A whole object.

@@ -8,7 +8,7 @@ use model::Labels;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::file::serialized_reader::SerializedPageReader;
@@ -137,6 +137,12 @@ pub fn read_series(file: Bytes) -> Result<Vec<Vec<(String, String)>>> {
     for g in 0..reader.num_row_groups() {
         let group = reader.get_row_group(g).map_err(reading)?;
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+        let lies_nowhere = |c: &ColumnChunkMetaData| {
+            c.dictionary_page_offset().unwrap_or(c.data_page_offset()) < 0 || c.compressed_size() < 0
+        };
+        if group.metadata().num_columns() < 3 || group.metadata().columns().iter().any(lies_nowhere) {
+            return Err(Error::corrupt("its columns lie nowhere"));
+        }
         let column = |i: usize| -> Result<(Vec<ByteArray>, Vec<i16>, Vec<i16>)> {
             let (mut values, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
             let mut reader: ColumnReaderImpl<ByteArrayType> =

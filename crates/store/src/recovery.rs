@@ -4,7 +4,7 @@
 use crate::block;
 use crate::head::Head;
 use crate::manifest::Manifest;
-use crate::objects::Objects;
+use crate::objects::{DAMAGED, Objects, io_error, sync_folder};
 use crate::settings::Settings;
 use crate::store::Shared;
 use crate::wal::{self, Replay, Wal};
@@ -40,7 +40,12 @@ pub(crate) fn adopt_blocks(
                 manifest.blocks.push(entry);
             }
             Err(e) => {
-                messages.push(format!("block {id} cannot be read, and no whole manifest names it: {e}"))
+                for path in block::paths(id) {
+                    objects.set_aside(&path)?;
+                }
+                messages.push(format!(
+                    "block {id}, which no whole manifest names, cannot be read and was set aside: {e}"
+                ));
             }
         }
     }
@@ -53,7 +58,7 @@ pub(crate) fn remove_orphans(objects: &Objects, manifest: &Manifest, messages: &
     match objects.list("blocks") {
         Err(e) => messages.push(format!("left-over files were not looked for: {e}")),
         Ok(files) => {
-            for (path, _) in files.iter().filter(|(p, _)| !known.contains(p)) {
+            for (path, _) in files.iter().filter(|(p, _)| !known.contains(p) && !p.ends_with(DAMAGED)) {
                 let _ = objects.delete(path);
             }
             for entry in &manifest.blocks {
@@ -79,7 +84,7 @@ pub(crate) fn recover(
     floor: u64,
     settings: &Settings,
     messages: &mut Vec<String>,
-) -> Result<Writer> {
+) -> Result<(Writer, bool)> {
     struct Recovery<'a> {
         shared: &'a Shared,
         head: Head,
@@ -111,20 +116,42 @@ pub(crate) fn recover(
         Recovery { shared, head: Head::default(), ids: HashMap::new(), segment_ids: HashMap::new() };
     let segments = wal::segments(wal_folder)?;
     let mut next = floor.max(1);
-    for (number, _) in &segments {
+    let mut is_durable = true;
+    let mut durable = Ok(());
+    for (number, _) in segments.iter().filter(|(number, _)| *number >= floor) {
         next = next.max(number + 1);
         recovery.segment_ids.clear();
-        let cut_off = wal::replay(wal_folder, *number, &mut recovery)?;
-        if cut_off > 0 {
-            messages.push(format!(
-                "log segment {number}: the last {cut_off} bytes are not whole records and were left out"
-            ));
+        let path = wal::segment_path(wal_folder, *number);
+        // What a crash left unsynced is in the head now, and a sender that repeats it is told that it is kept.
+        let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
+        durable = durable.and(synced.map_err(|e| io_error(&path, e)));
+        match wal::replay(wal_folder, *number, &mut recovery) {
+            Ok(rest) if rest.bytes == 0 => {}
+            Ok(rest) if !rest.is_damage => messages.push(format!(
+                "log segment {number}: the last {} bytes are not whole records and were left out",
+                rest.bytes
+            )),
+            Ok(rest) => {
+                keep_damaged(&path);
+                messages.push(format!(
+                    "log segment {number} is damaged: what follows, {} bytes, was left out; a copy is kept beside it",
+                    rest.bytes
+                ));
+            }
+            Err(e) => {
+                keep_damaged(&path);
+                messages.push(format!("log segment {number} cannot be read: {e}"));
+            }
         }
+    }
+    if let Err(e) = durable.and_then(|()| sync_folder(wal_folder)) {
+        messages.push(format!("the log could not be made durable, a block is written instead: {e}"));
+        is_durable = false;
     }
     let newest = (0..recovery.head.len() as u32).map(|id| recovery.head.newest(id)).collect();
     shared.announce(recovery.head.index.series().to_vec());
     *shared.active().write().unwrap_or_else(|e| e.into_inner()) = recovery.head;
-    Ok(Writer {
+    let writer = Writer {
         shared: shared.clone(),
         wal: Wal::new(wal_folder, next),
         ids: recovery.ids,
@@ -132,5 +159,13 @@ pub(crate) fn recover(
         group: None,
         series_max: settings.series_max,
         metadata_max: settings.metadata_max,
-    })
+    };
+    Ok((writer, is_durable))
+}
+
+/// A second name, so that the file stays for whoever can read more of it when the log no longer needs it.
+fn keep_damaged(path: &Path) {
+    let mut name = path.as_os_str().to_owned();
+    name.push(DAMAGED);
+    let _ = std::fs::hard_link(path, name);
 }

@@ -31,6 +31,10 @@ impl Stats {
             blocks_bytes: gauge("midwatch_store_blocks_bytes", "Size of all blocks."),
             cuts: counter("midwatch_store_cuts_total", "Heads cut."),
             removed: counter("midwatch_store_blocks_removed_total", "Blocks removed by retention."),
+            metadata_refused: counter(
+                "midwatch_store_metadata_refused_total",
+                "Types and help texts of metrics not kept because of a limit.",
+            ),
         }
     }
 

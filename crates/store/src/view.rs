@@ -88,6 +88,9 @@ pub struct Lifetime {
     pub samples: u64,
 }
 
+/// Series of a head that are read under one lock.
+const IDS_PER_LOCK: usize = 256;
+
 impl View {
     /// The series that pass the matchers and may have samples in `start_ms..=end_ms`, with their parts.
     ///
@@ -133,16 +136,22 @@ impl View {
                 add(&labels, pieces)?;
             }
         }
-        for head in &self.heads {
-            let head = head.read().unwrap_or_else(|e| e.into_inner());
+        for lock in &self.heads {
+            let head = lock.read().unwrap_or_else(|e| e.into_inner());
             if head.range_ms.is_none_or(|(first, last)| first > end_ms || last < start_ms) {
                 continue;
             }
-            for id in head.index.select(matchers) {
-                let mut pieces = Vec::new();
-                head.pieces(id, start_ms, end_ms, &mut pieces)?;
-                if !pieces.is_empty() {
-                    add(head.index.labels(id), pieces)?;
+            let ids: Vec<u32> = head.index.select(matchers).into_iter().collect();
+            drop(head);
+            // Ids and labels of a head only grow. The writer waits for the lock: a large read gives it up often.
+            for part in ids.chunks(IDS_PER_LOCK) {
+                let head = lock.read().unwrap_or_else(|e| e.into_inner());
+                for id in part {
+                    let mut pieces = Vec::new();
+                    head.pieces(*id, start_ms, end_ms, &mut pieces)?;
+                    if !pieces.is_empty() {
+                        add(head.index.labels(*id), pieces)?;
+                    }
                 }
             }
         }
@@ -270,15 +279,15 @@ impl View {
         }
     }
 
-    /// A damaged or missing block is left out and told, anything else is an error.
+    /// A block that cannot be read (damaged, missing, a bad sector) is left out and told; a limit is an error.
     fn or_warn<T>(&self, block: &Block, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => {
+            Err(e) if matches!(e.kind, ErrorKind::TooLarge | ErrorKind::Cancelled) => Err(e),
+            Err(e) => {
                 self.warn(vec![format!("block {} was left out: {e}", block.entry.id)]);
                 Ok(None)
             }
-            Err(e) => Err(e),
         }
     }
 

@@ -41,7 +41,8 @@ pub struct Wal {
     frames: Vec<u8>,
 }
 
-fn segment_path(folder: &Path, number: u64) -> PathBuf {
+/// The file of a segment.
+pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:012}.wal"))
 }
 
@@ -235,25 +236,55 @@ pub trait Replay {
     fn metadata(&mut self, metadata: Metadata);
 }
 
-/// Reads one segment. Returns the number of bytes at its end that were not whole frames (0 if all is
-/// well; what a crash cut off in the middle of writing was never acknowledged).
+/// What follows the last frame that could be read.
+pub struct Rest {
+    /// Its length; 0 if all is well.
+    pub bytes: u64,
+    /// It is not what a crash leaves of an unfinished write, which was never acknowledged.
+    pub is_damage: bool,
+}
+
+/// Reads one segment up to the first frame that is not whole.
 ///
 /// # Errors
 /// If the file cannot be read, or `replay` fails.
-pub fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<u64> {
+pub fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<Rest> {
     let path = segment_path(folder, number);
     let bytes = std::fs::read(&path).map_err(|e| io_error(&path, e))?;
     let Some(mut rest) = bytes.strip_prefix(MAGIC).and_then(|r| r.strip_prefix(&number.to_le_bytes())) else {
-        return Ok(bytes.len() as u64);
+        let is_damage = bytes.len() as u64 > HEADER_BYTES;
+        return Ok(Rest { bytes: bytes.len() as u64, is_damage });
     };
     let mut bits = HashMap::new();
     while let Some((payload, after)) = split_frame(rest) {
         if replay_frame(payload, &mut bits, replay)?.is_none() {
-            break;
+            return Ok(Rest { bytes: rest.len() as u64, is_damage: true });
         }
         rest = after;
     }
-    Ok(rest.len() as u64)
+    Ok(Rest { bytes: rest.len() as u64, is_damage: holds_a_frame(rest) })
+}
+
+/// Whether a whole frame lies behind the one that is not. Looks no further than is quick: a random length may ask for a
+/// checksum of everything that follows.
+fn holds_a_frame(bytes: &[u8]) -> bool {
+    const BYTES_SUMMED_MAX: usize = 256 << 20;
+    let mut summed = 0usize;
+    for at in 1..bytes.len().saturating_sub(8) {
+        let length = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
+        // No frame is empty, and eight zeros would be one.
+        if length == 0 || length > bytes.len() - at - 8 {
+            continue;
+        }
+        summed += length;
+        if summed > BYTES_SUMMED_MAX {
+            return false;
+        }
+        if split_frame(&bytes[at..]).is_some() {
+            return true;
+        }
+    }
+    false
 }
 
 fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -389,7 +420,7 @@ mod tests {
         let numbers: Vec<u64> = segments(folder.path()).unwrap().iter().map(|s| s.0).collect();
         assert_eq!(numbers, [7, 8]);
         let mut seen = Seen::default();
-        assert_eq!(replay(folder.path(), 8, &mut seen).unwrap(), 0);
+        assert_eq!(replay(folder.path(), 8, &mut seen).unwrap().bytes, 0);
         let want = [
             "m is a counter: Help.",
             "1 is {a=\"2\"}",
@@ -416,7 +447,7 @@ mod tests {
         let check = |bytes: &[u8], what: &str| {
             std::fs::write(&path, bytes).unwrap();
             let mut seen = Seen::default();
-            let lost = replay(folder.path(), 7, &mut seen).unwrap();
+            let lost = replay(folder.path(), 7, &mut seen).unwrap().bytes;
             assert!([0, first_frame, all.0.len()].contains(&seen.0.len()), "{what}: {seen:?}");
             assert_eq!(seen.0[..], all.0[..seen.0.len()], "{what}");
             assert_eq!(lost == 0, seen == all || bytes.is_empty() || seen.0.len() < all.0.len() && lost == 0);

@@ -242,6 +242,10 @@ impl Writer {
     /// A new, empty head takes over; the log goes on in a new segment.
     fn cut(&mut self) -> (Arc<RwLock<Head>>, u64) {
         let floor = self.wal.rotate();
+        // What is known of metrics is in the log alone: it goes on into the new segment before the old ones go.
+        if !self.shared.metadata().is_empty() && self.open_segment().is_ok() && self.wal.flush().is_err() {
+            self.shared.stats.wal_errors.inc();
+        }
         self.ids = HashMap::new();
         self.newest = Vec::new();
         (self.shared.push_head(), floor)

@@ -83,7 +83,7 @@ proptest! {
                     }
                 }
                 Step::Cut => s.flush_head().unwrap(),
-                Step::Maintain => s.maintain(NOW_MS + 60_000).unwrap(),
+                Step::Maintain => s.maintain(NOW_MS + 60_000, 0).unwrap(),
                 Step::Reopen => {
                     drop(store.take());
                     store = Some(open(folder.path(), settings.clone()));
@@ -131,19 +131,19 @@ fn retention_by_age_and_by_size_removes_whole_blocks_and_their_files() {
     append(&store, &[(0, 8000, 2.0)]);
     store.flush_head().unwrap();
     let view = store.view();
-    store.maintain(12_000).unwrap();
+    store.maintain(12_000, 0).unwrap();
     assert_eq!(read(&store).len(), 1);
     let files = || std::fs::read_dir(folder.path().join("blocks")).unwrap().count();
     // A reader that began before still reads what it saw.
     assert_eq!((view.select(&[], 0, 1 << 40, 10, 10).unwrap()[0].values.len(), files()), (2, 4));
     drop(view);
-    store.maintain(12_000).unwrap();
+    store.maintain(12_000, 0).unwrap();
     assert_eq!(files(), 2);
     drop(store);
 
     let store = open(folder.path(), Settings { blocks_bytes_max: 10, ..settings });
-    store.maintain(12_000).unwrap();
-    store.maintain(12_000).unwrap();
+    store.maintain(12_000, 0).unwrap();
+    store.maintain(12_000, 0).unwrap();
     assert_eq!((read(&store).len(), files()), (0, 0));
 }
 
@@ -155,7 +155,7 @@ fn the_log_is_short_again_after_a_cut() {
         append(&store, &[(0, t * 1000, t as f64), (1, t * 1000, 0.5)]);
     }
     let before = store.status();
-    store.maintain(0).unwrap();
+    store.maintain(0, 0).unwrap();
     let after = store.status();
     assert!(before.wal_bytes > 2000 && after.wal_bytes == 0, "{} {}", before.wal_bytes, after.wal_bytes);
     assert_eq!((after.blocks, after.blocks_samples, after.head_samples), (1, 2000, 0));
@@ -236,8 +236,8 @@ fn a_damaged_newest_manifest_costs_no_sample() {
         append(&store, &[(0, t * 1000, t as f64), (1, t * 1000, 0.5)]);
         store.flush_head().unwrap();
         if t == 3 {
-            store.maintain(10_000).unwrap();
-            store.maintain(10_000).unwrap();
+            store.maintain(10_000, 0).unwrap();
+            store.maintain(10_000, 0).unwrap();
         }
     }
     append(&store, &[(0, 6000, 6.0)]);
@@ -273,4 +273,127 @@ fn what_a_crash_left_half_written_is_removed() {
     let store = open(folder.path(), Settings::default());
     let count = |sub: &str| std::fs::read_dir(folder.path().join(sub)).unwrap().count();
     assert_eq!((count("blocks"), count("manifest"), read(&store).len()), (2, 3, 1));
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_removes_nothing_for_a_day() {
+    const DAY_MS: i64 = 86_400_000;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { retention_ms: 10 * DAY_MS, ..Settings::default() };
+    let store = open(folder.path(), settings.clone());
+    append(&store, &[(0, NOW_MS, 1.0)]);
+    store.flush_head().unwrap();
+    store.maintain(NOW_MS, 1000).unwrap();
+    assert!(store.status().messages.is_empty());
+    // Set ahead, and right again an hour later.
+    store.maintain(NOW_MS + 400 * DAY_MS, 2000).unwrap();
+    assert_eq!(store.status().messages.len(), 1);
+    store.maintain(NOW_MS, 3_600_000).unwrap();
+    assert_eq!(read(&store).len(), 1);
+    // A clock that stays there for a day is believed, as is one that got there by running.
+    store.maintain(NOW_MS + 400 * DAY_MS, 3_700_000).unwrap();
+    store.maintain(NOW_MS + 402 * DAY_MS, 3_700_000 + 2 * DAY_MS as u64).unwrap();
+    assert_eq!((read(&store).len(), store.status().messages.len()), (0, 0));
+    append(&store, &[(0, NOW_MS, 1.0)]);
+    store.flush_head().unwrap();
+    drop(store);
+    // A start long after the last sample is no reason either.
+    let store = open(folder.path(), settings);
+    store.maintain(NOW_MS + 400 * DAY_MS, 5000).unwrap();
+    assert_eq!(read(&store).len(), 1);
+    store.maintain(NOW_MS + 401 * DAY_MS, 5000 + DAY_MS as u64).unwrap();
+    assert_eq!(read(&store).len(), 0);
+}
+
+/// A folder that stands where a file should be: reading fails, and not because nothing is there.
+#[test]
+fn what_cannot_be_read_is_left_out_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings { merge_blocks: 2, ..Settings::default() });
+    for t in 1..=3 {
+        append(&store, &[(0, t * 1000, t as f64)]);
+        store.flush_head().unwrap();
+    }
+    append(&store, &[(0, 9000, 9.0)]);
+    drop(store);
+    let file = folder.path().join("blocks/000000000000.chunks.parquet");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    std::fs::create_dir(folder.path().join("wal/000000000099.wal")).unwrap();
+    let store = open(folder.path(), Settings { merge_blocks: 2, ..Settings::default() });
+    assert!(
+        store.status().messages.iter().any(|m| m.contains("segment 99")),
+        "{:?}",
+        store.status().messages
+    );
+    for _ in 0..4 {
+        store.maintain(10_000, 0).unwrap();
+    }
+    let view = store.view();
+    let found = view.select(&[], 0, 10_000, 10, 10).unwrap();
+    assert_eq!((found[0].values.as_slice(), view.warnings().len()), ([2.0, 3.0, 9.0].as_slice(), 1));
+    // The two that can be read are merged all the same.
+    assert_eq!(store.status().blocks, 2);
+}
+
+/// The log of many batches with one damaged byte: what comes before is there, and the file is kept.
+#[test]
+fn a_damaged_log_is_kept_for_whoever_can_read_more_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    for t in 1..=100 {
+        append(&store, &[(0, t * 1000, t as f64)]);
+    }
+    drop(store);
+    let segment = folder.path().join("wal/000000000001.wal");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&segment, &bytes).unwrap();
+    let store = open(folder.path(), Settings::default());
+    let kept = read(&store).len();
+    assert!((40..60).contains(&kept), "{kept}");
+    assert!(store.status().messages[0].contains("damaged"), "{:?}", store.status().messages);
+    store.flush_head().unwrap();
+    assert!(!segment.exists());
+    assert_eq!(std::fs::read(folder.path().join("wal/000000000001.wal.damaged")).unwrap(), bytes);
+}
+
+#[test]
+fn a_block_that_only_a_damaged_manifest_named_is_never_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    append(&store, &[(0, 1000, 1.0)]);
+    store.flush_head().unwrap();
+    drop(store);
+    let newest = folder.path().join("manifest/000000000002.json");
+    std::fs::write(newest, b"").unwrap();
+    let chunks = folder.path().join("blocks/000000000000.chunks.parquet");
+    let whole = std::fs::read(&chunks).unwrap();
+    std::fs::write(&chunks, &whole[..whole.len() - 1]).unwrap();
+    for _ in 0..2 {
+        let store = open(folder.path(), Settings::default());
+        assert_eq!(read(&store).len(), 0);
+        assert!(folder.path().join("blocks/000000000000.chunks.parquet.damaged").exists());
+    }
+}
+
+/// A commit that fails may have given the manifest its name all the same. The store goes on past it.
+#[test]
+fn a_failed_commit_is_superseded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    append(&store, &[(0, 1000, 1.0)]);
+    std::fs::copy(
+        folder.path().join("manifest/000000000001.json"),
+        folder.path().join("manifest/000000000002.json"),
+    )
+    .unwrap();
+    assert_eq!(store.flush_head().unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(read(&store).len(), 1);
+    append(&store, &[(0, 2000, 2.0)]);
+    store.flush_head().unwrap();
+    assert_eq!((store.status().blocks, read(&store).len()), (1, 2));
+    drop(store);
+    assert_eq!(read(&open(folder.path(), Settings::default())).len(), 2);
 }

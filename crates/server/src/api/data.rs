@@ -12,6 +12,7 @@ use ingest::Decoded;
 use model::{Reject, RejectReason};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let content_type = header_text(request.headers(), header::CONTENT_TYPE);
@@ -40,7 +41,7 @@ pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiR
 }
 
 pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    if !header_text(request.headers(), header::CONTENT_ENCODING).is_empty() {
+    if !matches!(header_text(request.headers(), header::CONTENT_ENCODING).as_str(), "" | "identity") {
         return Ok(unsupported("send JSON lines uncompressed"));
     }
     let body = read_body(request, app.sink.limits().body_bytes_max).await?;
@@ -50,6 +51,11 @@ pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult 
         false => refusal(&delivered),
     })
 }
+
+/// Exports at a time: each holds a thread.
+pub const EXPORTS_MAX: usize = 8;
+/// A client that takes nothing for so long has gone.
+const EXPORT_WAIT: Duration = Duration::from_secs(30);
 
 /// Decoding may take long for a large body: it happens where threads may block.
 async fn decode_and_deliver(
@@ -72,7 +78,7 @@ async fn decode_and_deliver(
         decode(&body, app.sink.limits())
     };
     match decoded {
-        Ok(decoded) => Ok(app.sink.deliver(source, decoded).await?),
+        Ok(decoded) => app.sink.deliver(source, decoded).await.map_err(|e| nothing_kept(&e)),
         Err(e) => {
             let reason = match e.kind {
                 stdx::ErrorKind::TooLarge => RejectReason::TooLarge,
@@ -82,6 +88,12 @@ async fn decode_and_deliver(
             Err(ApiError::bad(e.to_string()))
         }
     }
+}
+
+/// Whatever the reason, nothing was kept. Senders give up for good on a 4xx (Prometheus does even on 429, by default),
+/// and send again after a 503.
+fn nothing_kept(e: &stdx::Error) -> ApiError {
+    ApiError::from(stdx::Error::new(stdx::ErrorKind::Unavailable, e.to_string()))
 }
 
 fn refusal(delivered: &Delivered) -> Response {
@@ -122,6 +134,10 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     // One series at a time goes over a short channel: memory stays bounded by the largest series, and a
     // client that reads slowly slows the reading.
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+    let permit = app.exports.clone().try_acquire_owned().map_err(|_| {
+        let text = format!("{EXPORTS_MAX} exports are running already; try again when one has ended");
+        ApiError::from(stdx::Error::new(stdx::ErrorKind::Busy, text))
+    })?;
     let inside = app.clone();
     let labels = app
         .gate
@@ -136,10 +152,17 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
         })
         .await?;
     tokio::task::spawn_blocking(move || {
-        let view = app.store.view();
+        let _permit = permit;
+        let runtime = tokio::runtime::Handle::current();
+        let send = |part| {
+            let sent = runtime.block_on(tokio::time::timeout(EXPORT_WAIT, sender.send(part)));
+            matches!(sent, Ok(Ok(())))
+        };
         let samples_max = app.settings.query.samples_max;
         let mut out = Vec::new();
         for part in labels.chunks(64) {
+            // Anew for each part: a view keeps what it shows from being given back.
+            let view = app.store.view();
             for labels in part {
                 match view.one_series(labels, start_ms, end_ms, samples_max).and_then(|found| {
                     refuse_partial(&view, is_partial)?;
@@ -152,12 +175,12 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
                         ingest::json_lines::write(&mut out, &series);
                     }
                     Err(e) => {
-                        let _ = sender.blocking_send(Err(std::io::Error::other(e.to_string())));
+                        send(Err(std::io::Error::other(e.to_string())));
                         return;
                     }
                 }
             }
-            if sender.blocking_send(Ok(Bytes::from(std::mem::take(&mut out)))).is_err() {
+            if !send(Ok(Bytes::from(std::mem::take(&mut out)))) {
                 return;
             }
         }

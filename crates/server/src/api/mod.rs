@@ -9,6 +9,7 @@ mod series;
 mod status;
 mod web;
 
+pub use data::EXPORTS_MAX;
 pub use query::options as query_options;
 
 use crate::app::App;

@@ -1,0 +1,322 @@
+//! What the store does between appends: cut the head into a block, merge blocks, remove what retention no longer
+//! covers. It must never remove anything on the word of a clock that has just jumped, nor use a number twice.
+
+use crate::block::{self, Block};
+use crate::head::Head;
+use crate::manifest::{BlockEntry, Manifest};
+use crate::objects::Objects;
+use crate::store::{Status, Store, stopped};
+use crate::wal;
+use crate::writer::Command;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use model::Labels;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, RwLock};
+use stdx::{Error, ErrorKind, Result};
+
+/// What maintenance remembers from one call to the next.
+pub(crate) struct Maintenance {
+    manifest: Manifest,
+    /// Cut heads that wait to be written as blocks, each with the first log segment after it.
+    cut: Vec<(Arc<RwLock<Head>>, u64)>,
+    head_since_ms: Option<u64>,
+    /// After a failed write: when to try again, and how long was waited for that.
+    write_again_ms: u64,
+    write_wait_ms: u64,
+    /// Blocks out of the manifest whose files readers may still use.
+    retired: Vec<Arc<Block>>,
+    /// Blocks that could not be read whole: they are left as they are.
+    unreadable: HashSet<u64>,
+    /// Wall clock and uptime at the last call.
+    clocks_ms: Option<(i64, u64)>,
+    /// Until when (uptime) nothing is removed by age, and why.
+    held: Option<(u64, String)>,
+}
+
+/// A wall clock that moves by more than this against the uptime was set.
+const CLOCK_JUMP_MS: i64 = 10 * 60_000;
+/// A first reading that is further after the newest sample may be a wrong clock as well as a long pause.
+const PAUSE_MS_MAX: i64 = 86_400_000;
+/// How long a clock that jumped ahead has to stay before samples are removed on its word.
+const HOLD_MS: u64 = 86_400_000;
+
+impl Maintenance {
+    pub fn new(manifest: Manifest) -> Maintenance {
+        Maintenance {
+            manifest,
+            cut: Vec::new(),
+            head_since_ms: None,
+            write_again_ms: 0,
+            write_wait_ms: 0,
+            retired: Vec::new(),
+            unreadable: HashSet::new(),
+            clocks_ms: None,
+            held: None,
+        }
+    }
+
+    /// A manifest whose commit failed may be there all the same: its number is used up, and the next one, made from
+    /// the state before it, takes its place.
+    pub fn burn_number(&mut self) {
+        self.manifest.number += 1;
+    }
+
+    /// The number of a new block. One whose write failed may have left files: it is not used again.
+    fn take_block_number(&mut self) -> u64 {
+        self.manifest.next_block += 1;
+        self.manifest.next_block - 1
+    }
+
+    fn commit(&mut self, objects: &Objects, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        let mut next = self.manifest.next();
+        change(&mut next);
+        let committed = next.commit(objects);
+        match committed {
+            Ok(()) => self.manifest = next,
+            Err(_) => self.burn_number(),
+        }
+        committed
+    }
+
+    /// A clock that was set ahead makes everything look old. What is removed does not come back when it is set right.
+    fn watch_clock(&mut self, now_ms: i64, uptime_ms: u64, newest_ms: impl FnOnce() -> Option<i64>) {
+        let ahead_ms = match self.clocks_ms {
+            Some((wall_ms, then_ms)) => {
+                now_ms.saturating_sub(wall_ms).saturating_sub_unsigned(uptime_ms.saturating_sub(then_ms))
+            }
+            // A machine that was off for days is the same to see as one that woke up with a wrong clock.
+            None => newest_ms().map_or(0, |newest_ms| now_ms.saturating_sub(newest_ms) - PAUSE_MS_MAX),
+        };
+        self.clocks_ms = Some((now_ms, uptime_ms));
+        if ahead_ms > CLOCK_JUMP_MS {
+            let text = "the clock jumped far ahead of the newest sample: nothing is removed by age for a day of running";
+            self.held = Some((uptime_ms.saturating_add(HOLD_MS), text.into()));
+        }
+        self.held.take_if(|(until_ms, _)| uptime_ms >= *until_ms);
+    }
+}
+
+impl Store {
+    /// Removes, cuts and merges what is due. Call it every few seconds from one thread that may block. `now_ms` is the
+    /// wall clock, `uptime_ms` a clock that never steps, in milliseconds since any instant.
+    ///
+    /// # Errors
+    /// The first that occurred; all that could be done is done, and the rest is tried again at the next call.
+    pub fn maintain(&self, now_ms: i64, uptime_ms: u64) -> Result<()> {
+        let mut m = self.maintenance.lock().unwrap_or_else(|e| e.into_inner());
+        let status = self.status();
+        self.shared.stats.read(&status);
+        let head_bytes_max = self.settings.head_bytes_max;
+        self.shared.is_over_memory.store(status.head_bytes as usize / 2 >= head_bytes_max, Relaxed);
+        m.watch_clock(now_ms, uptime_ms, || self.newest_ms());
+        *self.shared.held.lock().unwrap_or_else(|e| e.into_inner()) = m.held.as_ref().map(|h| h.1.clone());
+        // What frees space comes first, and nothing that fails keeps the rest from being done.
+        let removed = self.retain(&mut m, now_ms);
+        self.remove_retired(&mut m);
+        let cut = self.cut_when_due(&mut m, &status, uptime_ms);
+        let merged = self.merge(&mut m);
+        self.remove_retired(&mut m);
+        self.bound_indexes();
+        removed.and(cut).and(merged)
+    }
+
+    fn cut_when_due(&self, m: &mut Maintenance, status: &Status, uptime_ms: u64) -> Result<()> {
+        let since_ms = *m.head_since_ms.get_or_insert(uptime_ms);
+        let due = uptime_ms.saturating_sub(since_ms) as i64 >= self.settings.head_age_ms
+            || status.head_bytes as usize >= self.settings.head_bytes_max
+            || status.wal_bytes >= self.settings.wal_bytes_max;
+        if due && m.cut.is_empty() && status.head_samples > 0 {
+            self.cut(m)?;
+            m.head_since_ms = Some(uptime_ms);
+        }
+        if m.cut.is_empty() || uptime_ms < m.write_again_ms {
+            return Ok(());
+        }
+        let written = self.write_cut_heads(m);
+        // Sealing a head costs CPU time: a disk that stays full is not asked every few seconds.
+        m.write_wait_ms = if written.is_ok() { 0 } else { (m.write_wait_ms * 2).clamp(5_000, 300_000) };
+        m.write_again_ms = uptime_ms + m.write_wait_ms;
+        written
+    }
+
+    /// Time of the newest sample.
+    fn newest_ms(&self) -> Option<i64> {
+        let view = self.view();
+        let in_heads = view.heads.iter().filter_map(|h| h.read().unwrap_or_else(|e| e.into_inner()).range_ms);
+        view.blocks.iter().map(|b| b.entry.last_ms).chain(in_heads.map(|r| r.1)).max()
+    }
+
+    /// Cuts the head into a block now.
+    ///
+    /// # Errors
+    /// As [`Store::maintain`].
+    pub fn flush_head(&self) -> Result<()> {
+        let mut m = self.maintenance.lock().unwrap_or_else(|e| e.into_inner());
+        if m.cut.is_empty() {
+            self.cut(&mut m)?;
+        }
+        self.write_cut_heads(&mut m)
+    }
+
+    fn cut(&self, m: &mut Maintenance) -> Result<()> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let commands = self.commands.as_ref().ok_or_else(stopped)?;
+        commands.send(Command::Cut(reply)).map_err(|_| stopped())?;
+        m.cut.push(outcome.blocking_recv().map_err(|_| stopped())??);
+        self.shared.stats.cuts.inc();
+        Ok(())
+    }
+
+    fn write_cut_heads(&self, m: &mut Maintenance) -> Result<()> {
+        while let Some((head, floor)) = m.cut.first().cloned() {
+            let series = {
+                let head = head.read().unwrap_or_else(|e| e.into_inner());
+                let ids = 0..head.len() as u32;
+                ids.map(|id| Ok((head.index.labels(id).clone(), head.chunks(id)?)))
+                    .collect::<Result<Vec<_>>>()?
+            };
+            let id = m.take_block_number();
+            let entry = block::write(&self.objects, id, 0, series)?;
+            m.commit(&self.objects, |next| {
+                next.wal_floor = floor;
+                next.blocks.extend(entry.clone());
+            })?;
+            {
+                // Block in and head out at one instant: a view has the samples once.
+                let mut state = self.shared.state.write().unwrap_or_else(|e| e.into_inner());
+                let mut blocks = state.blocks.to_vec();
+                blocks.extend(entry.map(|e| Arc::new(Block::new(e, self.objects.clone()))));
+                state.blocks = Arc::new(blocks);
+                state.heads.retain(|h| !Arc::ptr_eq(h, &head));
+            }
+            m.cut.remove(0);
+            wal::remove_below(&self.folder.path.join("wal"), floor)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the blocks that retention by age and by size no longer covers.
+    fn retain(&self, m: &mut Maintenance, now_ms: i64) -> Result<()> {
+        let oldest_ms = match m.held {
+            Some(_) => i64::MIN,
+            None => now_ms.saturating_sub(self.settings.retention_ms),
+        };
+        let mut keep: Vec<_> = m.manifest.blocks.iter().filter(|b| b.last_ms >= oldest_ms).cloned().collect();
+        let size = |b: &BlockEntry| b.chunks_bytes + b.series_bytes;
+        let mut total: u64 = keep.iter().map(size).sum();
+        while total > self.settings.blocks_bytes_max && !keep.is_empty() {
+            let oldest = (0..keep.len()).min_by_key(|i| keep[*i].last_ms).unwrap_or(0);
+            total -= size(&keep.remove(oldest));
+        }
+        if keep.len() < m.manifest.blocks.len() {
+            self.shared.stats.removed.add((m.manifest.blocks.len() - keep.len()) as f64);
+            self.replace_blocks(m, keep)?;
+        }
+        Ok(())
+    }
+
+    /// Merges neighbouring small blocks into one, one merge at a call.
+    fn merge(&self, m: &mut Maintenance) -> Result<()> {
+        let n = self.settings.merge_blocks.max(2);
+        let size = |b: &BlockEntry| b.chunks_bytes + b.series_bytes;
+        let Some(at) = m.manifest.blocks.windows(n).position(|w| {
+            w.iter().all(|b| b.level == w[0].level && !m.unreadable.contains(&b.id))
+                && w.iter().map(size).sum::<u64>() <= self.settings.merge_bytes_max
+        }) else {
+            return Ok(());
+        };
+        let mut joined: HashMap<Labels, usize> = HashMap::new();
+        let mut series: Vec<block::SeriesChunks> = Vec::new();
+        let mut warnings = Vec::new();
+        let view = self.view();
+        let ids: Vec<u64> = m.manifest.blocks[at..at + n].iter().map(|b| b.id).collect();
+        for id in ids {
+            let block = view.blocks.iter().find(|b| b.entry.id == id);
+            let block = block.ok_or_else(|| Error::new(ErrorKind::Internal, "a block is not in the view"))?;
+            match block.read_all(&mut warnings) {
+                Err(_) => {
+                    m.unreadable.insert(id);
+                    return Ok(());
+                }
+                Ok(_) if !warnings.is_empty() => {
+                    m.unreadable.insert(id);
+                    return Ok(());
+                }
+                Ok(found) => {
+                    for (labels, mut chunks) in found {
+                        match joined.get(&labels) {
+                            Some(position) => series[*position].1.append(&mut chunks),
+                            None => {
+                                joined.insert(labels.clone(), series.len());
+                                series.push((labels, chunks));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for (_, chunks) in &mut series {
+            join_small(chunks)?;
+        }
+        let level = m.manifest.blocks[at].level + 1;
+        let id = m.take_block_number();
+        let Some(entry) = block::write(&self.objects, id, level, series)? else {
+            return Ok(());
+        };
+        let mut keep = m.manifest.blocks.clone();
+        keep.splice(at..at + n, [entry]);
+        self.replace_blocks(m, keep)
+    }
+
+    fn replace_blocks(&self, m: &mut Maintenance, keep: Vec<BlockEntry>) -> Result<()> {
+        m.commit(&self.objects, |next| next.blocks = keep)?;
+        let mut state = self.shared.state.write().unwrap_or_else(|e| e.into_inner());
+        let old = state.blocks.clone();
+        let kept = m.manifest.blocks.iter().map(|entry| {
+            let known = old.iter().find(|b| b.entry.id == entry.id).cloned();
+            known.unwrap_or_else(|| Arc::new(Block::new(entry.clone(), self.objects.clone())))
+        });
+        state.blocks = Arc::new(kept.collect());
+        let gone = old.iter().filter(|b| !m.manifest.blocks.iter().any(|e| e.id == b.entry.id));
+        m.retired.extend(gone.cloned());
+        Ok(())
+    }
+
+    /// Files go when the last reader has gone. What is left over by a crash goes at the next start.
+    fn remove_retired(&self, m: &mut Maintenance) {
+        m.retired.retain(|block| {
+            if Arc::strong_count(block) > 1 {
+                return true;
+            }
+            block::paths(block.entry.id).iter().any(|path| self.objects.delete(path).is_err())
+        });
+    }
+
+    fn bound_indexes(&self) {
+        let mut total = 0;
+        // Newest blocks are asked for most.
+        for block in self.view().blocks.iter().rev() {
+            total += block.index_bytes();
+            if total > self.settings.index_bytes_max {
+                block.forget_index();
+            }
+        }
+    }
+}
+
+/// Decodes and seals anew where neighbouring chunks are small and in order: slow series would
+/// otherwise stay in chunks of one cut.
+fn join_small(chunks: &mut Vec<crate::chunk::Chunk>) -> Result<()> {
+    const SMALL: u32 = crate::chunk::SAMPLES_MAX as u32 / 2;
+    let in_order = chunks.windows(2).all(|w| w[0].summary.last_ms < w[1].summary.first_ms);
+    if !in_order || !chunks.windows(2).any(|w| w[0].summary.count + w[1].summary.count <= SMALL) {
+        return Ok(());
+    }
+    let (mut t, mut v) = (Vec::new(), Vec::new());
+    for chunk in chunks.iter() {
+        chunk.decode(&mut t, &mut v)?;
+    }
+    let parts = t.chunks(crate::chunk::SAMPLES_MAX).zip(v.chunks(crate::chunk::SAMPLES_MAX));
+    *chunks = parts.map(|(t, v)| crate::chunk::seal(t, v)).collect::<Result<_>>()?;
+    Ok(())
+}
