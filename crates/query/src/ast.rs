@@ -1,6 +1,7 @@
 //! The expression tree. Operators of one precedence that follow each other are one flat node, so that
 //! neither evaluating nor dropping `a + a + ...` with thousands of terms goes deep.
 
+use crate::duration::Duration;
 use crate::error::Span;
 use crate::functions::Function;
 use model::Matcher;
@@ -52,8 +53,8 @@ pub enum ExprKind {
     String(String),
     /// `up{job="api"} offset 5m @ end()`
     Selector(Selector),
-    /// `up[5m]`; the range in milliseconds, over 0.
-    Range(Selector, i64),
+    /// `up[5m]`; the range is over 0.
+    Range(Selector, Duration),
     /// `expr[1h:1m]`
     Subquery(Box<Subquery>),
     /// `(expr)`
@@ -77,13 +78,39 @@ pub struct Selector {
     pub matchers: Vec<Matcher>,
     /// How far back (negative: ahead), and relative to what.
     pub shift: Shift,
+    /// What holds between samples.
+    pub edges: Edges,
+}
+
+/// What a selector takes to be the value at a time at which there is no sample: at the evaluation time,
+/// or at the two edges of a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edges {
+    /// The newest sample at an evaluation time; nothing at the edges of a range.
+    #[default]
+    Plain,
+    /// `anchored`: the newest sample, also at the edges of a range.
+    Anchored,
+    /// `smoothed`: on the line from the sample before to the sample after.
+    Smoothed,
+}
+
+impl Edges {
+    /// As it is written; empty for [`Edges::Plain`].
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Edges::Plain => "",
+            Edges::Anchored => "anchored",
+            Edges::Smoothed => "smoothed",
+        }
+    }
 }
 
 /// `offset` and `@`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shift {
-    /// Milliseconds back; negative is ahead.
-    pub offset_ms: i64,
+    /// How far back; negative is ahead.
+    pub offset: Duration,
     /// A fixed time instead of the evaluation time.
     pub at: Option<At>,
 }
@@ -104,10 +131,10 @@ pub enum At {
 pub struct Subquery {
     /// What is evaluated.
     pub expr: Expr,
-    /// Milliseconds, over 0.
-    pub range_ms: i64,
-    /// Milliseconds, over 0; a default applies if absent.
-    pub step_ms: Option<i64>,
+    /// How far it reaches back, over 0.
+    pub range: Duration,
+    /// Over 0; a default applies if absent.
+    pub step: Option<Duration>,
     /// `offset` and `@`.
     pub shift: Shift,
 }
@@ -195,7 +222,7 @@ impl BinaryOp {
 }
 
 /// How series of two sides find each other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matching {
     /// True: `labels` are those that count (`on`); false: those that do not (`ignoring`).
     pub on: bool,
@@ -205,6 +232,10 @@ pub struct Matching {
     pub group: Group,
     /// Labels copied from the "one" side.
     pub include: Vec<String>,
+    /// `fill_left`: the value of a partner that is missing on the left.
+    pub fill_left: Option<f64>,
+    /// `fill_right`: the value of a partner that is missing on the right.
+    pub fill_right: Option<f64>,
 }
 
 /// Which side may have many series for one of the other.

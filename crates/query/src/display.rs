@@ -1,8 +1,9 @@
 //! Expressions as text that parses to the same expression again.
 
-use crate::ast::{At, BinaryOp, Expr, ExprKind, Group, Matching, Selector, Shift};
+use crate::ast::{At, BinaryOp, Edges, Expr, ExprKind, Group, Matching, Selector, Shift};
+use crate::duration::Duration;
+use crate::functions::{Body, Special};
 use crate::number::short_text;
-use model::time::format_duration_ms;
 use model::{MatchOp, Matcher, NAME};
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -13,17 +14,19 @@ impl Display for Expr {
             ExprKind::String(s) => quoted(f, s),
             ExprKind::Selector(s) => {
                 matchers(f, s)?;
-                shift(f, s.shift)
+                edges(f, s.edges)?;
+                shift(f, &s.shift)
             }
-            ExprKind::Range(s, range_ms) => {
+            ExprKind::Range(s, range) => {
                 matchers(f, s)?;
-                write!(f, "[{}]", format_duration_ms(*range_ms))?;
-                shift(f, s.shift)
+                write!(f, "[{range}]")?;
+                edges(f, s.edges)?;
+                shift(f, &s.shift)
             }
             ExprKind::Subquery(s) => {
-                let step = s.step_ms.map(format_duration_ms).unwrap_or_default();
-                write!(f, "{}[{}:{step}]", s.expr, format_duration_ms(s.range_ms))?;
-                shift(f, s.shift)
+                let step = s.step.as_ref().map(Duration::to_string).unwrap_or_default();
+                write!(f, "{}[{}:{step}]", s.expr, s.range)?;
+                shift(f, &s.shift)
             }
             ExprKind::Paren(e) => write!(f, "({e})"),
             ExprKind::Negate(e) => write!(f, "-{e}"),
@@ -56,8 +59,13 @@ impl Display for Expr {
             }
             ExprKind::Call(function, args) => {
                 write!(f, "{}(", function.name)?;
+                let info = matches!(function.body, Body::Special(Special::Info));
                 for (i, arg) in args.iter().enumerate() {
-                    write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
+                    f.write_str(if i > 0 { ", " } else { "" })?;
+                    match &arg.kind {
+                        ExprKind::Selector(s) if info && i > 0 => in_braces(f, &s.matchers)?,
+                        _ => write!(f, "{arg}")?,
+                    }
                 }
                 f.write_char(')')
             }
@@ -66,18 +74,26 @@ impl Display for Expr {
 }
 
 fn matching(f: &mut Formatter<'_>, m: &Matching, op: BinaryOp) -> fmt::Result {
-    if !m.on && m.labels.is_empty() && m.group == Group::OneToOne {
-        return Ok(());
+    if m.on || !m.labels.is_empty() || m.group != Group::OneToOne {
+        f.write_str(if m.on { " on " } else { " ignoring " })?;
+        names(f, &m.labels)?;
+        let group = match m.group {
+            Group::OneToOne => None,
+            Group::Left => Some(" group_left "),
+            Group::Right => Some(" group_right "),
+        };
+        if let Some(group) = group {
+            debug_assert!(!op.is_set());
+            f.write_str(group)?;
+            names(f, &m.include)?;
+        }
     }
-    f.write_str(if m.on { " on " } else { " ignoring " })?;
-    names(f, &m.labels)?;
-    match m.group {
-        Group::OneToOne => return Ok(()),
-        Group::Left => f.write_str(" group_left ")?,
-        Group::Right => f.write_str(" group_right ")?,
+    for (word, value) in [("fill_left", m.fill_left), ("fill_right", m.fill_right)] {
+        if let Some(value) = value {
+            write!(f, " {word} ({})", short_text(value).trim_start_matches('+'))?;
+        }
     }
-    debug_assert!(!op.is_set());
-    names(f, &m.include)
+    Ok(())
 }
 
 fn names(f: &mut Formatter<'_>, labels: &[String]) -> fmt::Result {
@@ -138,8 +154,13 @@ fn matchers(f: &mut Formatter<'_>, selector: &Selector) -> fmt::Result {
             return Ok(());
         }
     }
+    in_braces(f, rest)
+}
+
+/// `{a="b"}`
+fn in_braces(f: &mut Formatter<'_>, matchers: &[Matcher]) -> fmt::Result {
     f.write_char('{')?;
-    for (i, m) in rest.iter().enumerate() {
+    for (i, m) in matchers.iter().enumerate() {
         f.write_str(if i > 0 { ", " } else { "" })?;
         name(f, &m.name)?;
         f.write_str(m.op.as_str())?;
@@ -148,7 +169,14 @@ fn matchers(f: &mut Formatter<'_>, selector: &Selector) -> fmt::Result {
     f.write_char('}')
 }
 
-fn shift(f: &mut Formatter<'_>, shift: Shift) -> fmt::Result {
+fn edges(f: &mut Formatter<'_>, edges: Edges) -> fmt::Result {
+    match edges {
+        Edges::Plain => Ok(()),
+        other => write!(f, " {}", other.as_str()),
+    }
+}
+
+fn shift(f: &mut Formatter<'_>, shift: &Shift) -> fmt::Result {
     match shift.at {
         // Written out digit by digit, so that no millisecond is lost.
         Some(At::Time(ms)) => {
@@ -160,9 +188,9 @@ fn shift(f: &mut Formatter<'_>, shift: Shift) -> fmt::Result {
         Some(At::End) => f.write_str(" @ end()")?,
         None => {}
     }
-    match shift.offset_ms {
-        0 => Ok(()),
-        ms if ms < 0 => write!(f, " offset -{}", format_duration_ms(-ms)),
-        ms => write!(f, " offset {}", format_duration_ms(ms)),
+    match &shift.offset {
+        Duration::Fixed(0) => Ok(()),
+        fixed @ Duration::Fixed(_) => write!(f, " offset {fixed}"),
+        computed => write!(f, " offset ({computed})"),
     }
 }

@@ -7,6 +7,7 @@
 
 mod ast;
 mod display;
+mod duration;
 mod error;
 mod eval;
 mod functions;
@@ -19,9 +20,10 @@ mod value;
 mod view;
 
 pub use ast::{
-    Aggregate, AggregateOp, At, BinaryOp, Expr, ExprKind, Group, Matching, Operand, Selector, Shift,
+    Aggregate, AggregateOp, At, BinaryOp, Edges, Expr, ExprKind, Group, Matching, Operand, Selector, Shift,
     Subquery, ValueType, selectors,
 };
+pub use duration::{Computed, Duration, Length, LengthOp};
 pub use error::{ParseError, QueryError, Span};
 pub use eval::{instant, range};
 pub use functions::Function;

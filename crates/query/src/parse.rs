@@ -2,6 +2,7 @@
 //! exact place, in linear time and bounded stack. It must never panic and never evaluate.
 
 mod build;
+mod duration;
 mod lexer;
 mod nearest;
 mod parser;
@@ -59,7 +60,7 @@ struct Parser<'a> {
     text: &'a str,
     tokens: Vec<(Token<'a>, Span)>,
     position: usize,
-    /// How many calls of [`Parser::expr`] and [`Parser::unary`] are open.
+    /// How many calls that may call themselves again are open.
     nesting: usize,
     nodes: usize,
     regexes: usize,
@@ -84,6 +85,16 @@ impl<'a> Parser<'a> {
             regexes: 0,
             depth_max: limits.depth_max,
         })
+    }
+
+    /// One level deeper, as far as that is allowed; [`Parser::leave`] comes back.
+    fn enter(&mut self) -> Result<(), ParseError> {
+        self.nesting += 1;
+        if self.nesting > self.depth_max { Err(self.too_deep(self.span())) } else { Ok(()) }
+    }
+
+    fn leave(&mut self) {
+        self.nesting -= 1;
     }
 
     fn peek(&self) -> &Token<'a> {

@@ -48,7 +48,7 @@ fn random_source(seed: u64) -> Naive {
     source
 }
 
-const EXPRESSIONS: [&str; 47] = [
+const EXPRESSIONS: [&str; 59] = [
     "c_total",
     "g offset 33s",
     "g offset -70s",
@@ -96,6 +96,18 @@ const EXPRESSIONS: [&str; 47] = [
     "timestamp(g) + time() + scalar(hour())",
     "-c_total ^ 2 % 7 atan2 3",
     "sort(abs(g)) > 5 < 25",
+    "g smoothed",
+    "g offset 20s anchored + g smoothed offset -30s",
+    "rate(c_total[1m] anchored)",
+    "increase(c_total[90s] smoothed offset 45s)",
+    "delta(g[1m] smoothed)",
+    "changes(g[2m] anchored) + resets(g[2m] anchored)",
+    "increase(c_total[1m * 2 - 30s] anchored @ 600)",
+    "g + on (job, host, le) fill(0) c_total",
+    "c_total > on (job, host, le) fill_left(-5) fill_right(40) g",
+    "c_total * on (job) group_left (extra) fill(2) sum by (job) (g > 25)",
+    "info(g, {__name__=\"c_total\"})",
+    "histogram_quantiles(sum by (le) (rate(c_total[2m])) or label_replace(vector(99), \"le\", \"+Inf\", \"\", \"\"), \"q\", 0.5, scalar(g{host=\"0\"} / 60))",
 ];
 
 #[test]

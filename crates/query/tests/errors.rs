@@ -35,6 +35,51 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("foo[«1e300»]", "duration out of range", "292y"),
     ("foo[5m:«0s»]", "subquery step must be greater than zero", ""),
     ("«foo[5m]»[5m:1m]", "subquery is only allowed on instant vector, got range vector instead", ""),
+    // Arithmetic on durations.
+    ("foo[5m - «]»", "unexpected \"]\" in range, expected a duration", "30s, 5m"),
+    ("foo[«5m - 10m»]", "range must be greater than zero", ""),
+    ("foo[5m «/ (1 - 1)»]", "division by zero in a duration", ""),
+    ("foo[5m «% 0»]", "modulo by zero in a duration", ""),
+    ("foo[«200y * 2»]", "duration out of range", "292y"),
+    ("foo[«(0 - 1) ^ 0.5»]", "duration out of range", "292y"),
+    ("foo[5m:«1m - 1m»]", "subquery step must be greater than zero", ""),
+    ("foo[(5m«]»", "unexpected \"]\" in range, expected \")\"", ""),
+    ("foo[«steps»() * 2]", "unexpected call to \"steps\" in range", "did you mean step?"),
+    ("foo[«rate»(5m)]", "unexpected call to \"rate\" in range", "step(), range(), min_of(a, b)"),
+    ("foo[«step» * 2]", "unexpected \"step\" in range, expected a duration", "30s, 5m"),
+    ("foo[min_of(5m«)»]", "unexpected \")\" in call to \"min_of\", expected \",\"", ""),
+    ("foo offset step(«5m»)", "in call to \"step\", expected \")\"", ""),
+    ("foo @ «(»5m)", "unexpected \"(\" in @ modifier", "start() or end()"),
+    // Edges of ranges.
+    (
+        "max_over_time(«foo[5m] smoothed»)",
+        "smoothed modifier can only be used with: delta, increase, rate - not with max_over_time",
+        "leave out smoothed",
+    ),
+    (
+        "deriv(«foo[5m] anchored»)",
+        "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with deriv",
+        "leave out anchored",
+    ),
+    ("foo[5m] anchored «smoothed»", "anchored and smoothed modifiers cannot be used together", ""),
+    ("foo smoothed «smoothed»", "smoothed may not be set multiple times per selector", ""),
+    ("foo[5m:1m] «anchored»", "anchored modifier is not supported for subqueries", "rate(foo[5m] anchored)"),
+    (
+        "sum(foo) «smoothed»",
+        "smoothed modifier must be preceded by an instant vector selector or range vector selector",
+        "rate(foo[5m] smoothed)",
+    ),
+    // Values for what is missing.
+    ("foo «and» fill(0) bar", "filling in missing series not allowed for set operators", ""),
+    ("foo «+» fill(0) 1", "filling in missing series only allowed between instant vectors", ""),
+    ("foo + fill(«bar») baz", "unexpected \"bar\" in call to \"fill\", expected a number", "fill(0)"),
+    ("foo + fill_left(1 «+» 1) bar", "unexpected \"+\" in call to \"fill_left\", expected \")\"", ""),
+    ("foo + fill(0) «fill_left»(1) bar", "set already", "fill_left(0) fill_right(1)"),
+    // Info metrics.
+    ("info(foo, «bar»)", "unexpected \"bar\", expected label matchers in braces", "{__name__=\"build_info\""),
+    ("info(foo, {a=\"b\"} «offset» 5m)", "unexpected \"offset\" in call to \"info\", expected \")\"", ""),
+    ("info(«foo[5m]»)", "expected type instant vector", "info(avg_over_time(foo[5m]))"),
+    ("«info()»", "expected at least 1 argument(s) in call to \"info\", got 0", "info(instant vector"),
     // Names.
     ("«raet»(foo[5m])", "unknown function with name \"raet\"", "did you mean rate?"),
     ("«sumovertime»(foo[5m])", "unknown function", "did you mean sum_over_time?"),
@@ -176,6 +221,20 @@ fn what_is_printed_reads_back() {
         ("-(a ^ -b)", "-(a ^ -b)"),
         ("quantile without (x) (0x10, a)", "quantile without (x) (16, a)"),
         ("1e30 + inf", "1e+30 + Inf"),
+        ("foo[5m*2] offset (1h - 2h)", "foo[10m] offset -1h"),
+        (
+            "foo[2*STEP()] smoothed offset -max(range(),1h)",
+            "foo[2 * step()] smoothed offset (-max_of(range(), 3600))",
+        ),
+        ("foo[(1+step())*2:1m-(step()-1)]", "foo[(1 + step()) * 2:60 - (step() - 1)]"),
+        ("foo offset ((-2)^step()^2 * -range())", "foo offset ((-2) ^ step() ^ 2 * (-range()))"),
+        ("a*fill(0)b", "a * fill_left (0) fill_right (0) b"),
+        (
+            "a>bool on(c)group_right(d)fill_right(-Inf)b",
+            "a > bool on (c) group_right (d) fill_right (-Inf) b",
+        ),
+        ("info(a,{__name__=\"b\"})", "info(a, {__name__=\"b\"})"),
+        ("info(a anchored @ end(),{})", "info(a anchored @ end(), {})"),
         ("label_join(a, \"b\", `\\`, \"c\")", "label_join(a, \"b\", \"\\\\\", \"c\")"),
     ] {
         let expr = parse(text).unwrap();

@@ -58,6 +58,8 @@ fn nesting_is_bounded_and_its_bound_fits_the_stack() {
         ("histogram_quantile(0.5, ", "a", ")"),
         ("absent(", "a", ")"),
         ("-a + sum by (job) (abs(", "a", "))"),
+        ("info(", "a", ", {x=~\".*\"})"),
+        ("a + fill(0) (", "a", ")"),
     ];
     for (open, inner, close) in kinds {
         let mut deepest = 0;
@@ -88,6 +90,45 @@ fn nesting_is_bounded_and_its_bound_fits_the_stack() {
         assert!(parse(&nested(open, inner, close, 60_000 / (open.len() + close.len()))).is_err());
         assert!(begun.elapsed() < TIME_MAX, "{open}");
     }
+}
+
+#[test]
+fn durations_are_bounded_in_depth_and_linear_in_length() {
+    let source = source();
+    let options = QueryOptions::default();
+    let begun = Instant::now();
+    for (open, inner, close) in [
+        ("(", "5m", ")"),
+        ("-(", "-5m", ")"),
+        ("min_of(", "step()", ", 5m)"),
+        ("1s * ", "step()", ""),
+        ("2 ^ ", "1", ""),
+    ] {
+        for n in [1, 2, 30, 60, 90, 98, 99, 100, 101, 200, 9_000 / open.len()] {
+            let length = open.repeat(n) + inner + &close.repeat(n);
+            for text in [format!("a offset ({length})"), format!("sum_over_time(a[{length}:1h])")] {
+                let Ok(expr) = parse(&text) else { continue };
+                let printed = expr.to_string();
+                assert_eq!(parse(&printed).unwrap_or_else(|e| panic!("{printed}: {e}")).to_string(), printed);
+                let _ = range(&source, &expr, 0, 90_000, 10_000, &options);
+            }
+        }
+        let deep = format!("a offset ({}{inner}{})", open.repeat(5_000), close.repeat(5_000));
+        let e = parse(&deep).map(|_| ()).map_err(|e| e.message);
+        assert!(
+            open == "1s * " || e.is_err_and(|e| e.contains("nested more than 100 levels deep")),
+            "{open}"
+        );
+    }
+    for (term, operator) in [("1s", " + "), ("1", " * "), ("1s", "-")] {
+        let text = format!("sum_over_time(a[1h + {}])", vec![term; 9_000].join(operator));
+        let _ = parse(&text);
+    }
+    let signs = format!("a offset ({}5m)", "-".repeat(60_000));
+    assert_eq!(parse(&signs).unwrap().to_string(), "a offset 5m");
+    let chain = format!("a offset ({})", vec!["step()"; 2_000].join("+"));
+    assert!(parse(&chain).unwrap_err().message.contains("nested more than 100 levels deep"));
+    assert!(begun.elapsed() < TIME_MAX, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -203,6 +244,58 @@ fn strange_numbers_durations_and_strings() {
         "a{a=b}",
         "a{1=\"a\"}",
         "∞",
+        "a[1e300*1e300]",
+        "a[(0-1)^0.5]",
+        "a[5m/0]",
+        "a[5m%0]",
+        "a[min_of(step(), 1e300*1e300)]",
+        "a[292y*2]",
+        "a offset (292y*2)",
+        "a offset (step()/0)",
+        "a offset (step()*1e300)",
+        "a offset step",
+        "a offset step(1)",
+        "a offset max_of()",
+        "a offset max_of(1)",
+        "a offset max_of(1,2,3)",
+        "a[step():]",
+        "a[range():step()]",
+        "a[5m:5m*]",
+        "a[]",
+        "a[*5m]",
+        "a[5m 5m]",
+        "a[step() offset 5m]",
+        "a smoothed smoothed",
+        "a smoothed anchored",
+        "smoothed",
+        "smoothed smoothed",
+        "anchored(a)",
+        "a[5m] smoothed",
+        "a[5m] anchored offset 5m @ end()",
+        "a[5m:] smoothed",
+        "a anchored[5m] smoothed",
+        "sum(a) smoothed",
+        "a + fill() a",
+        "a + fill(a) a",
+        "a + fill(0)",
+        "a + fill(-) a",
+        "a + fill(1e999) a",
+        "a + fill(5m) fill_left(1) a",
+        "a and fill(0) a",
+        "fill(0) a",
+        "info()",
+        "info(a,)",
+        "info(a, {})",
+        "info(a, {)",
+        "info(a, a)",
+        "info(a, {\"a\"})",
+        "info(a, {a=\"b\"} offset 5m)",
+        "info(a, {a=\"b\"}, a)",
+        "info(1)",
+        "info({__name__=~\".+\"}, {__name__=~\".+\"})",
+        "histogram_quantiles(a)",
+        "histogram_quantiles(a, \"\", 1)",
+        "histogram_quantiles(a, \"q\", time(), NaN, -1)",
     ] {
         match parse(text) {
             Ok(expr) => {
@@ -223,6 +316,7 @@ fn mutilated_queries_never_panic() {
     let source = source();
     let queries = [
         r#"sum by (job, "a.b") (rate(a{job=~"a|b", x!="é\n"}[5m:10s] offset -1m @ end())) / on (job) group_left ("x") a > bool 1e-3"#,
+        r#"rate(a[min_of(5m*2, range()+1s)] smoothed offset -(step()/2)) + on (job) fill_left(-1) fill_right(NaN) info(a anchored, {__name__=~"a|b", x!="y"})"#,
         r#"label_replace(topk(0x2, -a ^ 2 ^ a), "a", '$1', `b`, "(.*)") unless ignoring (z) histogram_quantile(.9, a) # end"#,
     ];
     let marks = b"()[]{},:=!~<>+-*/%^@\"'`\\#0e. \xc3";

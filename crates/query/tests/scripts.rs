@@ -25,6 +25,6 @@ macro_rules! scripts {
 }
 
 scripts! {
-    aggregations basics counters functions histograms labels literals matching operators over_time selectors
-    subqueries
+    aggregations basics counters durations edges fill functions histograms info labels literals matching
+    operators over_time selectors subqueries
 }

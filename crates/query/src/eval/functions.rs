@@ -100,6 +100,8 @@ impl Eval<'_> {
             Special::LabelJoin => self.label_join(args, steps, sink),
             Special::HistogramQuantile => self.histogram_quantile(args, steps, sink),
             Special::HistogramFraction => self.histogram_fraction(args, steps, sink),
+            Special::HistogramQuantiles => self.histogram_quantiles(args, steps, sink),
+            Special::Info => self.with_info(args, steps, sink),
             _ => args.first().map_or(Ok(()), |a| Err(internal(a))),
         }
     }

@@ -1,10 +1,10 @@
 //! Classic histograms: series that differ in `le`, the upper bound of a bucket that counts all
 //! observations up to it.
 
-use super::column::{ABSENT, Column, Steps, is_present};
+use super::column::{ABSENT, Column, Merged, Steps, is_present};
 use super::{Eval, Sink};
 use crate::ast::Expr;
-use crate::error::QueryError;
+use crate::error::{QueryError, Span};
 use model::Labels;
 use std::collections::HashMap;
 
@@ -37,16 +37,73 @@ impl Eval<'_> {
     ) -> Result<(), QueryError> {
         let q = &self.params(&[&args[0]], steps)?[0];
         q.iter().for_each(|q| self.check_quantile(*q, args[0].span));
-        self.histograms(&args[1], steps, sink, |step, buckets, name| {
+        self.histograms(&args[1], steps, 1, &mut |_, column| sink(column), |step, buckets, name, out| {
             let (value, forced) = quantile(q[step], buckets);
             if forced {
-                let text = format!(
-                    "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {name:?}"
-                );
-                self.info(args[1].span, &text);
+                self.note_forced(args[1].span, name);
             }
-            value
+            out[0] = value;
         })
+    }
+
+    /// `histogram_quantiles(buckets, "label", q, ...)`: the quantile becomes a label.
+    pub(super) fn histogram_quantiles(
+        &self,
+        args: &[Expr],
+        steps: &Steps,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let label = self.string(&args[1]);
+        super::labels::check_name(label, "histogram_quantiles", &args[1])?;
+        let params = self.params(&args[2..].iter().collect::<Vec<_>>(), steps)?;
+        for (q, arg) in params.iter().zip(&args[2..]) {
+            q.iter().for_each(|q| self.check_quantile(*q, arg.span));
+        }
+        let mut merged = Merged::default();
+        let take =
+            &mut |i: usize, column: Column| self.label_by_quantile(&params[i], label, column, &mut merged);
+        self.histograms(&args[0], steps, params.len(), take, |step, buckets, name, out| {
+            let mut forced = false;
+            for (value, q) in out.iter_mut().zip(&params) {
+                let (quantile, repaired) = quantile(q[step], buckets);
+                *value = quantile;
+                forced |= repaired;
+            }
+            if forced {
+                self.note_forced(args[0].span, name);
+            }
+        })?;
+        let held = merged.columns.len() * steps.count;
+        merged.columns.into_iter().try_for_each(sink)?;
+        self.release(held);
+        Ok(())
+    }
+
+    /// One series per value that the quantile has; mostly it has one.
+    fn label_by_quantile(
+        &self,
+        q: &[f64],
+        label: &str,
+        column: Column,
+        merged: &mut Merged,
+    ) -> Result<(), QueryError> {
+        let mut distinct: HashMap<u64, Vec<usize>> = HashMap::new();
+        q.iter().enumerate().for_each(|(step, q)| distinct.entry(q.to_bits()).or_default().push(step));
+        for (bits, at) in distinct {
+            self.hold(column.values.len())?;
+            let mut values = vec![ABSENT; column.values.len()];
+            at.into_iter().for_each(|step| values[step] = column.values[step]);
+            let labels = column.labels.with(label, &quantile_text(f64::from_bits(bits)));
+            merged.push(Column { labels, nameless: column.nameless, values })?;
+        }
+        Ok(())
+    }
+
+    fn note_forced(&self, span: Span, name: &str) {
+        let text = format!(
+            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {name:?}"
+        );
+        self.info(span, &text);
     }
 
     /// `histogram_fraction(lower, upper, buckets)`
@@ -58,16 +115,20 @@ impl Eval<'_> {
     ) -> Result<(), QueryError> {
         let bounds = self.params(&[&args[0], &args[1]], steps)?;
         let (lower, upper) = (&bounds[0], &bounds[1]);
-        self.histograms(&args[2], steps, sink, |step, buckets, _| fraction(lower[step], upper[step], buckets))
+        self.histograms(&args[2], steps, 1, &mut |_, column| sink(column), |step, buckets, _, out| {
+            out[0] = fraction(lower[step], upper[step], buckets);
+        })
     }
 
-    /// Gathers buckets by histogram, and emits what `f` makes of each histogram at each step.
+    /// Gathers buckets by histogram, and emits what `f` makes of each histogram at each step: `outputs`
+    /// numbers, each the value of a column, which `sink` takes with its place among them.
     fn histograms(
         &self,
         expr: &Expr,
         steps: &Steps,
-        sink: Sink<'_>,
-        mut f: impl FnMut(usize, &mut Vec<Bucket>, &str) -> f64,
+        outputs: usize,
+        sink: &mut dyn FnMut(usize, Column) -> Result<(), QueryError>,
+        mut f: impl FnMut(usize, &mut Vec<Bucket>, &str, &mut [f64]),
     ) -> Result<(), QueryError> {
         let mut index: HashMap<Labels, usize> = HashMap::new();
         let mut found: Vec<Histogram> = Vec::new();
@@ -85,23 +146,31 @@ impl Eval<'_> {
             found[i].columns.insert(at, column.values);
             Ok(())
         })?;
-        let mut buckets = Vec::new();
+        let (mut buckets, mut out) = (Vec::new(), vec![ABSENT; outputs]);
         for h in found {
-            let mut values = Vec::with_capacity(steps.count);
+            self.hold(outputs * steps.count)?;
+            let mut columns = vec![Vec::with_capacity(steps.count); outputs];
             for step in 0..steps.count {
-                self.worked(h.bounds.len())?;
+                self.worked(h.bounds.len() * outputs)?;
                 buckets.clear();
                 let pairs = h.bounds.iter().zip(&h.columns).map(|(upper, c)| (*upper, c[step]));
                 buckets.extend(
                     pairs.filter(|(_, v)| is_present(*v)).map(|(upper, count)| Bucket { upper, count }),
                 );
-                values.push(if buckets.is_empty() { ABSENT } else { f(step, &mut buckets, &h.name) });
+                out.fill(ABSENT);
+                if !buckets.is_empty() {
+                    f(step, &mut buckets, &h.name, &mut out);
+                }
+                columns.iter_mut().zip(&out).for_each(|(column, v)| column.push(*v));
             }
-            let column = Column { labels: h.labels, nameless: true, values };
             self.release(h.columns.len() * steps.count);
-            if !column.is_empty() {
-                sink(column)?;
+            for (i, values) in columns.into_iter().enumerate() {
+                let column = Column { labels: h.labels.clone(), nameless: true, values };
+                if !column.is_empty() {
+                    sink(i, column)?;
+                }
             }
+            self.release(outputs * steps.count);
         }
         Ok(())
     }
@@ -119,6 +188,12 @@ impl Eval<'_> {
         }
         bound
     }
+}
+
+/// A quantile as the value of a label: always with a point or an exponent, as in OpenMetrics.
+fn quantile_text(q: f64) -> String {
+    let text = crate::number::short_text(q);
+    if q.is_finite() && !text.contains(['.', 'e']) { text + ".0" } else { text }
 }
 
 /// One bucket per bound, and counts that never go down. True if counts had to be lifted by more than

@@ -69,7 +69,8 @@ impl Eval<'_> {
     }
 }
 
-fn check_name(name: &str, function: &str, arg: &Expr) -> Result<(), QueryError> {
+/// A label's name must not be empty or too long.
+pub(super) fn check_name(name: &str, function: &str, arg: &Expr) -> Result<(), QueryError> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         let message =
             format!("invalid label name in {function}(): {:?}", name.chars().take(64).collect::<String>());

@@ -1,6 +1,6 @@
 //! Two vectors: series find their partners by their labels (`on`, `ignoring`, `group_left`,
 //! `group_right`), or, for `and`, `or`, `unless`, whether there is one. What may not be paired at a step is
-//! an error at that step, as in Prometheus.
+//! an error at that step, as in Prometheus. A partner that is missing can be filled in (`fill`).
 
 use super::Eval;
 use super::binary::{compute, drops_name};
@@ -91,6 +91,9 @@ struct Join<'j> {
     one: Vec<Column>,
     /// Series of the "one" side by signature.
     by_signature: HashMap<Labels, Vec<usize>>,
+    /// The values of partners that are missing on the two sides.
+    fill_many: Option<f64>,
+    fill_one: Option<f64>,
     steps: &'j Steps,
     by_labels: HashMap<Labels, usize>,
     joined: Vec<Column>,
@@ -117,6 +120,10 @@ impl<'j> Join<'j> {
             many,
             one,
             by_signature,
+            // Also with `group_right`, where the sides are the other way round: this is what Prometheus
+            // answers, though not what its documentation says (docs/decisions/promql.md).
+            fill_many: m.fill_left,
+            fill_one: m.fill_right,
             steps,
             by_labels: HashMap::new(),
             joined: Vec::new(),
@@ -134,22 +141,55 @@ impl<'j> Join<'j> {
         // For one-to-one: the steps at which a signature was matched already.
         let mut taken: HashMap<&Labels, Vec<bool>> = HashMap::new();
         for (column, signature) in many.iter().zip(&signatures) {
-            let Some(partners) = by_signature.get(signature) else { continue };
+            let partners = by_signature.get(signature).map_or(&[][..], Vec::as_slice);
             let alone = seen.get(signature) == Some(&1);
-            for i in partners {
+            let filled = self.fill_one.map(|value| self.stand_in(signature, value, partners, &self.one));
+            let found = partners.iter().map(|i| &self.one[*i]).chain(&filled);
+            let mut joined = Vec::new();
+            for one in found {
                 self.eval.worked(self.steps.count)?;
-                let one = &self.one[*i];
                 if self.m.group == Group::OneToOne && !alone {
                     let taken = taken.entry(signature).or_insert_with(|| vec![false; self.steps.count]);
                     once(taken, &column.values, &one.values)?;
                 }
-                let values = self.pair(&column.values, &one.values);
-                let nameless = column.nameless || drops_name(self.operand);
-                let labels = self.labels(&column.labels, &one.labels);
-                self.add(Column { labels, nameless, values })?;
+                joined.push(self.joined_pair(column, one));
+            }
+            joined.into_iter().try_for_each(|column| self.add(column))?;
+        }
+        if let Some(value) = self.fill_many {
+            let mut by_many: HashMap<&Labels, Vec<usize>> = HashMap::new();
+            for (i, signature) in signatures.iter().enumerate() {
+                by_many.entry(signature).or_default().push(i);
+            }
+            for (signature, partners) in &by_signature {
+                let others = by_many.get(signature).map_or(&[][..], Vec::as_slice);
+                self.eval.worked(self.steps.count * (1 + others.len() + partners.len()))?;
+                let filled = self.stand_in(signature, value, others, &many);
+                for i in partners {
+                    let column = self.joined_pair(&filled, &self.one[*i]);
+                    self.add(column)?;
+                }
             }
         }
         Ok(self.joined)
+    }
+
+    /// A series of the labels by which partners are found, with `value` at the steps at which none of
+    /// these `partners` is there.
+    fn stand_in(&self, signature: &Labels, value: f64, partners: &[usize], side: &[Column]) -> Column {
+        let mut values = vec![value; self.steps.count];
+        for i in partners {
+            let pairs = values.iter_mut().zip(&side[*i].values);
+            pairs.filter(|(_, v)| is_present(**v)).for_each(|(filled, _)| *filled = ABSENT);
+        }
+        Column::new(signature.clone(), values)
+    }
+
+    /// What one series of the "many" side and one of the other make.
+    fn joined_pair(&self, many: &Column, one: &Column) -> Column {
+        let values = self.pair(&many.values, &one.values);
+        let nameless = many.nameless || drops_name(self.operand);
+        Column { labels: self.labels(&many.labels, &one.labels), nameless, values }
     }
 
     /// No two series of the "one" side may share a signature at a step at which the other side has any.
@@ -158,7 +198,8 @@ impl<'j> Join<'j> {
         if shared.peek().is_none() {
             return Ok(());
         }
-        let mut other = vec![false; self.steps.count];
+        // What is filled in is a partner at every step.
+        let mut other = vec![self.fill_many.is_some() || self.fill_one.is_some(); self.steps.count];
         for column in &self.many {
             other.iter_mut().zip(&column.values).for_each(|(o, v)| *o |= is_present(*v));
         }

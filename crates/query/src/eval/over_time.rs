@@ -4,6 +4,7 @@
 use crate::number::{Mean, Sum, quantile as quantile_of};
 
 /// The samples of one series in `start_ms < t <= end_ms`; never empty, never stale.
+#[derive(Clone, Copy)]
 pub(crate) struct Window<'a> {
     pub(crate) timestamps_ms: &'a [i64],
     pub(crate) values: &'a [f64],

@@ -1,8 +1,11 @@
 //! Reading series, and the value of each at each step: the newest sample within the lookback.
 
 use super::column::{ABSENT, Column, Steps};
+use super::edges::interpolate;
+use super::windows::drop_stale;
 use super::{Eval, Sink};
-use crate::ast::{At, Selector, Shift};
+use crate::ast::{At, Edges, Selector, Shift};
+use crate::duration::Duration;
 use crate::error::QueryError;
 use model::{SeriesData, is_stale};
 
@@ -37,13 +40,24 @@ impl Shifted {
 }
 
 impl Eval<'_> {
-    pub(super) fn shifted(&self, shift: Shift, steps: &Steps) -> Shifted {
+    /// Milliseconds of a duration; `what` names it in errors.
+    pub(super) fn duration(
+        &self,
+        duration: &Duration,
+        what: &str,
+        positive: bool,
+    ) -> Result<i64, QueryError> {
+        duration.ms(what, positive, self.query.step_ms, self.end_ms - self.query.start_ms)
+    }
+
+    pub(super) fn shifted(&self, shift: &Shift, steps: &Steps) -> Result<Shifted, QueryError> {
         let fixed_ms = shift.at.map(|at| match at {
             At::Time(ms) => ms,
             At::Start => self.query.start_ms,
             At::End => self.end_ms,
         });
-        Shifted { fixed_ms, offset_ms: shift.offset_ms, steps: *steps }
+        let offset_ms = self.duration(&shift.offset, "offset", false)?;
+        Ok(Shifted { fixed_ms, offset_ms, steps: *steps })
     }
 
     /// Series with samples in `start_ms < t <= end_ms`, counted against the limits.
@@ -66,13 +80,20 @@ impl Eval<'_> {
         give: Give,
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
-        let times = self.shifted(selector.shift, steps);
+        let times = self.shifted(&selector.shift, steps)?;
         let lookback_ms = self.options.lookback_ms;
-        let found = self.read(selector, times.first() - lookback_ms, times.last())?;
+        let smooth = selector.edges == Edges::Smoothed && give == Give::Value;
+        let end_ms = times.last() + if smooth { lookback_ms } else { 0 };
+        let found = self.read(selector, times.first() - lookback_ms, end_ms)?;
         let samples = count(&found);
-        for series in found {
+        for mut series in found {
             self.worked(steps.count + series.timestamps_ms.len())?;
-            let values = newest(&series, &times, steps.count, lookback_ms, give);
+            let values = if smooth {
+                drop_stale(&mut series);
+                smoothed(&series, &times, steps.count, lookback_ms)
+            } else {
+                newest(&series, &times, steps.count, lookback_ms, give)
+            };
             let column = Column::new(series.labels, values);
             if !column.is_empty() {
                 sink(column)?;
@@ -107,6 +128,34 @@ fn newest(series: &SeriesData, times: &Shifted, count: usize, lookback_ms: i64, 
                 Give::Value => values[i],
                 Give::Timestamp => timestamps[i] as f64 / 1000.0,
             },
+            _ => ABSENT,
+        });
+    }
+    column
+}
+
+/// The value of each step on the line from the sample before to the sample after, each within the
+/// lookback; if there is none after, that of the sample before.
+fn smoothed(series: &SeriesData, times: &Shifted, count: usize, lookback_ms: i64) -> Vec<f64> {
+    let (timestamps, values) = (&series.timestamps_ms, &series.values);
+    let sample = |i: usize| timestamps.get(i).map(|t| (*t, values[i]));
+    let mut next = 0;
+    let mut column = Vec::with_capacity(count);
+    for step in 0..count {
+        if step > 0 && times.fixed_ms.is_some() {
+            column.resize(count, column[0]);
+            break;
+        }
+        let time = times.time(step);
+        while next < timestamps.len() && timestamps[next] < time {
+            next += 1;
+        }
+        let before = next.checked_sub(1).and_then(sample).filter(|(t, _)| *t > time - lookback_ms);
+        let after = sample(next).filter(|(t, _)| *t <= time + lookback_ms);
+        column.push(match (before, after) {
+            (_, Some((t, v))) if t == time => v,
+            (Some(before), Some(after)) => interpolate(before, after, time),
+            (Some((_, v)), None) => v,
             _ => ABSENT,
         });
     }

@@ -2,10 +2,11 @@
 //! forward. Windows of selectors and of subqueries look the same to the functions over them.
 
 use super::column::{ABSENT, Column, Steps, is_present};
+use super::edges;
 use super::over_time::Window;
 use super::selector::{Shifted, count};
 use super::{Eval, Sink, internal};
-use crate::ast::{Expr, ExprKind, Subquery};
+use crate::ast::{Edges, Expr, ExprKind, Subquery};
 use crate::error::QueryError;
 use crate::functions::{Body, Function};
 use model::{SeriesData, is_stale};
@@ -16,9 +17,20 @@ pub(super) struct Windows {
     times: Shifted,
     range_ms: i64,
     steps: Steps,
+    edges: Edges,
+    lookback_ms: i64,
 }
 
 impl Windows {
+    /// How far the samples of a window may lie before and after its range.
+    fn reach(&self) -> (i64, i64) {
+        match self.edges {
+            Edges::Plain => (0, 0),
+            Edges::Anchored => (self.lookback_ms, 0),
+            Edges::Smoothed => (self.lookback_ms, self.lookback_ms),
+        }
+    }
+
     /// `start < t <= end` of a step.
     fn bounds(&self, step: usize) -> (i64, i64) {
         let end = self.times.time(step);
@@ -27,14 +39,19 @@ impl Windows {
 
     /// The samples in the window of one step.
     pub(super) fn samples(&self, series: &SeriesData, step: usize) -> SeriesData {
-        let (start, end) = self.bounds(step);
+        let ((start_ms, end_ms), (before_ms, after_ms)) = (self.bounds(step), self.reach());
         let times = &series.timestamps_ms;
-        let range = times.partition_point(|t| *t <= start)..times.partition_point(|t| *t <= end);
-        SeriesData {
-            labels: series.labels.clone(),
-            timestamps_ms: times[range.clone()].to_vec(),
-            values: series.values[range].to_vec(),
-        }
+        let low = times.partition_point(|t| *t <= start_ms - before_ms);
+        let range = low..times.partition_point(|t| *t <= end_ms + after_ms);
+        let (timestamps_ms, values) = (&times[range.clone()], &series.values[range]);
+        let (timestamps_ms, values) = match self.edges {
+            Edges::Plain => (timestamps_ms.to_vec(), values.to_vec()),
+            other => {
+                let window = Window { timestamps_ms, values, start_ms, end_ms, time_ms: end_ms };
+                edges::samples(&window, other)
+            }
+        };
+        SeriesData { labels: series.labels.clone(), timestamps_ms, values }
     }
 
     /// Calls `f` with each window that is not empty, and gives a value per step.
@@ -45,14 +62,15 @@ impl Windows {
         mut f: impl FnMut(usize, &Window<'_>) -> Option<f64>,
     ) -> Result<Vec<f64>, QueryError> {
         let times = &series.timestamps_ms;
+        let (before_ms, after_ms) = self.reach();
         let (mut low, mut high) = (0, 0);
         let mut values = Vec::with_capacity(self.steps.count);
         for step in 0..self.steps.count {
             let (start_ms, end_ms) = self.bounds(step);
-            while high < times.len() && times[high] <= end_ms {
+            while high < times.len() && times[high] <= end_ms + after_ms {
                 high += 1;
             }
-            while low < high && times[low] <= start_ms {
+            while low < high && times[low] <= start_ms - before_ms {
                 low += 1;
             }
             eval.worked(high - low + 1)?;
@@ -77,10 +95,14 @@ impl Eval<'_> {
     pub(super) fn windows(&self, expr: &Expr, steps: &Steps, sink: SeriesSink<'_>) -> Result<(), QueryError> {
         match &expr.kind {
             ExprKind::Paren(e) => self.windows(e, steps, sink),
-            ExprKind::Range(selector, range_ms) => {
-                let times = self.shifted(selector.shift, steps);
-                let windows = Windows { times, range_ms: *range_ms, steps: *steps };
-                let found = self.read(selector, times.first() - range_ms, times.last())?;
+            ExprKind::Range(selector, range) => {
+                let times = self.shifted(&selector.shift, steps)?;
+                let range_ms = self.duration(range, "range", true)?;
+                let lookback_ms = self.options.lookback_ms;
+                let windows = Windows { times, range_ms, steps: *steps, edges: selector.edges, lookback_ms };
+                let (before_ms, after_ms) = windows.reach();
+                let start_ms = times.first() - range_ms - before_ms;
+                let found = self.read(selector, start_ms, times.last() + after_ms)?;
                 let samples = count(&found);
                 for mut series in found {
                     drop_stale(&mut series);
@@ -96,11 +118,15 @@ impl Eval<'_> {
 
     /// Evaluates the inner expression once for all windows, at multiples of its own step.
     fn subquery(&self, subquery: &Subquery, steps: &Steps, sink: SeriesSink<'_>) -> Result<(), QueryError> {
-        let times = self.shifted(subquery.shift, steps);
-        let windows = Windows { times, range_ms: subquery.range_ms, steps: *steps };
-        let step_ms = subquery.step_ms.unwrap_or(self.options.subquery_step_ms).max(1);
+        let times = self.shifted(&subquery.shift, steps)?;
+        let range_ms = self.duration(&subquery.range, "range", true)?;
+        let windows = Windows { times, range_ms, steps: *steps, edges: Edges::Plain, lookback_ms: 0 };
+        let step_ms = match &subquery.step {
+            Some(step) => self.duration(step, "subquery step", true)?,
+            None => self.options.subquery_step_ms.max(1),
+        };
         // The first multiple of the step that lies after the start of the first window.
-        let start_ms = ((times.first() - subquery.range_ms).div_euclid(step_ms) + 1) * step_ms;
+        let start_ms = ((times.first() - range_ms).div_euclid(step_ms) + 1) * step_ms;
         if start_ms > times.last() {
             return Ok(());
         }
@@ -155,6 +181,10 @@ impl Eval<'_> {
         let params = self.params(&scalars, steps)?;
         self.check_params(function, args, &params)?;
         let counter = matches!(function.name, "rate" | "increase");
+        let edges = match &range.inner().kind {
+            ExprKind::Range(selector, _) => selector.edges,
+            _ => Edges::Plain,
+        };
         // With `@` every step has the same window; only a prediction depends on the step's time.
         let repeats = function.name != "predict_linear";
         self.windows(range, steps, &mut |series, nameless, windows| {
@@ -165,7 +195,8 @@ impl Eval<'_> {
                 given.iter_mut().zip(&params).for_each(|(g, p)| *g = p[step]);
                 let value = match previous {
                     Some((before, value)) if repeats && before == given => value,
-                    _ => f(window, &given),
+                    _ if edges == Edges::Plain => f(window, &given),
+                    _ => edges::compute(function.name, window, edges),
                 };
                 previous = Some((given, value));
                 value
@@ -223,7 +254,7 @@ fn split(args: &[Expr]) -> Option<(&Expr, Vec<&Expr>)> {
 }
 
 /// Stale markers are no samples of a range.
-fn drop_stale(series: &mut SeriesData) {
+pub(super) fn drop_stale(series: &mut SeriesData) {
     if !series.values.iter().any(|v| is_stale(*v)) {
         return;
     }

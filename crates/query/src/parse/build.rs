@@ -2,7 +2,7 @@
 
 use super::parser::Operator;
 use super::{NODES_MAX, Parser};
-use crate::ast::{AggregateOp, BinaryOp, Expr, ExprKind, Group, Operand, ValueType};
+use crate::ast::{AggregateOp, BinaryOp, Edges, Expr, ExprKind, Group, Operand, ValueType};
 use crate::error::{ParseError, Span};
 use crate::functions::Function;
 
@@ -101,6 +101,7 @@ impl Parser<'_> {
             if arg.value_type != wanted {
                 return Err(self.wrong_argument(name, arg, wanted));
             }
+            check_edges(name, arg)?;
         }
         let depth = 1 + args.iter().map(|a| a.depth).max().unwrap_or(0);
         self.node(ExprKind::Call(function, args), span, function.returns, depth)
@@ -167,6 +168,23 @@ impl Parser<'_> {
     }
 }
 
+/// What looks at the edges of a range can make use of `anchored` and `smoothed`; for anything else, samples
+/// that were never taken would be added to those that were.
+fn check_edges(name: &str, arg: &Expr) -> Result<(), ParseError> {
+    let ExprKind::Range(selector, _) = &arg.inner().kind else { return Ok(()) };
+    let allowed: &[&str] = match selector.edges {
+        Edges::Plain => return Ok(()),
+        Edges::Anchored => &["changes", "delta", "increase", "rate", "resets"],
+        Edges::Smoothed => &["delta", "increase", "rate"],
+    };
+    if allowed.contains(&name) {
+        return Ok(());
+    }
+    let (word, list) = (selector.edges.as_str(), allowed.join(", "));
+    let message = format!("{word} modifier can only be used with: {list} - not with {name}");
+    Err(ParseError::new(arg.span, message).hint(format!("leave out {word}")))
+}
+
 /// The rules on types and modifiers of binary operators; gives the matching for two vectors.
 fn check_operator(
     left: &Expr,
@@ -198,6 +216,18 @@ fn check_operator(
     if op.is_set() && scalars > 0 {
         let message = format!("set operator {:?} not allowed in binary scalar expression", op.as_str());
         return Err(ParseError::new(whole, message).hint("make the number a vector: vector(1)"));
+    }
+    if matching.as_ref().is_some_and(|m| m.fill_left.is_some() || m.fill_right.is_some()) {
+        let refused = if scalars > 0 {
+            Some("filling in missing series only allowed between instant vectors")
+        } else if op.is_set() {
+            Some("filling in missing series not allowed for set operators")
+        } else {
+            None
+        };
+        if let Some(message) = refused {
+            return Err(ParseError::new(*span, message));
+        }
     }
     let Some(m) = matching else {
         return Ok((scalars == 0).then(Default::default));

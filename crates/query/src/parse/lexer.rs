@@ -1,10 +1,8 @@
 //! Text to tokens, in one pass. It knows characters, numbers and strings, and must never know grammar.
 
+use crate::duration::DURATION_MS_MAX;
 use crate::error::{ParseError, Span};
 use model::time::parse_duration_ms;
-
-/// The longest duration, about 292 years: with it, no sum of times in a query can overflow.
-const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Token<'a> {
@@ -179,10 +177,4 @@ fn duration(word: &str, span: &dyn Fn() -> Span) -> Result<i64, ParseError> {
             .hint("the longest duration is 292y"));
     }
     Ok(ms)
-}
-
-/// Seconds to milliseconds, within the bound on durations.
-pub(crate) fn seconds_to_ms(seconds: f64) -> Option<i64> {
-    let ms = (seconds * 1000.0).round();
-    (ms.abs() <= DURATION_MS_MAX as f64).then_some(ms as i64)
 }

@@ -5,10 +5,10 @@ use super::Parser;
 use super::lexer::{Token, cut};
 use super::nearest::nearest;
 use crate::ast::{
-    Aggregate, AggregateOp, BinaryOp, Expr, ExprKind, Group, Matching, Selector, Shift, ValueType,
+    Aggregate, AggregateOp, BinaryOp, Edges, Expr, ExprKind, Group, Matching, Selector, Shift, ValueType,
 };
 use crate::error::{ParseError, Span};
-use crate::functions::{FUNCTIONS, find};
+use crate::functions::{Body, FUNCTIONS, Special, find};
 
 /// An operator that waits for its right side.
 pub(super) enum Pending {
@@ -41,10 +41,7 @@ const RESERVED: [&str; 6] = ["bool", "on", "ignoring", "group_left", "group_righ
 impl Parser<'_> {
     /// Any expression, as far as it goes.
     pub(super) fn expr(&mut self) -> Result<Expr, ParseError> {
-        self.nesting += 1;
-        if self.nesting > self.depth_max {
-            return Err(self.too_deep(self.span()));
-        }
+        self.enter()?;
         let (mut pending, mut operands) = (Vec::new(), Vec::new());
         self.operand(&mut pending, &mut operands)?;
         while let Some(op) = self.peek_operator() {
@@ -59,7 +56,7 @@ impl Parser<'_> {
         while !pending.is_empty() {
             self.reduce(&mut pending, &mut operands)?;
         }
-        self.nesting -= 1;
+        self.leave();
         operands.pop().ok_or_else(|| self.unexpected("query", "an expression"))
     }
 
@@ -117,7 +114,7 @@ impl Parser<'_> {
         })
     }
 
-    /// The operator and its modifiers: `bool`, `on`/`ignoring`, `group_left`/`group_right`.
+    /// The operator and its modifiers: `bool`, `on`/`ignoring`, `group_left`/`group_right`, `fill`.
     fn operator(&mut self, op: BinaryOp) -> Result<Operator, ParseError> {
         let span = self.next().1;
         let returns_bool = self.eat_word("bool");
@@ -138,7 +135,53 @@ impl Parser<'_> {
                 .unexpected("binary operation", "an expression")
                 .hint("group_left and group_right come after on(...) or ignoring(...)"));
         }
+        self.fills(&mut matching)?;
         Ok(Operator { op, span, returns_bool, matching })
+    }
+
+    /// `fill(0)`, or `fill_left(0)` and `fill_right(0)` in any order. Without a parenthesis, these are
+    /// names of metrics.
+    fn fills(&mut self, matching: &mut Option<Matching>) -> Result<(), ParseError> {
+        loop {
+            let (Token::Word(word), Token::Mark("(")) = (self.peek(), self.peek_second()) else {
+                return Ok(());
+            };
+            let words = [("fill", true, true), ("fill_left", true, false), ("fill_right", false, true)];
+            let found = words.into_iter().find(|(w, ..)| word.eq_ignore_ascii_case(w));
+            let Some((word, left, right)) = found else { return Ok(()) };
+            let at = self.next().1;
+            let m = matching.get_or_insert_default();
+            if (left && m.fill_left.is_some()) || (right && m.fill_right.is_some()) {
+                let error = ParseError::new(at, format!("{word} sets a fill value that is set already"));
+                return Err(error.hint("write fill(0), or fill_left(0) fill_right(1)"));
+            }
+            let value = self.fill_value(word)?;
+            m.fill_left = if left { Some(value) } else { m.fill_left };
+            m.fill_right = if right { Some(value) } else { m.fill_right };
+        }
+    }
+
+    /// `(0)`, `(-Inf)`: a number alone.
+    fn fill_value(&mut self, word: &str) -> Result<f64, ParseError> {
+        let context = format!("call to {word:?}");
+        self.expect("(", &context)?;
+        let sign = if self.eat("-") { -1.0 } else { 1.0 };
+        if sign > 0.0 {
+            self.eat("+");
+        }
+        let value = match *self.peek() {
+            Token::Number(n) => n,
+            Token::Duration(ms) => ms as f64 / 1000.0,
+            Token::Word(w) if w.eq_ignore_ascii_case("inf") => f64::INFINITY,
+            Token::Word(w) if w.eq_ignore_ascii_case("nan") => f64::NAN,
+            _ => {
+                let error = self.unexpected(&context, "a number");
+                return Err(error.hint(format!("the value is a plain number: {word}(0)")));
+            }
+        };
+        self.next();
+        self.expect(")", &context)?;
+        Ok(sign * value)
     }
 
     fn eat_either(&mut self, first: &str, second: &str) -> Option<bool> {
@@ -239,7 +282,10 @@ impl Parser<'_> {
             });
         };
         self.next();
-        let args = self.arguments(function.name)?;
+        let args = match function.body {
+            Body::Special(Special::Info) => self.info_arguments()?,
+            _ => self.arguments(function.name)?,
+        };
         self.call(function, args, span.to(self.last_span()))
     }
 
@@ -248,7 +294,7 @@ impl Parser<'_> {
         let matchers = self.selector_matchers()?;
         let span = start.to(self.last_span());
         self.node(
-            ExprKind::Selector(Selector { matchers, shift: Shift::default() }),
+            ExprKind::Selector(Selector { matchers, shift: Shift::default(), edges: Edges::Plain }),
             span,
             ValueType::Vector,
             1,
@@ -266,6 +312,22 @@ impl Parser<'_> {
                 return Err(self.unexpected(&context, "\",\" or \")\""));
             }
         }
+        Ok(args)
+    }
+
+    /// `(v)` or `(v, {a="b"})`: what comes second chooses labels, and is no vector.
+    fn info_arguments(&mut self) -> Result<Vec<Expr>, ParseError> {
+        let context = "call to \"info\"";
+        self.expect("(", context)?;
+        if self.eat(")") {
+            return Ok(Vec::new());
+        }
+        let mut args = vec![self.expr()?];
+        if self.eat(",") && self.peek() != &Token::Mark(")") {
+            args.push(self.label_selector()?);
+            self.eat(",");
+        }
+        self.expect(")", context)?;
         Ok(args)
     }
 

@@ -1,8 +1,8 @@
-//! Selectors and what may follow them: `{...}`, `[5m]`, `[1h:1m]`, `offset`, `@`.
+//! Selectors and what may follow them: `{...}`, `[5m]`, `[1h:1m]`, `offset`, `@`, `anchored`, `smoothed`.
 
-use super::lexer::{Token, seconds_to_ms};
+use super::lexer::Token;
 use super::{Parser, REGEXES_MAX};
-use crate::ast::{At, Expr, ExprKind, Shift, Subquery, ValueType};
+use crate::ast::{At, Edges, Expr, ExprKind, Selector, Shift, Subquery, ValueType};
 use crate::error::{ParseError, Span};
 use model::{MatchOp, Matcher, NAME};
 
@@ -26,6 +26,21 @@ impl Parser<'_> {
                 .hint("this would read every series; for that, write {__name__=~\".+\"}"));
         }
         Ok(matchers)
+    }
+
+    /// `{a="b"}` alone, which may also match nothing but absent labels.
+    pub(super) fn label_selector(&mut self) -> Result<Expr, ParseError> {
+        let start = self.span();
+        if !self.eat("{") {
+            let message = format!("unexpected {}, expected label matchers in braces", self.peek().describe());
+            return Err(ParseError::new(start, message)
+                .hint("write them like {__name__=\"build_info\", version=~\".+\"}"));
+        }
+        let mut matchers = Vec::new();
+        self.matchers(&mut matchers)?;
+        let span = start.to(self.last_span());
+        let selector = Selector { matchers, shift: Shift::default(), edges: Edges::Plain };
+        self.node(ExprKind::Selector(selector), span, ValueType::Vector, 1)
     }
 
     /// From after `{` to after `}`.
@@ -120,13 +135,16 @@ impl Parser<'_> {
             } else if matches!(self.peek(), Token::Word(w) if w.eq_ignore_ascii_case("offset")) {
                 let at = self.next().1;
                 once(&mut has_offset, "offset", at)?;
-                let offset_ms = self.signed_duration("offset")?;
-                shift_of(&mut expr, "offset", at)?.offset_ms = offset_ms;
+                let offset = self.offset_duration()?;
+                shift_of(&mut expr, "offset", at)?.offset = offset;
             } else if self.peek() == &Token::Mark("@") {
                 let at = self.next().1;
                 once(&mut has_at, "@", at)?;
                 let time = self.at_time()?;
                 shift_of(&mut expr, "@", at)?.at = Some(time);
+            } else if let Some(edges) = self.peek_edges() {
+                let at = self.next().1;
+                set_edges(&mut expr, edges, at)?;
             } else {
                 return Ok(expr);
             }
@@ -134,12 +152,17 @@ impl Parser<'_> {
         }
     }
 
+    fn peek_edges(&self) -> Option<Edges> {
+        let Token::Word(word) = self.peek() else { return None };
+        [Edges::Anchored, Edges::Smoothed].into_iter().find(|e| word.eq_ignore_ascii_case(e.as_str()))
+    }
+
     /// `[5m]` or `[1h:1m]` or `[1h:]`.
     fn range(&mut self, expr: Expr, shifted: bool) -> Result<Expr, ParseError> {
         let open = self.next().1;
-        let range_ms = self.positive_duration("range")?;
+        let range = self.positive_duration("range")?;
         if self.eat(":") {
-            let step_ms = match self.peek() {
+            let step = match self.peek() {
                 Token::Mark("]") => None,
                 _ => Some(self.positive_duration("subquery step")?),
             };
@@ -152,7 +175,7 @@ impl Parser<'_> {
                 return Err(ParseError::new(expr.span, message));
             }
             let (span, depth) = (expr.span.to(self.last_span()), expr.depth + 1);
-            let subquery = Subquery { expr, range_ms, step_ms, shift: Shift::default() };
+            let subquery = Subquery { expr, range, step, shift: Shift::default() };
             return self.node(ExprKind::Subquery(Box::new(subquery)), span, ValueType::Matrix, depth);
         }
         self.expect("]", "range")?;
@@ -164,47 +187,10 @@ impl Parser<'_> {
             }
             ExprKind::Selector(s) => {
                 let span = expr.span.to(place);
-                self.node(ExprKind::Range(s, range_ms), span, ValueType::Matrix, 1)
+                self.node(ExprKind::Range(s, range), span, ValueType::Matrix, 1)
             }
             _ => Err(ParseError::new(place, "ranges only allowed for vector selectors")
                 .hint("over an expression, write a subquery with a colon: (...)[5m:1m]")),
-        }
-    }
-
-    fn positive_duration(&mut self, context: &str) -> Result<i64, ParseError> {
-        let at = self.span();
-        let ms = self.signed_duration(context)?;
-        if ms <= 0 {
-            return Err(ParseError::new(
-                at.to(self.last_span()),
-                format!("{context} must be greater than zero"),
-            ));
-        }
-        Ok(ms)
-    }
-
-    /// `5m`, `300` (seconds), with an optional sign. Milliseconds.
-    fn signed_duration(&mut self, context: &str) -> Result<i64, ParseError> {
-        let start = self.span();
-        let sign = if self.eat("-") {
-            -1
-        } else {
-            self.eat("+");
-            1
-        };
-        match *self.peek() {
-            Token::Duration(ms) => {
-                self.next();
-                Ok(sign * ms)
-            }
-            Token::Number(seconds) => {
-                self.next();
-                seconds_to_ms(seconds).map(|ms| sign * ms).ok_or_else(|| {
-                    ParseError::new(start.to(self.last_span()), "duration out of range")
-                        .hint("the longest duration is 292y")
-                })
-            }
-            _ => Err(self.unexpected(context, "a duration").hint("write one like 30s, 5m or 1h30m")),
         }
     }
 
@@ -240,6 +226,34 @@ fn once(seen: &mut bool, what: &str, at: Span) -> Result<(), ParseError> {
         return Err(ParseError::new(at, format!("{what} may not be set multiple times per selector")));
     }
     Ok(())
+}
+
+/// `anchored` and `smoothed` belong to a selector; not both at once.
+fn set_edges(expr: &mut Expr, edges: Edges, at: Span) -> Result<(), ParseError> {
+    let word = edges.as_str();
+    let selector = match &mut expr.kind {
+        ExprKind::Selector(s) | ExprKind::Range(s, _) => s,
+        ExprKind::Subquery(_) => {
+            let error = ParseError::new(at, format!("{word} modifier is not supported for subqueries"));
+            return Err(error.hint(format!("it belongs to a selector: rate(foo[5m] {word})")));
+        }
+        _ => {
+            let message = format!(
+                "{word} modifier must be preceded by an instant vector selector or range vector selector"
+            );
+            let error = ParseError::new(at, message);
+            return Err(error.hint(format!("put it right after the selector: rate(foo[5m] {word})")));
+        }
+    };
+    let message = match selector.edges {
+        Edges::Plain => {
+            selector.edges = edges;
+            return Ok(());
+        }
+        before if before == edges => format!("{word} may not be set multiple times per selector"),
+        _ => "anchored and smoothed modifiers cannot be used together".into(),
+    };
+    Err(ParseError::new(at, message))
 }
 
 /// Where `offset` and `@` of this expression are kept.
