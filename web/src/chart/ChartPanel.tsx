@@ -4,6 +4,7 @@
  */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api/client";
+import type { SeriesFacts } from "../api/types";
 import { clockTime, dayText, isoText, zoneOf } from "../format/time";
 import { unitName } from "../format/units";
 import { fitsToken, withFilter } from "../look/query";
@@ -14,7 +15,7 @@ import { metricOf, withMatcher } from "../state/selector";
 import { colour, colourEpoch, lineColours } from "../state/theme";
 import type { Under } from "../state/url";
 import { Failure, Loading, Notice } from "../ui/notice";
-import { type Merged, merge } from "./data";
+import { type Merged, merge, openGap } from "./data";
 import { Legend } from "./Legend";
 import { chartError, facts, OFFSETS, shown, startLoading } from "./load";
 import { type Plot as PlotHandle, plot } from "./plot";
@@ -33,6 +34,13 @@ function filterTo(name: string, value: string): void {
   else go({ match: withMatcher(match, name, value), open: [], why: false, at: "" }, "push");
 }
 
+/** What is to be shaded: recorded gaps, and the one that is still open. */
+function gapsOf(f: SeriesFacts | null, to: number): SeriesFacts["gaps"] {
+  if (!f) return [];
+  const open = openGap(f, Math.min(to, serverNow()));
+  return open ? [...f.gaps, open] : f.gaps;
+}
+
 function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => void }) {
   const host = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
@@ -45,8 +53,8 @@ function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => 
     return () => watch.disconnect();
   }, []);
   const epoch = colourEpoch.value;
-  const gaps = view.value.open.length === 1 ? (facts.value?.gaps ?? []) : [];
   const span = shown.value?.span;
+  const gaps = gapsOf(view.value.open.length === 1 ? facts.value : null, span?.to ?? 0);
   const drawn = useRef<PlotHandle | null>(null);
   useLayoutEffect(
     () => () => {

@@ -7,6 +7,8 @@ import { serverNow } from "../api/client";
 import type { SeriesFacts } from "../api/types";
 import { agoText, isoText, momentText, spanText, zoneOf } from "../format/time";
 import { formatCount } from "../format/units";
+import { view } from "../state/app";
+import { openGap } from "./data";
 
 const GAPS_SHOWN = 20;
 
@@ -33,6 +35,8 @@ export function Why({ facts }: { facts: SeriesFacts | null }) {
       </section>
     );
   const now = serverNow();
+  const { range } = view.value;
+  const open = range.kind === "last" ? openGap(facts, now) : null;
   return (
     <section class="why" ref={panel} aria-label="Why is this number missing?">
       <h3>Why is this number missing?</h3>
@@ -68,10 +72,16 @@ export function Why({ facts }: { facts: SeriesFacts | null }) {
         </div>
       </dl>
       <h4>Gaps in this time</h4>
-      {facts.gaps.length === 0 ? (
+      {facts.gaps.length === 0 && !open ? (
         <p class="muted">None.</p>
       ) : (
         <ul>
+          {open && (
+            <li title={`since ${isoText(open.from_ms)}`}>
+              {momentText(open.from_ms, now)} – now (
+              {spanText(Math.floor((open.to_ms - open.from_ms) / 1000))}, and still open)
+            </li>
+          )}
           {facts.gaps.slice(0, GAPS_SHOWN).map((g) => (
             <li key={g.from_ms} title={`${isoText(g.from_ms)} to ${isoText(g.to_ms)}`}>
               {momentText(g.from_ms, now)} – {momentText(g.to_ms, now)} (

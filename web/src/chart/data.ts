@@ -121,6 +121,16 @@ export function merge(
   };
 }
 
+/** The gap that is still open at a moment; null when the next sample is merely due. */
+export function openGap(
+  facts: { last_seen_ms: number | null; interval_ms: number | null },
+  untilMs: number,
+): { from_ms: number; to_ms: number } | null {
+  const { last_seen_ms: last, interval_ms: every } = facts;
+  if (last === null || every === null || untilMs - last <= Math.max(3 * every, 5000)) return null;
+  return { from_ms: last, to_ms: untilMs };
+}
+
 /** "an hour ago" for 3600. */
 export function offsetText(seconds: number): string {
   if (seconds === 3600) return "an hour ago";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Frame, TileStore } from "../../src/api/tiles";
 import type { Tile } from "../../src/api/types";
-import { lineName } from "../../src/chart/data";
+import { lineName, openGap } from "../../src/chart/data";
 import { faceOf } from "../../src/look/face";
 import { anchorAt, anchorTop, groupOf, hit, layOut, tileRect, visible } from "../../src/look/layout";
 import { neighbour, nextOpen } from "../../src/look/moves";
@@ -141,6 +141,17 @@ test("lines on one chart are told apart by what differs, by where they come from
   assert.equal(lineName(a, [b, line("free", { instance: "a" })]), "load1 instance=a job=node");
   const cart = line("requests", { handler: "/cart", instance: "a" });
   assert.equal(lineName(cart, [line("requests", { handler: "/login", instance: "b" })]), "handler=/cart");
+});
+
+test("a series that stopped has a gap that is still open", () => {
+  assert.equal(openGap({ last_seen_ms: 100_000, interval_ms: 5000 }, 110_000), null, "merely due");
+  assert.deepEqual(openGap({ last_seen_ms: 100_000, interval_ms: 5000 }, 130_000), {
+    from_ms: 100_000,
+    to_ms: 130_000,
+  });
+  assert.equal(openGap({ last_seen_ms: 100_000, interval_ms: 1000 }, 104_000), null, "a breath is no gap");
+  assert.equal(openGap({ last_seen_ms: null, interval_ms: 5000 }, 1e12), null);
+  assert.equal(openGap({ last_seen_ms: 1, interval_ms: null }, 1e12), null, "no rhythm, no gap");
 });
 
 test("a place on the wall survives another width", () => {
