@@ -328,6 +328,7 @@ await step("nothing is wider than 360 px", async () => {
   for (const [path, there] of [
     ["/", "a.tile"],
     ["/look", "#wall [role=option]"],
+    ["/look?from=2026-11-20T15:40:07Z&to=2026-11-21T16:00:03Z", ".notice, #wall [role=option]"],
     ["/targets", ".table"],
     ["/midwatch", ".figures"],
     ["/look?q=node_load1&open=node_load1&why=1&under=h", ".why-line"],
@@ -338,6 +339,12 @@ await step("nothing is wider than 360 px", async () => {
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
     assert.equal(over, 0, `${path} is ${over} px too wide`);
+    const cut = await page.$$eval("header button, header a", (all) =>
+      all
+        .filter((e) => e.offsetWidth > 0 && e.getBoundingClientRect().right > innerWidth)
+        .map((e) => e.ariaLabel),
+    );
+    assert.deepEqual(cut, [], `${path}: the bar is too wide`);
     await page.screenshot({ path: join(results, `narrow${path.replace(/\W.*$/, "")}.png`) });
   }
 });

@@ -125,13 +125,14 @@ export function RangeControl() {
         type="button"
         class={`bar-button live ${live.value ? "is-live" : ""}`}
         aria-pressed={live.value}
+        aria-label={live.value ? "Live" : "Stopped"}
         title={live.value ? "Live: stop (Space)" : "Stopped: follow now (Space)"}
         onClick={switchLive}
       >
         <svg viewBox="0 0 16 16" aria-hidden="true">
           {live.value ? <circle cx="8" cy="8" r="4.5" /> : <path d="M4 3h3v10H4zM9 3h3v10H9z" />}
         </svg>
-        {live.value ? "Live" : "Stopped"}
+        <span class="live-word">{live.value ? "Live" : "Stopped"}</span>
       </button>
       {overlay.value === "range" && <RangeBox />}
     </div>

@@ -176,13 +176,16 @@ export function refreshMs(range: Range): number {
   return s <= 300 ? 1000 : s <= 900 ? 2000 : s <= 3600 ? 3000 : 5000;
 }
 
-/** For the button: "last 15 min", or "21 Nov 10:00:00 – 10:30:00 UTC+1". */
+/** For the button: "last 15 min", or "21 Nov 10:00 – 10:30 UTC+1". */
 export function rangeText(range: Range, nowMs: number): string {
   if (range.kind === "last") return `last ${spanText(range.seconds)}`;
   const sameDay = new Date(range.from).toDateString() === new Date(range.to).toDateString();
   const today = sameDay && new Date(range.to).toDateString() === new Date(nowMs).toDateString();
-  const from = `${today ? "" : `${dayText(range.from, nowMs)} `}${clockTime(range.from)}`;
-  const to = `${sameDay ? "" : `${dayText(range.to, nowMs)} `}${clockTime(range.to)}`;
+  // Seconds that are none only take room.
+  const whole = range.from % 60_000 === 0 && range.to % 60_000 === 0;
+  const clock = (ms: number): string => (whole ? clockTime(ms).slice(0, 5) : clockTime(ms));
+  const from = `${today ? "" : `${dayText(range.from, nowMs)} `}${clock(range.from)}`;
+  const to = `${sameDay ? "" : `${dayText(range.to, nowMs)} `}${clock(range.to)}`;
   return `${from} – ${to} ${zoneOf(range.to)}`;
 }
 
