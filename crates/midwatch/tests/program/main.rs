@@ -5,6 +5,7 @@ mod support;
 
 mod api;
 mod bad_starts;
+mod blocks;
 mod command_line;
 mod discovery;
 mod disk_full;
@@ -16,3 +17,4 @@ mod lines;
 mod remote_write;
 mod scrape;
 mod stopping;
+mod surroundings;
