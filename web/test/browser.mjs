@@ -349,6 +349,19 @@ await step("nothing is wider than 360 px", async () => {
   }
 });
 
+await step("a finger that rests on a small chart picks it", async () => {
+  await page.goto(`${base}/look?q=node_load&last=5m`);
+  await loaded(page);
+  const wall = await page.locator("#wall").boundingBox();
+  const cdp = await page.context().newCDPSession(page);
+  const touchPoints = [{ x: wall.x + 60, y: wall.y + 34 + 50 }];
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints });
+  await address(page, (p) => p.getAll("pick").length === 1, "picked");
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  await cdp.detach();
+  assert.ok(!params(page).has("open"), "and did not open it");
+});
+
 await step("when Midwatch is gone, the page says so and what to do", async () => {
   const own = complaints.length;
   await page.context().route("**/api/v1/**", (route) => route.abort("connectionrefused"));

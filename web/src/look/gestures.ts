@@ -35,8 +35,12 @@ export function togglePick(w: Wall, index: number): void {
   });
 }
 
-/** Pointer gestures: hover, click, and a sideways drag over a chart that zooms. */
+/** A finger that rests this long picks: it has no Ctrl key. */
+const HOLD_MS = 450;
+
+/** Pointer gestures: hover, click, long press, and a sideways drag over a chart that zooms. */
 export function gestures(w: Wall, box: HTMLElement): () => void {
+  let holding: ReturnType<typeof setTimeout> | undefined;
   let down: { x: number; y: number; index: number; group: number; at: number } | null = null;
   const place = (e: PointerEvent): { x: number; y: number } => {
     const r = box.getBoundingClientRect();
@@ -53,11 +57,19 @@ export function gestures(w: Wall, box: HTMLElement): () => void {
     const index = target.kind === "tile" ? target.index : -1;
     const at = index < 0 ? 0 : acrossTile(w.layout, index, x);
     down = { x: e.clientX, y: e.clientY, index, group: target.group, at };
+    clearTimeout(holding);
+    if (e.pointerType === "mouse" || index < 0) return;
+    holding = setTimeout(() => {
+      if (w.drag) return;
+      down = null;
+      togglePick(w, index);
+    }, HOLD_MS);
   };
   const onMove = (e: PointerEvent): void => {
     const { x, target } = under(e);
     if (down) {
       const moved = Math.abs(e.clientX - down.x);
+      if (Math.hypot(moved, e.clientY - down.y) > 6) clearTimeout(holding);
       if (!w.drag && down.index >= 0 && moved > 6 && moved > Math.abs(e.clientY - down.y)) {
         w.drag = { index: down.index, from: down.at, to: down.at };
         box.setPointerCapture(e.pointerId);
@@ -75,6 +87,7 @@ export function gestures(w: Wall, box: HTMLElement): () => void {
   };
   const onUp = (e: PointerEvent): void => {
     const { drag } = w;
+    clearTimeout(holding);
     w.drag = null;
     const began = down;
     down = null;
@@ -96,6 +109,7 @@ export function gestures(w: Wall, box: HTMLElement): () => void {
     }
   };
   const onGone = (): void => {
+    clearTimeout(holding);
     down = null;
     w.drag = null;
     w.point(-1, 0);
@@ -107,8 +121,15 @@ export function gestures(w: Wall, box: HTMLElement): () => void {
     ["pointercancel", onGone],
     ["pointerleave", () => !w.drag && onGone()],
   ];
+  // A long press would open the browser's own menu over what it picks.
+  const onMenu = (e: Event): void => {
+    if ((e as PointerEvent).pointerType === "touch") e.preventDefault();
+  };
+  box.addEventListener("contextmenu", onMenu);
   for (const [name, f] of pairs) box.addEventListener(name, f as EventListener);
   return () => {
+    clearTimeout(holding);
+    box.removeEventListener("contextmenu", onMenu);
     for (const [name, f] of pairs) box.removeEventListener(name, f as EventListener);
   };
 }

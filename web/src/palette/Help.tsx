@@ -71,7 +71,7 @@ export function Help() {
             </p>
             <p>
               Drag sideways over any chart to zoom into that time. Click a small chart for a large one;
-              Ctrl-click picks it.
+              Ctrl-click, or a long press of a finger, picks it for comparison.
             </p>
             <p>
               Search takes words, parts of words, and <code>label=value</code>. Counters are shown per second.
