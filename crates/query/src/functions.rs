@@ -33,6 +33,8 @@ pub(crate) enum Body {
     Date(fn(f64) -> f64),
     /// The samples of one series in a range, and the scalar arguments; `None` is no result.
     Window(fn(&Window<'_>, &[f64]) -> Option<f64>),
+    /// The best of the samples of one series in a range: whether a value is better than an older one.
+    Extreme(fn(f64, f64) -> bool),
     /// As `Window`, and the metric's name stays.
     WindowKeepsName(fn(&Window<'_>, &[f64]) -> Option<f64>),
     /// All other.
@@ -207,8 +209,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     // The samples of a range.
     window("sum_over_time", over::sum),
     window("avg_over_time", over::avg),
-    window("min_over_time", over::min),
-    window("max_over_time", over::max),
+    fixed("min_over_time", &[Matrix], Vector, Body::Extreme(|v, old| v < old)),
+    fixed("max_over_time", &[Matrix], Vector, Body::Extreme(|v, old| v > old)),
     window("count_over_time", over::count),
     window("stddev_over_time", over::stddev),
     window("stdvar_over_time", over::stdvar),

@@ -48,7 +48,7 @@ fn random_source(seed: u64) -> Naive {
     source
 }
 
-const EXPRESSIONS: [&str; 59] = [
+const EXPRESSIONS: [&str; 61] = [
     "c_total",
     "g offset 33s",
     "g offset -70s",
@@ -97,6 +97,8 @@ const EXPRESSIONS: [&str; 59] = [
     "-c_total ^ 2 % 7 atan2 3",
     "sort(abs(g)) > 5 < 25",
     "g smoothed",
+    "max_over_time(g[3m]) - min_over_time(g[70s] offset 10s)",
+    "min_over_time((g * 2)[2m:7s]) + max_over_time(g[2m] @ 600)",
     "g offset 20s anchored + g smoothed offset -30s",
     "rate(c_total[1m] anchored)",
     "increase(c_total[90s] smoothed offset 45s)",

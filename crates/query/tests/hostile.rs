@@ -124,6 +124,9 @@ fn durations_are_bounded_in_depth_and_linear_in_length() {
         let text = format!("sum_over_time(a[1h + {}])", vec![term; 9_000].join(operator));
         let _ = parse(&text);
     }
+    // As deep as both may be, on top of each other.
+    let text = format!("{}a offset ({}){}", "abs(".repeat(90), vec!["step()"; 90].join("+"), ")".repeat(90));
+    range(&source, &parse(&text).unwrap(), 0, 90_000, 10_000, &options).unwrap();
     let signs = format!("a offset ({}5m)", "-".repeat(60_000));
     assert_eq!(parse(&signs).unwrap().to_string(), "a offset 5m");
     let chain = format!("a offset ({})", vec!["step()"; 2_000].join("+"));
@@ -375,6 +378,17 @@ fn costly_queries_are_refused_before_they_cost() {
     for extreme in [i64::MIN, i64::MAX] {
         let expr = parse("rate(a[1y] offset 200y) + a offset -200y").unwrap();
         assert_eq!(instant(&source, &expr, extreme, &options).unwrap_err().kind, ErrorKind::Invalid);
+    }
+}
+
+#[test]
+fn the_extremes_of_long_windows_take_one_look_at_each_sample() {
+    let source = source();
+    for function in ["max_over_time", "min_over_time"] {
+        let text = format!("{}a{}", format!("{function}(").repeat(6), "[1h:1s])".repeat(6));
+        let begun = Instant::now();
+        instant(&source, &parse(&text).unwrap(), 50_000, &QueryOptions::default()).unwrap();
+        assert!(begun.elapsed() < TIME_MAX, "{text}: {:?}", begun.elapsed());
     }
 }
 

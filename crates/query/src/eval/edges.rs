@@ -57,6 +57,7 @@ impl Span {
         Window {
             timestamps_ms: &w.timestamps_ms[self.first..=self.last],
             values: &w.values[self.first..=self.last],
+            first: w.first + self.first,
             ..*w
         }
     }

@@ -71,7 +71,9 @@ impl Eval<'_> {
                     sink(Column::new(Labels::default(), values))
                 }
             },
-            Body::Window(_) | Body::WindowKeepsName(_) => self.window_function(function, args, steps, sink),
+            Body::Window(_) | Body::WindowKeepsName(_) | Body::Extreme(_) => {
+                self.window_function(function, args, steps, sink)
+            }
             Body::Special(special) => self.special(special, args, steps, sink),
         }
     }

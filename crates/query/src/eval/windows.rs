@@ -3,7 +3,7 @@
 
 use super::column::{ABSENT, Column, Steps, is_present};
 use super::edges;
-use super::over_time::Window;
+use super::over_time::{Extreme, Window};
 use super::selector::{Shifted, count};
 use super::{Eval, Sink, internal};
 use crate::ast::{Edges, Expr, ExprKind, Subquery};
@@ -47,7 +47,8 @@ impl Windows {
         let (timestamps_ms, values) = match self.edges {
             Edges::Plain => (timestamps_ms.to_vec(), values.to_vec()),
             other => {
-                let window = Window { timestamps_ms, values, start_ms, end_ms, time_ms: end_ms };
+                let time_ms = end_ms;
+                let window = Window { timestamps_ms, values, first: low, start_ms, end_ms, time_ms };
                 edges::samples(&window, other)
             }
         };
@@ -77,6 +78,7 @@ impl Windows {
             let window = Window {
                 timestamps_ms: &times[low..high],
                 values: &series.values[low..high],
+                first: low,
                 start_ms,
                 end_ms,
                 time_ms: self.steps.time(step),
@@ -172,11 +174,8 @@ impl Eval<'_> {
         steps: &Steps,
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
-        let (f, keeps_name) = match function.body {
-            Body::Window(f) => (f, false),
-            Body::WindowKeepsName(f) => (f, true),
-            _ => return args.first().map_or(Ok(()), |a| Err(internal(a))),
-        };
+        let body = function.body;
+        let keeps_name = matches!(body, Body::WindowKeepsName(_));
         let Some((range, scalars)) = split(args) else { return Ok(()) };
         let params = self.params(&scalars, steps)?;
         self.check_params(function, args, &params)?;
@@ -190,13 +189,21 @@ impl Eval<'_> {
         self.windows(range, steps, &mut |series, nameless, windows| {
             let repeats = repeats && windows.times.fixed_ms.is_some();
             let mut previous: Option<([f64; 2], Option<f64>)> = None;
+            let mut extreme = match body {
+                Body::Extreme(better) => Some(Extreme::new(better)),
+                _ => None,
+            };
             let values = windows.map(self, &series, |step, window| {
                 let mut given = [0.0; 2];
                 given.iter_mut().zip(&params).for_each(|(g, p)| *g = p[step]);
                 let value = match previous {
                     Some((before, value)) if repeats && before == given => value,
-                    _ if edges == Edges::Plain => f(window, &given),
-                    _ => edges::compute(function.name, window, edges),
+                    _ if edges != Edges::Plain => edges::compute(function.name, window, edges),
+                    _ => match (body, &mut extreme) {
+                        (Body::Window(f) | Body::WindowKeepsName(f), _) => f(window, &given),
+                        (_, Some(extreme)) => extreme.next(window),
+                        _ => None,
+                    },
                 };
                 previous = Some((given, value));
                 value
