@@ -69,7 +69,7 @@ pub const TIME_MS_MAX: i64 = 8_640_000_000_000_000;
 pub fn parse_time_ms(text: &str) -> Result<i64, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         let ms = (seconds * 1000.0).round();
-        if ms.abs() < 9.2e18 {
+        if ms.abs() < 1e19 {
             return Ok((ms as i64).clamp(-TIME_MS_MAX, TIME_MS_MAX));
         }
     }
