@@ -75,6 +75,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("foo + fill(«bar») baz", "unexpected \"bar\" in call to \"fill\", expected a number", "fill(0)"),
     ("foo + fill_left(1 «+» 1) bar", "unexpected \"+\" in call to \"fill_left\", expected \")\"", ""),
     ("foo + fill(0) «fill_left»(1) bar", "set already", "fill_left(0) fill_right(1)"),
+    ("«fill»(0) foo", "unknown function with name \"fill\"", "foo + fill(0) bar"),
+    ("foo + bar «fill»(0)", "unexpected \"fill\" after the expression", "an operator is missing"),
     // Info metrics.
     ("info(foo, «bar»)", "unexpected \"bar\", expected label matchers in braces", "{__name__=\"build_info\""),
     ("info(foo, {a=\"b\"} «offset» 5m)", "unexpected \"offset\" in call to \"info\", expected \")\"", ""),

@@ -382,6 +382,32 @@ fn costly_queries_are_refused_before_they_cost() {
 }
 
 #[test]
+fn times_at_the_end_of_all_time_do_not_overflow() {
+    let source = source();
+    let texts = [
+        "a smoothed",
+        "a offset -292y smoothed",
+        "rate(a[292y] anchored offset 292y)",
+        "delta(a[292y] smoothed offset -292y)",
+        "max_over_time(a[292y:290y] offset -292y)",
+        "a offset (step() * 1e9)",
+        "rate(a[max_of(range(), max_of(step(), 1m))])",
+        "info(last_over_time((a offset 292y)[292y:290y] offset 292y), {__name__=\"a\"})",
+    ];
+    for text in texts {
+        let expr = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        for lookback_ms in [i64::MIN, -1, 0, 1, i64::MAX] {
+            let options = QueryOptions { lookback_ms, ..QueryOptions::default() };
+            for time_ms in [i64::MIN / 1000, -1, 0, 50_000, i64::MAX / 1000] {
+                let _ = instant(&source, &expr, time_ms, &options);
+                let _ = range(&source, &expr, time_ms, time_ms, i64::MAX, &options);
+                let _ = range(&source, &expr, i64::MIN / 1000, time_ms, i64::MAX / 1000, &options);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_extremes_of_long_windows_take_one_look_at_each_sample() {
     let source = source();
     for function in ["max_over_time", "min_over_time"] {

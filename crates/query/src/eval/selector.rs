@@ -5,7 +5,7 @@ use super::edges::interpolate;
 use super::windows::drop_stale;
 use super::{Eval, Sink};
 use crate::ast::{At, Edges, Selector, Shift};
-use crate::duration::Duration;
+use crate::duration::{DURATION_MS_MAX, Duration};
 use crate::error::QueryError;
 use model::{SeriesData, is_stale};
 
@@ -50,6 +50,11 @@ impl Eval<'_> {
         duration.ms(what, positive, self.query.step_ms, self.end_ms - self.query.start_ms)
     }
 
+    /// How long a sample stands for its series, within what sums of times can hold.
+    pub(super) fn lookback_ms(&self) -> i64 {
+        self.options.lookback_ms.clamp(0, DURATION_MS_MAX)
+    }
+
     pub(super) fn shifted(&self, shift: &Shift, steps: &Steps) -> Result<Shifted, QueryError> {
         let fixed_ms = shift.at.map(|at| match at {
             At::Time(ms) => ms,
@@ -81,7 +86,7 @@ impl Eval<'_> {
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
         let times = self.shifted(&selector.shift, steps)?;
-        let lookback_ms = self.options.lookback_ms;
+        let lookback_ms = self.lookback_ms();
         let smooth = selector.edges == Edges::Smoothed && give == Give::Value;
         let end_ms = times.last() + if smooth { lookback_ms } else { 0 };
         let found = self.read(selector, times.first() - lookback_ms, end_ms)?;

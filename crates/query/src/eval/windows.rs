@@ -100,7 +100,7 @@ impl Eval<'_> {
             ExprKind::Range(selector, range) => {
                 let times = self.shifted(&selector.shift, steps)?;
                 let range_ms = self.duration(range, "range", true)?;
-                let lookback_ms = self.options.lookback_ms;
+                let lookback_ms = self.lookback_ms();
                 let windows = Windows { times, range_ms, steps: *steps, edges: selector.edges, lookback_ms };
                 let (before_ms, after_ms) = windows.reach();
                 let start_ms = times.first() - range_ms - before_ms;

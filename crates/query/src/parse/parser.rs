@@ -275,6 +275,9 @@ impl Parser<'_> {
         }
         let Some(function) = find(word) else {
             let error = ParseError::new(span, format!("unknown function with name {:?}", cut(word)));
+            if ["fill", "fill_left", "fill_right"].contains(&word) {
+                return Err(error.hint(format!("it comes right after an operator: foo + {word}(0) bar")));
+            }
             let names = FUNCTIONS.iter().map(|f| f.name).chain(AggregateOp::ALL.iter().map(|a| a.as_str()));
             return Err(match nearest(word, names) {
                 Some(name) => error.hint(format!("did you mean {name}?")),
