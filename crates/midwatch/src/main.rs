@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("midwatch: {error:#}");
+            let _ = writeln!(std::io::stderr(), "midwatch: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -57,7 +57,11 @@ fn check(file: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let warnings = if problems.is_empty() { "" } else { ", with what is named above left out" };
-    println!("{}: good{warnings}; {} scrape jobs", file.display(), config.scrape.len());
+    let jobs = match config.scrape.len() {
+        1 => "1 scrape job".to_string(),
+        n => format!("{n} scrape jobs"),
+    };
+    println!("{}: good{warnings}; {jobs}", file.display());
     ExitCode::SUCCESS
 }
 
@@ -88,5 +92,10 @@ fn say_panic(info: &std::panic::PanicHookInfo<'_>) {
     let text =
         payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|s| &**s));
     let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-    eprintln!("midwatch: a bug: {}{place}. Please report it with this line.", text.unwrap_or("unknown"));
+    // Standard error may be gone: a panic inside a panic would end the program.
+    let _ = writeln!(
+        std::io::stderr(),
+        "midwatch: a bug: {}{place}. Please report it with this line.",
+        text.unwrap_or("unknown")
+    );
 }

@@ -11,14 +11,28 @@ use std::process::ExitCode;
 use stdx::ErrorKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Prints a line. One that cannot be printed (a full disk, a reader that has gone) is no reason to stop recording, as
+/// the standard macros would have it.
+macro_rules! tell {
+    ($to:ident, $($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::$to(), $($text)*);
+    }};
+}
+
 /// Runs until SIGINT or SIGTERM, then until everything is safe.
 ///
 /// # Errors
 /// One sentence with what to do next.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = configuration(args)?;
-    let settings = config.into_settings().map_err(anyhow::Error::msg)?;
-    raise_open_files();
+    let mut settings = config.into_settings().map_err(anyhow::Error::msg)?;
+    let files_max = raise_open_files();
+    if let Some(host) = &mut settings.host {
+        // What the recorder keeps open to save time leaves most for connections, blocks and the log.
+        host.process_files_max = host.process_files_max.min(files_max / 4);
+        host.cgroup_files_max = host.cgroup_files_max.min(files_max / 16);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("midwatch-io")
@@ -32,16 +46,22 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The usual soft limit of 1,024 open files is for programs that use select(2); the recorder alone keeps hundreds
-/// open. What the administrator set as the hard limit stays.
-fn raise_open_files() {
+/// open. What the administrator set as the hard limit stays. Returns the limit.
+fn raise_open_files() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     const ENOUGH: u64 = 65_536;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
-    if current.is_some_and(|now| now < wanted) {
-        // Failing leaves what was there; readers then count what they cannot open.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
-    }
+    let limit = match current {
+        Some(now) if now < wanted => {
+            match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
+                Ok(()) => wanted,
+                Err(_) => now,
+            }
+        }
+        now => now.unwrap_or(ENOUGH),
+    };
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
@@ -53,14 +73,14 @@ async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
     let server = started.map_err(|e| start_error(&e, &about))?;
-    server.messages().iter().for_each(|m| eprintln!("{}", clean(m)));
+    server.messages().iter().for_each(|m| tell!(stderr, "{}", clean(m)));
     announce(&about, server.address());
     stop.wait().await;
-    eprintln!("Stopping; a second Ctrl-C stops at once.");
+    tell!(stderr, "Stopping; a second Ctrl-C stops at once.");
     tokio::select! {
-        () = server.stop() => eprintln!("Stopped. Everything is in {}.", about.data.display()),
+        () = server.stop() => tell!(stderr, "Stopped. Everything is in {}.", about.data.display()),
         () = stop.wait() => {
-            eprintln!("Stopped at once. Nothing acknowledged is lost.");
+            tell!(stderr, "Stopped at once. Nothing acknowledged is lost.");
             std::process::exit(130);
         }
     }
@@ -94,15 +114,15 @@ fn announce(settings: &server::Settings, address: std::net::SocketAddr) {
         (None, 0) => "records what is sent to it".to_string(),
         (None, jobs) => format!("records {}", count(jobs)),
     };
-    println!("Midwatch {} {what} into {}", env!("CARGO_PKG_VERSION"), settings.data.display());
+    tell!(stdout, "Midwatch {} {what} into {}", env!("CARGO_PKG_VERSION"), settings.data.display());
     if !address.ip().is_loopback() {
-        println!("Anyone who can reach {address} can read everything and write samples.");
+        tell!(stdout, "Anyone who can reach {address} can read everything and write samples.");
     }
     let mut shown = address;
     if address.ip().is_unspecified() {
         shown.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    println!("Look at it: http://{shown}");
+    tell!(stdout, "Look at it: http://{shown}");
 }
 
 fn count(jobs: usize) -> String {
@@ -115,7 +135,7 @@ fn configuration(args: &ServeArgs) -> anyhow::Result<Config> {
         None => Config::default(),
         Some(path) => {
             let (config, problems) = config::load(path);
-            problems.iter().for_each(|p| eprintln!("{p}"));
+            problems.iter().for_each(|p| tell!(stderr, "{p}"));
             let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
             if errors > 0 {
                 bail!(

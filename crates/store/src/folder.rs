@@ -28,10 +28,10 @@ impl DataFolder {
         if path.exists() && !path.is_dir() {
             return Err(Error::invalid(format!("{shown} is not a folder; name another with --data")));
         }
-        std::fs::create_dir_all(path).map_err(|e| io_error(path, e))?;
+        std::fs::create_dir_all(path).map_err(|e| unusable(path, e))?;
         let identity = path.join(IDENTITY);
         if !identity.exists() {
-            let mut entries = std::fs::read_dir(path).map_err(|e| io_error(path, e))?;
+            let mut entries = std::fs::read_dir(path).map_err(|e| unusable(path, e))?;
             let strange = |e: &std::io::Result<std::fs::DirEntry>| e.as_ref().is_ok_and(|e| !is_harmless(e));
             if let Some(Ok(other)) = entries.find(strange) {
                 return Err(Error::invalid(format!(
@@ -46,9 +46,9 @@ impl DataFolder {
                 std::fs::write(&identity, IDENTITY_TEXT)?;
                 File::open(&identity)?.sync_all()
             };
-            write().map_err(|e| io_error(&identity, e))?;
+            write().map_err(|e| unusable(&identity, e))?;
         }
-        std::fs::create_dir_all(path.join("wal")).map_err(|e| io_error(path, e))?;
+        std::fs::create_dir_all(path.join("wal")).map_err(|e| unusable(path, e))?;
         sync_folder(path)?;
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             // Best effort: the parent may be a folder that we may not open.
@@ -64,7 +64,7 @@ impl DataFolder {
             .truncate(false)
             .write(true)
             .open(&file)
-            .map_err(|e| io_error(&file, e))?;
+            .map_err(|e| unusable(&file, e))?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(Error::new(
@@ -74,7 +74,7 @@ impl DataFolder {
                     path.display()
                 ),
             )),
-            Err(TryLockError::Error(e)) => Err(io_error(&file, e)),
+            Err(TryLockError::Error(e)) => Err(unusable(&file, e)),
         }
     }
 
@@ -90,6 +90,14 @@ impl DataFolder {
 fn is_harmless(entry: &std::fs::DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy().into_owned();
     name == "LOCK" || name == "lost+found" || name.starts_with('.') || name.ends_with(".log")
+}
+
+fn unusable(path: &Path, e: std::io::Error) -> Error {
+    let mut error = io_error(path, e);
+    if !error.message.contains(';') {
+        error.message.push_str("; choose another folder with --data");
+    }
+    error
 }
 
 #[cfg(test)]

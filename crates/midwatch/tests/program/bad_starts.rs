@@ -70,7 +70,6 @@ fn a_folder_that_cannot_be_one() {
 }
 
 #[test]
-#[ignore = "these two say what is wrong, and not what to do next"]
 fn a_folder_that_cannot_be_used_names_the_flag_that_chooses_another() {
     let home = Home::new();
     home.write("file", "x");

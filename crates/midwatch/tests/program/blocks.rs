@@ -20,10 +20,10 @@ fn value(i: usize, sample: usize) -> f64 {
     f64::from_bits((noise ^ noise >> 31) >> 12 | 0x3ff0_0000_0000_0000)
 }
 
-/// Writes more than the log may hold, from `start_ms` on, under a name.
-fn write_much(midwatch: &Midwatch, name: &str, start_ms: i64) {
-    for part in 0..10 {
-        let series: Vec<_> = (part * SERIES / 10..(part + 1) * SERIES / 10)
+/// Writes so many series from `start_ms` on under a name; 1,000 are some 6.6 MB of log.
+fn write_much(midwatch: &Midwatch, name: &str, count: usize, start_ms: i64) {
+    for part in 0..count / 100 {
+        let series: Vec<_> = (part * 100..(part + 1) * 100)
             .map(|i| {
                 let samples = (0..SAMPLES).map(|s| (start_ms + s as i64 * STEP_MS, value(i, s)));
                 series(name, &[("i", &*i.to_string())], &samples.collect::<Vec<_>>())
@@ -39,8 +39,8 @@ fn write_much(midwatch: &Midwatch, name: &str, start_ms: i64) {
 }
 
 /// Looks at every sample of some series, and at the number of all.
-fn assert_all_there(midwatch: &Midwatch, name: &str, start_ms: i64) {
-    for i in [0, 1, SERIES / 2, SERIES - 1] {
+fn assert_all_there(midwatch: &Midwatch, name: &str, count: usize, start_ms: i64) {
+    for i in [0, 1, count / 2, count - 1] {
         let found = midwatch.export(&format!("{name}{{i=\"{i}\"}}"));
         assert_eq!(found.len(), 1, "{name} {i}");
         assert_eq!(found[0].timestamps_ms.len(), SAMPLES, "{name} {i}");
@@ -52,8 +52,8 @@ fn assert_all_there(midwatch: &Midwatch, name: &str, start_ms: i64) {
             );
         }
     }
-    let count = format!("sum(count_over_time({name}[2d]))");
-    assert_eq!(midwatch.value(&count), Ok((SERIES * SAMPLES) as f64), "{name}");
+    let all = format!("sum(count_over_time({name}[2d]))");
+    assert_eq!(midwatch.value(&all), Ok((count * SAMPLES) as f64), "{name}");
 }
 
 fn blocks(midwatch: &Midwatch, least: f64) {
@@ -78,17 +78,17 @@ fn samples_move_into_blocks_and_retention_removes_them() {
     let midwatch = home.serve(&flags);
     let (old_ms, new_ms) = (now_ms() - 5 * 3_600_000, now_ms() - 600_000);
     for name in ["old_a", "old_b", "old_c"] {
-        write_much(&midwatch, name, old_ms);
+        write_much(&midwatch, name, SERIES, old_ms);
     }
     blocks(&midwatch, 1.0);
-    write_much(&midwatch, "new", new_ms);
-    assert_all_there(&midwatch, "old_a", old_ms);
-    assert_all_there(&midwatch, "old_c", old_ms);
-    assert_all_there(&midwatch, "new", new_ms);
+    write_much(&midwatch, "new", SERIES, new_ms);
+    assert_all_there(&midwatch, "old_a", SERIES, old_ms);
+    assert_all_there(&midwatch, "old_c", SERIES, old_ms);
+    assert_all_there(&midwatch, "new", SERIES, new_ms);
     midwatch.kill();
     let midwatch = home.serve(&flags);
-    assert_all_there(&midwatch, "old_a", old_ms);
-    assert_all_there(&midwatch, "new", new_ms);
+    assert_all_there(&midwatch, "old_a", SERIES, old_ms);
+    assert_all_there(&midwatch, "new", SERIES, new_ms);
     midwatch.stop();
     let before = bytes_below(&home.path("midwatch-data"));
     // Two hours are kept from now on: the old block goes, and its file with it.
@@ -98,7 +98,7 @@ fn samples_move_into_blocks_and_retention_removes_them() {
         removed => Err(format!("{removed} removed")),
     });
     assert_eq!(midwatch.query("count(last_over_time(old_a[2d]))"), []);
-    assert_all_there(&midwatch, "new", new_ms);
+    assert_all_there(&midwatch, "new", SERIES, new_ms);
     eventually("its file is gone", || match bytes_below(&home.path("midwatch-data")) {
         left if left < before * 3 / 4 => Ok(()),
         left => Err(format!("{left} of {before} bytes")),
@@ -115,31 +115,27 @@ fn a_block_that_finds_no_space_is_written_once_there_is_some() {
     home.write("midwatch.toml", SMALL_LOG);
     std::fs::create_dir(home.path("disk")).unwrap();
     // Room for the log, and not for a block beside it.
-    let script = "mount -t tmpfs -o size=60m none disk && head -c 29000000 /dev/zero >disk/other && exec \"$0\" serve \
+    let script = "mount -t tmpfs -o size=60m none disk && head -c 38000000 /dev/zero >disk/other && exec \"$0\" serve \
                   --no-host --no-discover --listen 127.0.0.1:0 --config midwatch.toml --data disk/data";
     let mut command = Command::new("unshare");
     command.args(["-rm", "sh", "-c", script, env!("CARGO_BIN_EXE_midwatch")]).current_dir(home.path(""));
     let midwatch = Midwatch::start(command);
     let start_ms = now_ms() - 600_000;
-    for name in ["one", "two", "three"] {
-        write_much(&midwatch, name, start_ms);
-    }
+    // A little more than the log may hold, and far from what the disk may.
+    let written = [("one", SERIES), ("two", SERIES), ("three", SERIES * 6 / 10)];
+    written.iter().for_each(|(name, count)| write_much(&midwatch, name, *count, start_ms));
     eventually("a block is tried", || match midwatch.own("midwatch_store_upkeep_errors_total") {
         errors if errors >= 1.0 => Ok(()),
         errors => Err(format!("{errors} errors, {} blocks", midwatch.own("midwatch_store_blocks"))),
     });
-    for name in ["one", "two", "three"] {
-        assert_all_there(&midwatch, name, start_ms);
-    }
+    written.iter().for_each(|(name, count)| assert_all_there(&midwatch, name, *count, start_ms));
     let disk = format!("/proc/{}/root{}", midwatch.process.id(), text(&home.path("disk")));
     let log = || bytes_below(Path::new(&format!("{disk}/data/wal")));
     let before = log();
     std::fs::remove_file(format!("{disk}/other")).unwrap();
     blocks(&midwatch, 1.0);
-    for name in ["one", "two", "three"] {
-        assert_all_there(&midwatch, name, start_ms);
-    }
-    // What came after the cut stays in the log.
+    written.iter().for_each(|(name, count)| assert_all_there(&midwatch, name, *count, start_ms));
+    // What came after the cut, if anything, stays in the log.
     eventually("the log that is in the block now is removed", || match log() {
         left if left < before * 3 / 4 => Ok(()),
         left => Err(format!("{left} of {before} bytes")),
