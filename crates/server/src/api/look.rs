@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use look::search::{Find, GroupBy};
 use model::{Labels, Matcher, SeriesData};
 use serde_json::{Value as Json, json};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,7 +41,7 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let limit = params.number("limit")?.unwrap_or(200_000);
     let range = params.time_ms("start")?.zip(params.time_ms("end")?);
     let inside = app.clone();
-    let body = app.gate.run(None, move |_| -> stdx::Result<Json> {
+    let body = app.gate.run(None, move |_| -> stdx::Result<String> {
         let alive = range.map(|(start, end)| inside.catalogue.alive(&inside.store, start, end)).transpose()?;
         let catalogue = inside.catalogue.read();
         let keep = |id: u32| alive.as_ref().is_none_or(|a| a.contains(id));
@@ -56,17 +57,36 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
             .iter()
             .map(|s| json!({ "text": s.text, "kind": s.kind, "series": s.series }))
             .collect();
-        Ok(json!({
+        drop(catalogue);
+        let about = json!({
             "epoch": inside.epoch,
             "total": found.total,
             "truncated": found.truncated,
             "groups": groups,
-            "ids": found.ids,
             "suggestions": suggestions,
             "elapsed_ms": (started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
-        }))
+        });
+        Ok(with_ids(&about.to_string(), &found.ids))
     });
-    Ok(success(&body.await?))
+    Ok(json_response(StatusCode::OK, body.await?))
+}
+
+/// The answer, with the ids written straight into the text: as JSON values, 100,000 of them would cost more than
+/// finding them.
+fn with_ids(about: &str, ids: &[u32]) -> String {
+    let mut text = String::with_capacity(about.len() + ids.len() * 8 + 64);
+    text.push_str("{\"status\":\"success\",\"data\":{\"ids\":[");
+    for (i, id) in ids.iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{id}");
+    }
+    text.push_str("],");
+    text.push_str(about.strip_prefix('{').unwrap_or(about));
+    text.push('}');
+    text
 }
 
 #[derive(serde::Deserialize)]
@@ -348,4 +368,18 @@ pub async fn home(State(app): State<Arc<App>>) -> ApiResult {
     let inside = app.clone();
     let report = app.gate.run(None, move |stop| crate::home::report(&inside, now_ms(), stop)).await?;
     Ok(json_response(StatusCode::OK, format!("{{\"status\":\"success\",\"data\":{report}}}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_written_as_json_has_them() {
+        for ids in [&[][..], &[7], &[1, 0, 4_294_967_295]] {
+            let text = super::with_ids(r#"{"total":3,"groups":[]}"#, ids);
+            let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let want =
+                serde_json::json!({ "status": "success", "data": { "ids": ids, "total": 3, "groups": [] } });
+            assert_eq!(read, want);
+        }
+    }
 }
