@@ -140,6 +140,10 @@ export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => voi
     const sizes = new ResizeObserver(() => w.resize());
     sizes.observe(box.current!);
     w.resize();
+    // A browser may throw a picture away, with its graphics process or while nobody looks.
+    const renew = (): void => w.renew();
+    canvas.current!.addEventListener("contextrestored", renew);
+    document.addEventListener("visibilitychange", renew);
     const unfollow = follow(w);
     const ungesture = gestures(w, box.current!);
     wall.value = w;
@@ -147,6 +151,7 @@ export function WallView({ onFailed, onLoaded }: { onFailed: (e: unknown) => voi
       wall.value = null;
       clearTimeout(timer);
       sizes.disconnect();
+      document.removeEventListener("visibilitychange", renew);
       unfollow();
       ungesture();
       w.close();

@@ -255,6 +255,12 @@ export class Wall {
     this.events.readout();
   }
 
+  /** The canvas may have lost its picture: all of it is painted anew. */
+  renew(): void {
+    this.painted = new Painted();
+    this.repaint();
+  }
+
   repaint(): void {
     if (this.painting !== 0) return;
     this.painting = requestAnimationFrame(() => {
