@@ -20,27 +20,22 @@ fn value(i: usize, sample: usize) -> f64 {
     f64::from_bits((noise ^ noise >> 31) >> 12 | 0x3ff0_0000_0000_0000)
 }
 
-/// Writes so many series from `start_ms` on under a name; 1,000 are some 6.6 MB of log.
-fn write_much(midwatch: &Midwatch, name: &str, count: usize, start_ms: i64) {
-    for part in 0..count / 100 {
+/// Writes more than a third of what the log may hold, from `start_ms` on, under a name.
+fn write_much(midwatch: &Midwatch, name: &str, start_ms: i64) {
+    for part in 0..SERIES / 100 {
         let series: Vec<_> = (part * 100..(part + 1) * 100)
             .map(|i| {
                 let samples = (0..SAMPLES).map(|s| (start_ms + s as i64 * STEP_MS, value(i, s)));
                 series(name, &[("i", &*i.to_string())], &samples.collect::<Vec<_>>())
             })
             .collect();
-        // As a sender does: what is refused for lack of space is sent again.
-        let body = ingest::remote_write::encode(&series);
-        eventually("it is taken", || match midwatch.remote_write(&body).unwrap() {
-            answer if answer.status == 204 => Ok(()),
-            answer => Err(answer.text()),
-        });
+        midwatch.write(&series);
     }
 }
 
 /// Looks at every sample of some series, and at the number of all.
-fn assert_all_there(midwatch: &Midwatch, name: &str, count: usize, start_ms: i64) {
-    for i in [0, 1, count / 2, count - 1] {
+fn assert_all_there(midwatch: &Midwatch, name: &str, start_ms: i64) {
+    for i in [0, 1, SERIES / 2, SERIES - 1] {
         let found = midwatch.export(&format!("{name}{{i=\"{i}\"}}"));
         assert_eq!(found.len(), 1, "{name} {i}");
         assert_eq!(found[0].timestamps_ms.len(), SAMPLES, "{name} {i}");
@@ -53,7 +48,7 @@ fn assert_all_there(midwatch: &Midwatch, name: &str, count: usize, start_ms: i64
         }
     }
     let all = format!("sum(count_over_time({name}[2d]))");
-    assert_eq!(midwatch.value(&all), Ok((count * SAMPLES) as f64), "{name}");
+    assert_eq!(midwatch.value(&all), Ok((SERIES * SAMPLES) as f64), "{name}");
 }
 
 fn blocks(midwatch: &Midwatch, least: f64) {
@@ -78,17 +73,17 @@ fn samples_move_into_blocks_and_retention_removes_them() {
     let midwatch = home.serve(&flags);
     let (old_ms, new_ms) = (now_ms() - 5 * 3_600_000, now_ms() - 600_000);
     for name in ["old_a", "old_b", "old_c"] {
-        write_much(&midwatch, name, SERIES, old_ms);
+        write_much(&midwatch, name, old_ms);
     }
     blocks(&midwatch, 1.0);
-    write_much(&midwatch, "new", SERIES, new_ms);
-    assert_all_there(&midwatch, "old_a", SERIES, old_ms);
-    assert_all_there(&midwatch, "old_c", SERIES, old_ms);
-    assert_all_there(&midwatch, "new", SERIES, new_ms);
+    write_much(&midwatch, "new", new_ms);
+    assert_all_there(&midwatch, "old_a", old_ms);
+    assert_all_there(&midwatch, "old_c", old_ms);
+    assert_all_there(&midwatch, "new", new_ms);
     midwatch.kill();
     let midwatch = home.serve(&flags);
-    assert_all_there(&midwatch, "old_a", SERIES, old_ms);
-    assert_all_there(&midwatch, "new", SERIES, new_ms);
+    assert_all_there(&midwatch, "old_a", old_ms);
+    assert_all_there(&midwatch, "new", new_ms);
     midwatch.stop();
     let before = bytes_below(&home.path("midwatch-data"));
     // Two hours are kept from now on: the old block goes, and its file with it.
@@ -97,8 +92,11 @@ fn samples_move_into_blocks_and_retention_removes_them() {
         removed if removed >= 1.0 => Ok(()),
         removed => Err(format!("{removed} removed")),
     });
-    assert_eq!(midwatch.query("count(last_over_time(old_a[2d]))"), []);
-    assert_all_there(&midwatch, "new", SERIES, new_ms);
+    eventually("its samples are gone", || match midwatch.query("count(last_over_time(old_a[2d]))") {
+        rows if rows.is_empty() => Ok(()),
+        rows => Err(format!("{rows:?}")),
+    });
+    assert_all_there(&midwatch, "new", new_ms);
     eventually("its file is gone", || match bytes_below(&home.path("midwatch-data")) {
         left if left < before * 3 / 4 => Ok(()),
         left => Err(format!("{left} of {before} bytes")),
@@ -113,28 +111,29 @@ fn a_block_that_finds_no_space_is_written_once_there_is_some() {
     }
     let home = Home::new();
     home.write("midwatch.toml", SMALL_LOG);
-    std::fs::create_dir(home.path("disk")).unwrap();
-    // Room for the log, and not for a block beside it.
-    let script = "mount -t tmpfs -o size=60m none disk && head -c 38000000 /dev/zero >disk/other && exec \"$0\" serve \
-                  --no-host --no-discover --listen 127.0.0.1:0 --config midwatch.toml --data disk/data";
+    home.serve_quietly().stop();
+    // A disk of its own for blocks, which somebody else fills.
+    let script = "mount -t tmpfs -o size=64m none midwatch-data/blocks && exec \"$0\" serve \
+                  --no-host --no-discover --listen 127.0.0.1:0 --config midwatch.toml";
     let mut command = Command::new("unshare");
     command.args(["-rm", "sh", "-c", script, env!("CARGO_BIN_EXE_midwatch")]).current_dir(home.path(""));
     let midwatch = Midwatch::start(command);
+    let disk = format!("/proc/{}/root{}", midwatch.process.id(), text(&home.path("midwatch-data/blocks")));
+    let other = format!("{disk}/other");
+    std::fs::write(&other, vec![0; 65 << 20]).unwrap_err();
     let start_ms = now_ms() - 600_000;
-    // A little more than the log may hold, and far from what the disk may.
-    let written = [("one", SERIES), ("two", SERIES), ("three", SERIES * 6 / 10)];
-    written.iter().for_each(|(name, count)| write_much(&midwatch, name, *count, start_ms));
+    let names = ["one", "two", "three"];
+    names.iter().for_each(|name| write_much(&midwatch, name, start_ms));
     eventually("a block is tried", || match midwatch.own("midwatch_store_upkeep_errors_total") {
         errors if errors >= 1.0 => Ok(()),
         errors => Err(format!("{errors} errors, {} blocks", midwatch.own("midwatch_store_blocks"))),
     });
-    written.iter().for_each(|(name, count)| assert_all_there(&midwatch, name, *count, start_ms));
-    let disk = format!("/proc/{}/root{}", midwatch.process.id(), text(&home.path("disk")));
-    let log = || bytes_below(Path::new(&format!("{disk}/data/wal")));
+    names.iter().for_each(|name| assert_all_there(&midwatch, name, start_ms));
+    let log = || bytes_below(&home.path("midwatch-data/wal"));
     let before = log();
-    std::fs::remove_file(format!("{disk}/other")).unwrap();
+    std::fs::remove_file(other).unwrap();
     blocks(&midwatch, 1.0);
-    written.iter().for_each(|(name, count)| assert_all_there(&midwatch, name, *count, start_ms));
+    names.iter().for_each(|name| assert_all_there(&midwatch, name, start_ms));
     // What came after the cut, if anything, stays in the log.
     eventually("the log that is in the block now is removed", || match log() {
         left if left < before * 3 / 4 => Ok(()),
