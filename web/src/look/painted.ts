@@ -79,3 +79,18 @@ export class Painted {
     return !old || old.kept !== kept || old.mark !== mark || this.isLost(from, to);
   }
 }
+
+/** Gives a canvas a size in CSS pixels, sharp on this screen; whether it is empty after. */
+export function fitCanvas(canvas: HTMLCanvasElement, width: number, height: number): boolean {
+  const ratio = Math.min(window.devicePixelRatio || 1, 3);
+  const w = Math.round(width * ratio);
+  const h = Math.round(height * ratio);
+  const other = canvas.width !== w || canvas.height !== h;
+  if (other) {
+    canvas.width = w;
+    canvas.height = h;
+  }
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  return other;
+}

@@ -10,7 +10,7 @@ import { faceOf } from "./face";
 import { anchorAt, anchorTop, groupOf, type Layout, layOut, tileRect, visible } from "./layout";
 import { type Direction, neighbour, nextOpen } from "./moves";
 import { acrossTile, type Face, type Palette, paint } from "./paint";
-import { Painted } from "./painted";
+import { fitCanvas, Painted } from "./painted";
 
 export const SIZES = { tileMin: 184, tileHeight: 88, headerHeight: 34, gap: 6, margin: 12 };
 const NARROW = { ...SIZES, tileMin: 150, margin: 8 };
@@ -116,7 +116,7 @@ export class Wall {
     const anchor = this.wantedAnchor ?? anchorAt(this.layout, this.box.scrollTop);
     this.width = this.box.clientWidth;
     this.height = this.box.clientHeight;
-    this.sizeCanvas();
+    if (fitCanvas(this.canvas, this.width, this.height)) this.painted = new Painted();
     this.relayout(anchor);
     // A chart that opens takes height away: the tile that it shows stays in sight.
     if (this.cursor >= 0 && this.found) this.setCursor(this.cursor);
@@ -125,18 +125,6 @@ export class Wall {
   /** Goes to a place, as the browser's history does. */
   jump(anchor: string): void {
     this.relayout(anchor);
-  }
-
-  private sizeCanvas(): void {
-    const ratio = Math.min(window.devicePixelRatio || 1, 3);
-    const w = Math.round(this.width * ratio);
-    const h = Math.round(this.height * ratio);
-    // A canvas that is given a size is empty.
-    if (this.canvas.width !== w || this.canvas.height !== h) this.painted = new Painted();
-    if (this.canvas.width !== w) this.canvas.width = w;
-    if (this.canvas.height !== h) this.canvas.height = h;
-    this.canvas.style.width = `${this.width}px`;
-    this.canvas.style.height = `${this.height}px`;
   }
 
   private relayout(anchor: string): void {
