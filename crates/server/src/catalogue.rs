@@ -1,5 +1,5 @@
 //! The catalogue of `look` as the running server has it: fed with the series that the store tells of, and with
-//! which of them have samples in a range, remembered for a few seconds.
+//! which of them have samples in a range, remembered for a second.
 
 use ::query::overview::Mode;
 use look::catalogue::{Catalogue, Facts};
@@ -20,7 +20,7 @@ impl Alive {
 }
 
 /// How long an answer about a range is used again. New series come in with the next.
-const ALIVE_FOR: Duration = Duration::from_secs(5);
+const ALIVE_FOR: Duration = Duration::from_secs(1);
 /// Ranges that are remembered at the most.
 const RANGES_MAX: usize = 8;
 
@@ -73,7 +73,7 @@ impl SeriesCatalogue {
         Ok(gone.iter().filter(|id| catalogue.remove(**id)).count())
     }
 
-    /// Which series have samples in a range (rounded to 10 s, and up to a few seconds old).
+    /// Which series have samples in a range (rounded to 10 s, and up to a second old).
     ///
     /// # Errors
     /// If the store cannot be read.

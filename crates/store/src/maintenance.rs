@@ -134,7 +134,7 @@ impl Store {
         }
         let written = self.write_cut_heads(m);
         // Sealing a head costs CPU time: a disk that stays full is not asked every few seconds.
-        m.write_wait_ms = if written.is_ok() { 0 } else { (m.write_wait_ms * 2).clamp(5_000, 300_000) };
+        m.write_wait_ms = if written.is_ok() { 0 } else { (m.write_wait_ms * 2).clamp(5_000, 30_000) };
         m.write_again_ms = uptime_ms + m.write_wait_ms;
         written
     }
