@@ -209,8 +209,9 @@ impl Store {
             total -= size(&keep.remove(oldest));
         }
         if keep.len() < m.manifest.blocks.len() {
-            self.shared.stats.removed.add((m.manifest.blocks.len() - keep.len()) as f64);
+            let removed = m.manifest.blocks.len() - keep.len();
             self.replace_blocks(m, keep)?;
+            self.shared.stats.removed.add(removed as f64);
         }
         Ok(())
     }

@@ -9,10 +9,11 @@ pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> O
     let word = word.to_ascii_lowercase();
     let allowed = (word.len() / 3).max(1);
     names
-        .map(|n| (distance(word.as_bytes(), n.as_bytes()), n))
-        .filter(|(d, _)| *d <= allowed)
+        // Of two that are as near, the one that goes on from what was written.
+        .map(|n| (distance(word.as_bytes(), n.as_bytes()), !n.starts_with(&word), n))
+        .filter(|(d, ..)| *d <= allowed)
         .min()
-        .map(|(_, n)| n)
+        .map(|(.., n)| n)
 }
 
 /// Optimal string alignment distance.
