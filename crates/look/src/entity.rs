@@ -8,8 +8,6 @@ use std::cmp::Ordering;
 /// The kinds of things. The order of the variants is the order on the wall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A machine as a whole.
-    Host,
     /// All processors of a machine.
     Cpu,
     /// Its memory.
@@ -20,6 +18,8 @@ pub enum Kind {
     Filesystem,
     /// One network interface, or the protocols of a machine.
     Network,
+    /// A machine as a whole: what belongs to none of its parts.
+    Host,
     /// One scraped target or sender.
     Service,
     /// One process.
@@ -242,15 +242,15 @@ mod tests {
     #[test]
     fn the_order_on_the_wall() {
         let sorted = [
-            "up{job=node,instance=a}",
             "node_load1{job=node,instance=a}",
             "node_memory_x{job=node,instance=a}",
             "node_disk_x{job=node,instance=a,device=sda}",
             "node_filesystem_x{job=node,instance=a,mountpoint=/}",
             "node_network_x{job=node,instance=a,device=eth2}",
             "node_network_x{job=node,instance=a,device=eth10}",
-            "up{job=node,instance=b}",
+            "up{job=node,instance=a}",
             "node_load1{job=node,instance=b}",
+            "up{job=node,instance=b}",
             "up{job=api,instance=h:9}",
             "up{job=shop,instance=h:1}",
             "process_x{job=node,instance=a,pid=2,comm=b}",

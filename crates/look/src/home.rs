@@ -58,10 +58,10 @@ pub const SUBJECTS: &[(SubjectKind, &str)] = &[
 pub enum State {
     /// Measured, and within its limits.
     Fine,
-    /// Worth a look.
-    Look,
     /// No data, or too old.
     Silent,
+    /// Worth a look.
+    Look,
     /// Bad.
     Bad,
 }

@@ -158,6 +158,11 @@ impl Source {
             return Source { kind: "scrape", text, book: format!("scrape {job} {instance}"), problem };
         }
         let books: Vec<String> = app.sink.sources().into_iter().map(|s| s.source).collect();
+        let scraped = format!("scrape {job} {instance}");
+        if books.contains(&scraped) {
+            let text = "a target that was scraped, and is gone: nothing listens there any more, or no configuration names it".into();
+            return Source { kind: "scrape", text, book: scraped, problem: None };
+        }
         let sent = ["remote_write", "import"]
             .into_iter()
             .filter(|s| books.iter().any(|b| b == s))

@@ -29,8 +29,9 @@ pub fn report(app: &App, now_ms: i64, stop: Stop) -> Result<Arc<str>, QueryError
     }
     let view = app.store.view();
     let options = crate::api::query_options(app, stop);
+    let own = format!("job=\"midwatch\", instance=\"{}:{}\"", app.settings.hostname, app.address.port());
     let ask = |text: &str| -> Result<Vec<Row>, QueryError> {
-        let expr = ::query::parse(text).map_err(QueryError::from)?;
+        let expr = ::query::parse(&text.replace("<own>", &own)).map_err(QueryError::from)?;
         match ::query::instant(&view, &expr, now_ms, &options)?.value {
             Value::Vector(rows) => Ok(rows.into_iter().map(|(labels, _, v)| (labels, v)).collect()),
             Value::Scalar(v) => Ok(vec![(model::Labels::default(), v)]),
@@ -104,7 +105,7 @@ mod tests {
         let conditions = super::conditions::all().flat_map(|c| [c.expr, c.detail_expr]);
         let questions = super::SUBJECTS.iter().map(|s| s.1).chain(conditions).filter(|t| !t.is_empty());
         for text in questions {
-            if let Err(e) = ::query::parse(text) {
+            if let Err(e) = ::query::parse(&text.replace("<own>", "job=\"midwatch\"")) {
                 panic!("{text}: {e}");
             }
         }

@@ -47,10 +47,10 @@ fn groups_come_and_go_with_their_series() {
         let titles: Vec<_> = found.groups.iter().map(|g| format!("{}:{}", g.title, g.count)).collect();
         (titles.join(" "), found.ids)
     };
-    assert_eq!(titles(&c, GroupBy::Entity), ("vm:1 cpu:3 shop h:1:1".into(), vec![4, 2, 1, 0, 3]));
+    assert_eq!(titles(&c, GroupBy::Entity), ("cpu:3 vm:1 shop h:1:1".into(), vec![2, 1, 0, 4, 3]));
     assert_eq!(titles(&c, GroupBy::Metric), ("node_cpu_seconds_total:3 up:2".into(), vec![2, 1, 0, 3, 4]));
     assert!(c.remove(3) && c.remove(1));
-    assert_eq!(titles(&c, GroupBy::Entity), ("vm:1 cpu:2".into(), vec![4, 2, 0]));
+    assert_eq!(titles(&c, GroupBy::Entity), ("cpu:2 vm:1".into(), vec![2, 0, 4]));
     for id in ids {
         c.remove(id);
     }

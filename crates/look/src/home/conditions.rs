@@ -34,6 +34,7 @@ pub struct Condition {
     /// The kind of subject that it is about.
     pub subject: SubjectKind,
     /// PromQL for an instant query; its rows keep `instance` (and `job` for services).
+    /// `{<own>}` stands for the labels of this program's own series: others of its kind may be recorded as well.
     pub expr: &'static str,
     /// Labels that tell the rows of one subject apart.
     pub by: &'static [&'static str],

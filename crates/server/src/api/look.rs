@@ -130,7 +130,8 @@ fn window(start_ms: i64, end_ms: i64, points: usize) -> ApiResult<Window> {
     Ok(Window { start_ms, end_ms, points, mode: Mode::Raw })
 }
 
-/// Numbers as JSON has them: NaN and infinities are null, six digits are plenty for a chart.
+/// Numbers as JSON has them: NaN and infinities are null; ten digits, so that times to the second and large counters
+/// stay what they are.
 fn chart_number(v: f64) -> Json {
     if !v.is_finite() {
         return Json::Null;
@@ -138,7 +139,7 @@ fn chart_number(v: f64) -> Json {
     if v == v.trunc() && v.abs() < 1e15 {
         return json!(v as i64);
     }
-    let scale = 10f64.powi(6 - v.abs().log10().ceil() as i32);
+    let scale = 10f64.powi(10 - v.abs().log10().ceil() as i32);
     let rounded = (v * scale).round() / scale;
     json!(if rounded.is_finite() { rounded } else { v })
 }

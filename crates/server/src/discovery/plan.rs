@@ -10,6 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// First requests are spread over this time, so that a start of this program is no burst for others.
 const SPREAD_MS_MAX: u64 = 3_000;
 
+/// A service that was scraped for so long is missed when it is gone; a younger one may be a test or a tool.
+const SETTLED_MS: i64 = 10 * 60_000;
+/// How long it is missed: asked on, and so shown as down.
+const MISSED_MS: i64 = 3_600_000;
+
 /// What is done with a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortState {
@@ -104,6 +109,10 @@ struct Entry {
     next_ms: Option<i64>,
     /// Scraped because it was found; a configured port is scraped by its job.
     found: bool,
+    /// When it was found.
+    found_ms: i64,
+    /// When it was first seen that nothing listens any more.
+    gone_ms: Option<i64>,
 }
 
 impl Plan {
@@ -122,7 +131,7 @@ impl Plan {
         let listeners = best_listeners(ports);
         let mut actions = Vec::new();
         self.entries.retain(|port, entry| {
-            let stays = listeners.contains_key(port);
+            let stays = listeners.contains_key(port) || entry.is_missed(now_ms);
             if !stays && entry.found {
                 actions.push(Action::Stop(*port));
             }
@@ -135,6 +144,7 @@ impl Plan {
             let known = self.entries.get(&number).is_some_and(|e| e.is_same(listener));
             let job = configured(number);
             if known && job.is_none() && !self.entries[&number].is_configured() {
+                self.back(number);
                 self.retry(number, now_ms);
                 continue;
             }
@@ -162,6 +172,8 @@ impl Plan {
             checked_ms: None,
             next_ms: None,
             found: false,
+            found_ms: 0,
+            gone_ms: None,
         };
         if port == self.own_port {
             entry.state = PortState::Own;
@@ -180,6 +192,15 @@ impl Plan {
             entry.next_ms = Some(now_ms + self.jitter_ms(port));
         }
         entry
+    }
+
+    /// A service that was missed listens again.
+    fn back(&mut self, port: u16) {
+        if let Some(entry) = self.entries.get_mut(&port)
+            && entry.gone_ms.take().is_some()
+        {
+            entry.reason = String::new();
+        }
     }
 
     /// A port that failed is asked again when its time has come.
@@ -231,6 +252,7 @@ impl Plan {
                 entry.reason = String::new();
                 entry.next_ms = None;
                 entry.found = true;
+                entry.found_ms = now_ms;
             }
             Found::Other(reason) | Found::Nothing(reason) => {
                 entry.state = PortState::Failed;
@@ -264,6 +286,13 @@ impl Entry {
             true => process && reach(self.address) == reach(listener.address),
             false => process && self.inode == listener.inode && self.address == listener.address,
         }
+    }
+
+    /// Whether it goes on to be asked although nothing listens: a service that died is what people want to hear of.
+    fn is_missed(&mut self, now_ms: i64) -> bool {
+        let gone_ms = *self.gone_ms.get_or_insert(now_ms);
+        self.reason = "nothing listens here any more; it is asked for an hour, in case it comes back".into();
+        self.found && gone_ms - self.found_ms >= SETTLED_MS && now_ms - gone_ms < MISSED_MS
     }
 
     fn is_configured(&self) -> bool {

@@ -171,3 +171,26 @@ fn the_number_of_ports_is_bounded() {
     plan.step(&ports, 0, none);
     assert_eq!(plan.snapshot().len(), 8);
 }
+
+#[test]
+fn a_service_that_ran_for_long_is_missed_for_an_hour() {
+    let (mut plan, service) = (plan(), port("127.0.0.1", 9100, 1, "shop"));
+    let here = std::slice::from_ref(&service);
+    plan.step(here, 0, none);
+    let probe = ask(&mut plan).unwrap();
+    plan.answered(&probe, Found::Metrics, 0);
+    assert_eq!(plan.step(&[], SETTLED_MS, none), []);
+    assert!(
+        shown(&plan).starts_with("127.0.0.1 9100 scraped nothing listens here any more"),
+        "{}",
+        shown(&plan)
+    );
+    // It comes back, and goes again.
+    assert_eq!(plan.step(here, SETTLED_MS + 1, none), []);
+    assert_eq!(shown(&plan), "127.0.0.1 9100 scraped");
+    let gone_ms = SETTLED_MS + 2;
+    assert_eq!(plan.step(&[], gone_ms, none), []);
+    assert_eq!(plan.step(&[], gone_ms + MISSED_MS - 1, none), []);
+    assert_eq!(plan.step(&[], gone_ms + MISSED_MS, none), [Action::Stop(9100)]);
+    assert_eq!(shown(&plan), "");
+}
