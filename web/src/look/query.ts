@@ -10,9 +10,13 @@ export interface Token {
   end: number;
 }
 
-/** The tokens of a query, apart by white space. */
+/** The tokens of a query, apart by white space outside double quotes. */
 export function tokens(q: string): Token[] {
-  return [...q.matchAll(/\S+/g)].map((m) => ({ text: m[0], start: m.index, end: m.index + m[0].length }));
+  return [...q.matchAll(/(?:[^\s"]|"[^"]*"?)+/g)].map((m) => ({
+    text: m[0],
+    start: m.index,
+    end: m.index + m[0].length,
+  }));
 }
 
 /** What is sent: white space put in order, so that equal searches are equal texts. */
@@ -52,6 +56,6 @@ export function complete(q: string, caret: number, suggestion: string): { q: str
 /** The words that matched text can be marked with: no filters, lower case. */
 export function words(q: string): string[] {
   return tokens(q)
-    .map((t) => t.text.toLowerCase())
+    .map((t) => t.text.toLowerCase().replaceAll('"', ""))
     .filter((t) => !/[=:]/.test(t));
 }

@@ -90,7 +90,9 @@ export function parseRange(text: string, nowMs: number): Range | string {
   if (last !== null) return bounded({ kind: "last", seconds: last });
   if (/^today$/i.test(t)) return { kind: "fixed", from: midnight(nowMs, 0), to: nowMs };
   if (/^yesterday$/i.test(t)) return { kind: "fixed", from: midnight(nowMs, -1), to: midnight(nowMs, 0) };
-  const parts = t.split(/\s*(?:–|—|→|\.\.|\bto\b|\s-\s)\s*/i);
+  // A plain hyphen is part of dates, so between others it needs spaces; between two times of a day it does not.
+  const ofDay = /^(\d{1,2}:\d\d(?::\d\d)?)-(\d{1,2}:\d\d(?::\d\d)?)$/.exec(t);
+  const parts = ofDay ? ofDay.slice(1) : t.split(/\s*(?:–|—|→|\.\.|\bto\b|\s-\s)\s*/i);
   if (parts.length === 1) {
     const from = parseMoment(t, nowMs);
     if (from !== null && from < nowMs) return bounded({ kind: "fixed", from, to: nowMs });

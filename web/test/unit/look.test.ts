@@ -179,6 +179,11 @@ test("the search box: tokens, filters, completion", () => {
   assert.equal(withFilter("", "device", "sdb"), "device=sdb");
   assert.equal(tokenAt("ab cd", 4)?.text, "cd");
   assert.equal(tokenAt("ab ", 3), null);
+  assert.deepEqual(
+    tokens('a "two words" c="x y" "open end').map((t) => t.text),
+    ["a", '"two words"', 'c="x y"', '"open end'],
+  );
+  assert.deepEqual(words('"Two words" c="x y"'), ["two words"]);
   assert.deepEqual(complete("no dis", 6, "node_disk_io"), { q: "no node_disk_io ", caret: 16 });
   assert.deepEqual(complete("dis sda", 2, "disk"), { q: "disk sda", caret: 5 });
   assert.deepEqual(complete("", 0, "up"), { q: "up ", caret: 3 });

@@ -80,6 +80,7 @@ test("ranges as people type them; what is none says what would do", () => {
     ["09:00", fixed(local(21, 9), NOW)],
   ];
   for (const [text, range] of table) assert.deepEqual(parseRange(text, NOW), range, text);
+  assert.deepEqual(parseRange("10:00-11:30", NOW), fixed(local(21, 10), local(21, 11, 30)));
   assert.match(parseRange("11:00 to 10:00", NOW) as string, /before the end/);
   assert.match(parseRange("whenever", NOW) as string, /Try: 90m/);
   assert.match(parseRange("", NOW) as string, /Try: 90m/);
