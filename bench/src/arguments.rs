@@ -11,7 +11,9 @@ pub enum Command {
     Recorder,
     /// Latency of searching.
     Search,
-    /// Both.
+    /// Cost of taking in remote write.
+    Ingest,
+    /// All of these.
     All,
     /// Record until standard input ends: what `recorder` measures, started by it as a process of its own.
     RecorderLoop,
@@ -30,8 +32,10 @@ pub struct Arguments {
     pub rounds: usize,
     /// Processes on the machine while the recorder is measured.
     pub processes: usize,
-    /// Series of the search.
+    /// Series of the search, and of ingest.
     pub series: usize,
+    /// Samples of each series in each part of ingest.
+    pub scrapes: usize,
     /// The program, if it was named.
     pub midwatch: Option<PathBuf>,
 }
@@ -48,6 +52,7 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
         rounds: 3,
         processes: 300,
         series: 100_000,
+        scrapes: 20,
         midwatch: None,
     };
     let mut texts = texts.iter();
@@ -74,11 +79,13 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
             "--rounds" => out.rounds = number(1, 1_000)? as usize,
             "--processes" => out.processes = number(0, 20_000)? as usize,
             "--series" => out.series = number(1, 1_000_000)? as usize,
+            "--scrapes" => out.scrapes = number(1, 1_000)? as usize,
             "--midwatch" => out.midwatch = Some(value()?.into()),
             name if out.command == Command::List => {
                 out.command = match name {
                     "recorder" => Command::Recorder,
                     "search" => Command::Search,
+                    "ingest" => Command::Ingest,
                     "all" => Command::All,
                     "recorder-loop" => Command::RecorderLoop,
                     _ if name.starts_with('-') => return Err(format!("there is no flag {name}")),
@@ -107,6 +114,8 @@ mod tests {
         let a = parsed("recorder --seconds 5 --rounds=2 --midwatch /m").unwrap();
         assert_eq!((a.command, a.seconds, a.rounds), (Command::Recorder, 5, 2));
         assert_eq!(a.midwatch.as_deref(), Some(std::path::Path::new("/m")));
+        let a = parsed("ingest --scrapes 3").unwrap();
+        assert_eq!((a.command, a.series, a.scrapes), (Command::Ingest, 100_000, 3));
         assert_eq!(parsed("").unwrap().command, Command::List);
         assert_eq!(parsed("search --help").unwrap().command, Command::List);
         for (line, want) in [

@@ -47,9 +47,19 @@ impl Http {
     /// # Errors
     /// If there is no answer, or its status is not 2xx.
     pub fn post(&mut self, path: &str, body: &[u8]) -> Result<Vec<u8>> {
+        self.post_with(path, "", body)
+    }
+
+    /// POST with more headers, each with its line break; the body of a good answer.
+    ///
+    /// # Errors
+    /// If there is no answer, or its status is not 2xx.
+    pub fn post_with(&mut self, path: &str, headers: &str, body: &[u8]) -> Result<Vec<u8>> {
         let length = body.len();
-        let head =
-            format!("POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n", self.address);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n{headers}\r\n",
+            self.address
+        );
         self.ask(head.as_bytes(), body)
     }
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod child;
 mod http;
+mod ingest_bench;
 mod machine;
 mod midwatch;
 mod processes;
@@ -25,14 +26,16 @@ Usage: bench NAME [FLAGS]        (make bench ARGS=\"NAME FLAGS\" builds all firs
   recorder    CPU and memory of recording this machine every second: the recorder, midwatch serve,
               prometheus-node-exporter, netdata
   search      time to find series as one types: in the catalogue, and over HTTP as the page asks
+  ingest      cost of remote write: midwatch serve, victoria-metrics, prometheus
   all         one after the other
 
 Flags:
   --seconds N         length of one run of recorder, after its warm-up [default: 60]
   --warmup N          seconds before each run of recorder that do not count [default: 30]
-  --rounds N          rounds: of all programs in recorder, of all questions in search [default: 3]
+  --rounds N          rounds: of all programs in recorder and ingest, of all questions in search [default: 3]
   --processes N       recorder starts idle processes until the machine has so many [default: 300]
-  --series N          series of search [default: 100000]
+  --series N          series of search and ingest [default: 100000]
+  --scrapes N         samples of each series in each part of ingest [default: 20]
   --midwatch PATH     the program [default: $CARGO_TARGET_DIR/release/midwatch, which make build builds]
   --help              this
 
@@ -74,6 +77,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if matches!(arguments.command, Command::Search | Command::All) {
         print(&search_bench::run(arguments)?)?;
+    }
+    if matches!(arguments.command, Command::Ingest | Command::All) {
+        print(&ingest_bench::run(arguments)?)?;
     }
     Ok(())
 }

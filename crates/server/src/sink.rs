@@ -6,7 +6,7 @@ use ingest::Decoded;
 use model::{Batch, Reject};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use stdx::Result;
+use stdx::{Error, ErrorKind, Result};
 use stdx::metrics::{Kind, Registry, Value};
 use store::Store;
 
@@ -80,14 +80,17 @@ impl Sink {
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
     pub async fn deliver(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
-        self.settle(
-            source,
-            rejects,
-            match self.store.append(batch) {
+        let appended = self.store.append(batch);
+        let (sink, source) = (self.clone(), source.to_string());
+        // A task of its own: a sender that leaves takes this future with it, but not what the books have to say.
+        let settled = tokio::spawn(async move {
+            let outcome = match appended {
                 Ok(pending) => pending.wait().await,
                 Err(e) => Err(e),
-            },
-        )
+            };
+            sink.settle(&source, rejects, outcome)
+        });
+        settled.await.map_err(|e| Error::wrap(ErrorKind::Internal, "the delivery ended early", e))?
     }
 
     /// As [`Sink::deliver`], for threads that may block.
