@@ -1,14 +1,18 @@
 //! What all handlers have in common: parameters, answers, errors, headers, and who may ask.
 //! The one place that maps an error's kind to HTTP.
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use query::{ParseError, QueryError};
 use serde_json::{Value as Json, json};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
 use stdx::{Error, ErrorKind};
+use tokio::time::Instant;
 
 /// Bytes of a form that is posted, at the most.
 const FORM_BYTES_MAX: usize = 4 << 20;
@@ -174,6 +178,10 @@ pub fn header_text(headers: &HeaderMap, name: header::HeaderName) -> String {
     headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_string()
 }
 
+/// How much of a body that is too long is read and thrown away before it is refused, and for how long.
+const DISCARD_BYTES: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
 /// The whole body, within a limit.
 ///
 /// # Errors
@@ -184,17 +192,43 @@ pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
         ..ApiError::bad(format!("the body is longer than {bytes_max} bytes; send it in smaller parts"))
     };
     let length: Option<usize> = header_text(request.headers(), header::CONTENT_LENGTH).parse().ok();
-    if length.is_some_and(|length| length > bytes_max) {
+    let mut is_too_large = length.is_some_and(|length| length > bytes_max);
+    if is_too_large && request.headers().contains_key(header::EXPECT) {
+        // Its sender waits for our word before it sends the body.
         return Err(too_large());
     }
-    to_bytes(request.into_body(), bytes_max).await.map_err(|e| {
-        let text = e.to_string();
-        if text.contains("limit") {
-            too_large()
-        } else {
-            ApiError::bad(format!("the body breaks off: {text}"))
+    let mut body = request.into_body();
+    let (mut kept, mut read) = (Vec::with_capacity(length.unwrap_or(0).min(bytes_max.min(1 << 20))), 0usize);
+    let mut give_up: Option<Instant> = None;
+    loop {
+        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        let frame = match give_up {
+            None => next.await,
+            Some(at) => tokio::time::timeout_at(at, next).await.unwrap_or(None),
+        };
+        match frame {
+            None if is_too_large => return Err(too_large()),
+            None => return Ok(kept.into()),
+            Some(Err(_)) if is_too_large => return Err(too_large()),
+            Some(Err(e)) => return Err(ApiError::bad(format!("the body breaks off: {e}"))),
+            Some(Ok(frame)) => {
+                let Some(data) = frame.data_ref() else { continue };
+                read = read.saturating_add(data.len());
+                is_too_large |= read > bytes_max;
+                if !is_too_large {
+                    kept.extend_from_slice(data);
+                    continue;
+                }
+                // Read on for a while: whoever is still sending does not read the answer, and closing on them would
+                // take it away.
+                kept = Vec::new();
+                give_up.get_or_insert_with(|| Instant::now() + DISCARD_TIME);
+                if read > bytes_max.saturating_add(DISCARD_BYTES) {
+                    return Err(too_large());
+                }
+            }
         }
-    })
+    }
 }
 
 /// Answers only those who mean this server (a page of another site cannot reach it by a name of its own, nor

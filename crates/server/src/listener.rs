@@ -20,9 +20,9 @@ const CONNECTIONS_MAX: usize = 1_024;
 /// How long a client may take to send the headers of a request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of a request that was refused is still read, so that the refusal arrives.
-const LINGER_BYTES: usize = 4 << 20;
+const LINGER_BYTES: usize = 64 << 20;
 /// And for how long.
-const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_TIME: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop, then lets open requests end within `grace`.
 pub async fn serve(

@@ -6,8 +6,8 @@ use ingest::Decoded;
 use model::{Batch, Reject};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use stdx::{Error, ErrorKind, Result};
 use stdx::metrics::{Kind, Registry, Value};
+use stdx::{Error, ErrorKind, Result};
 use store::Store;
 
 /// Sources that are remembered one by one at the most; more are counted together as `other`.
