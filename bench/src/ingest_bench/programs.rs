@@ -36,6 +36,7 @@ const VICTORIA: &[&str] = &[
     "-search.minStalenessInterval=5m",
     "-search.maxPointsPerTimeseries=1000000",
     "-search.maxUniqueTimeseries=2000000",
+    "-search.maxQueryDuration=5m",
     "-memory.allowedBytes=1GiB",
     "-loggerLevel=WARN",
 ];
