@@ -1,7 +1,7 @@
 // Builds the interface into dist/ (index.html, app.js, app.css, favicon.svg): all static, all of one origin.
 // With --tests it bundles the unit tests for node instead. Never fetches anything.
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -11,9 +11,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 /** The interface itself. */
 async function buildApp() {
   const dist = join(root, "dist");
-  rmSync(dist, { recursive: true, force: true });
-  mkdirSync(dist, { recursive: true });
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: { app: "src/main.tsx" },
     outdir: "dist",
@@ -26,10 +24,17 @@ async function buildApp() {
     jsxImportSource: "preact",
     legalComments: "none",
     logLevel: "warning",
+    write: false,
   });
-  cpSync(join(root, "public"), dist, { recursive: true });
-  for (const name of readdirSync(dist).sort()) {
-    const bytes = readFileSync(join(dist, name));
+  const files = new Map(outputFiles.map((f) => [basename(f.path), Buffer.from(f.contents)]));
+  for (const name of readdirSync(join(root, "public")))
+    files.set(name, readFileSync(join(root, "public", name)));
+  mkdirSync(dist, { recursive: true });
+  for (const name of readdirSync(dist)) if (!files.has(name)) rmSync(join(dist, name), { recursive: true });
+  for (const [name, bytes] of [...files].sort()) {
+    const path = join(dist, name);
+    // What is the same stays untouched: the program, which holds these files, is not compiled again for it.
+    if (!existsSync(path) || !readFileSync(path).equals(bytes)) writeFileSync(path, bytes);
     console.log(`${name.padEnd(12)} ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped`);
   }
 }

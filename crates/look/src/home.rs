@@ -49,7 +49,10 @@ impl SubjectKind {
 /// 1970, looking back an hour so that what stopped is silent before it is gone.
 pub const SUBJECTS: &[(SubjectKind, &str)] = &[
     (SubjectKind::Host, "max by (instance) (ts_of_last_over_time(node_load1[1h]))"),
-    (SubjectKind::Service, "max by (job, instance) (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]))"),
+    (
+        SubjectKind::Service, // A service that was there for less than ten minutes and is gone was a test or a tool: nobody misses it.
+        "max by (job, instance) (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) and (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) > time() - 150 or ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) - ts_of_first_over_time(up{job!~\"node|midwatch\"}[1h]) > 600))",
+    ),
     (SubjectKind::Midwatch, "max(ts_of_last_over_time(midwatch_build_info[1h]))"),
 ];
 
@@ -158,7 +161,7 @@ pub fn judge(
             // A NaN age is no data.
             if last_s.is_finite() && age_ms <= kind.silent_after_ms() {
                 let own = results.iter().filter(|r| r.condition.subject == *kind);
-                subject.tiles = own.filter_map(|r| tile(&subject.id, r)).collect();
+                subject.tiles = own.filter_map(|r| tile(&subject.id, labels, r)).collect();
             } else {
                 subject.tiles = vec![silent_tile(&subject, labels, age_ms)];
             }
@@ -235,7 +238,7 @@ fn silent_tile(subject: &Subject, labels: &Labels, age_ms: i64) -> Tile {
 }
 
 /// The tile of one condition for one subject: the worst of its rows. `None` where the condition does not apply.
-fn tile(subject_id: &str, result: &ConditionResult) -> Option<Tile> {
+fn tile(subject_id: &str, of: &Labels, result: &ConditionResult) -> Option<Tile> {
     let condition = result.condition;
     let new = |state, value: String, detail, labels: &Labels| Tile {
         id: condition.id.to_string(),
@@ -250,7 +253,7 @@ fn tile(subject_id: &str, result: &ConditionResult) -> Option<Tile> {
         Ok(rows) => rows,
         Err(e) => {
             let detail = format!("This could not be judged: {e}");
-            return Some(new(State::Silent, "not known".into(), detail, &Labels::default()));
+            return Some(new(State::Silent, "not known".into(), detail, of));
         }
     };
     let own = |row: &&Row| subject(condition.subject, &row.0).id == subject_id;
@@ -267,8 +270,9 @@ fn tile(subject_id: &str, result: &ConditionResult) -> Option<Tile> {
         }
     }
     let Some((state, (labels, value))) = worst else {
-        let detail = format!("No data for this; it is measured by {}", condition.link.selector);
-        return condition.required.then(|| new(State::Silent, "no data".into(), detail, &Labels::default()));
+        let measured_by = words::fill(condition.link.selector, of, true);
+        let detail = format!("No data for this; it is measured by {measured_by}");
+        return condition.required.then(|| new(State::Silent, "no data".into(), detail, of));
     };
     let mut text = words::value(*value, condition.unit);
     let parts: Vec<&str> = condition.by.iter().map(|l| labels.get(l)).filter(|v| !v.is_empty()).collect();

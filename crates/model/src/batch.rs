@@ -77,6 +77,8 @@ pub enum RejectReason {
     TooLarge,
     /// A kind of data that this version does not keep (named in the message).
     Unsupported,
+    /// It could not be written: the disk is full or failing, or does not keep up.
+    NotWritten,
 }
 
 impl RejectReason {
@@ -94,6 +96,7 @@ impl RejectReason {
             RejectReason::DuplicateTimestamp => "duplicate_timestamp",
             RejectReason::TooManySeries => "too_many_series",
             RejectReason::TooLarge => "too_large",
+            RejectReason::NotWritten => "not_written",
             RejectReason::Unsupported => "unsupported",
         }
     }

@@ -170,7 +170,10 @@ impl Source {
         match sent.as_slice() {
             [one] => Source {
                 kind: if *one == "import" { "import" } else { "remote_write" },
-                text: format!("sent to /api/v1/{}", if *one == "import" { "import" } else { "write" }),
+                text: format!(
+                    "no target of this run of the program: sent to /api/v1/{}, or recorded by an earlier run",
+                    if *one == "import" { "import" } else { "write" }
+                ),
                 book: (*one).into(),
                 problem: None,
             },
@@ -182,7 +185,7 @@ impl Source {
             },
             _ => Source {
                 kind: "remote_write",
-                text: "sent to /api/v1/write or /api/v1/import".into(),
+                text: "no target of this run of the program: sent to /api/v1/write or /api/v1/import, or recorded by an earlier run".into(),
                 book: "remote_write".into(),
                 problem: None,
             },

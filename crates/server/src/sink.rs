@@ -3,7 +3,7 @@
 
 use crate::clock::now_ms;
 use ingest::Decoded;
-use model::{Batch, Reject};
+use model::{Batch, Reject, RejectReason};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use stdx::metrics::{Kind, Registry, Value};
@@ -80,6 +80,7 @@ impl Sink {
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
     pub async fn deliver(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
+        let samples = batch.samples.len() as u64;
         let appended = self.store.append(batch);
         let (sink, source) = (self.clone(), source.to_string());
         // A task of its own: a sender that leaves takes this future with it, but not what the books have to say.
@@ -88,7 +89,7 @@ impl Sink {
                 Ok(pending) => pending.wait().await,
                 Err(e) => Err(e),
             };
-            sink.settle(&source, rejects, outcome)
+            sink.settle(&source, rejects, samples, outcome)
         });
         settled.await.map_err(|e| Error::wrap(ErrorKind::Internal, "the delivery ended early", e))?
     }
@@ -99,9 +100,11 @@ impl Sink {
     /// As [`Sink::deliver`].
     pub fn deliver_blocking(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
+        let samples = batch.samples.len() as u64;
         self.settle(
             source,
             rejects,
+            samples,
             match self.store.append(batch) {
                 Ok(pending) => pending.wait_blocking(),
                 Err(e) => Err(e),
@@ -125,6 +128,7 @@ impl Sink {
         &self,
         source: &str,
         mut rejects: Vec<Reject>,
+        samples: u64,
         outcome: Result<store::Appended>,
     ) -> Result<Delivered> {
         match outcome {
@@ -139,6 +143,14 @@ impl Sink {
                 Ok(Delivered { accepted: outcome.accepted, rejects, batch: outcome.batch })
             }
             Err(e) => {
+                // Whoever pushes is told and sends it again; what is read here comes only once.
+                if !matches!(source, "remote_write" | "import") {
+                    rejects.push(Reject {
+                        reason: RejectReason::NotWritten,
+                        samples,
+                        message: e.to_string(),
+                    });
+                }
                 self.count(source, 0, &rejects);
                 let labels = vec![("source", kind(source).to_string())];
                 let help = "Deliveries that could not be kept; the sender was told to try again.";

@@ -17,7 +17,7 @@ import type { Under } from "../state/url";
 import { Failure, Loading, Notice } from "../ui/notice";
 import { type Merged, merge, openGap } from "./data";
 import { Legend } from "./Legend";
-import { chartError, facts, OFFSETS, shown, startLoading } from "./load";
+import { chartError, facts, factsAsOf, OFFSETS, shown, startLoading } from "./load";
 import { type Plot as PlotHandle, plot } from "./plot";
 import { copyPromql, promql } from "./steps";
 import { Why } from "./Why";
@@ -37,7 +37,7 @@ function filterTo(name: string, value: string): void {
 /** What is to be shaded: recorded gaps, and the one that is still open. */
 function gapsOf(f: SeriesFacts | null, to: number): SeriesFacts["gaps"] {
   if (!f) return [];
-  const open = openGap(f, Math.min(to, serverNow()));
+  const open = openGap(f, Math.min(to, factsAsOf.value));
   return open ? [...f.gaps, open] : f.gaps;
 }
 

@@ -9,6 +9,7 @@ import { agoText, isoText, momentText, spanText, zoneOf } from "../format/time";
 import { formatCount } from "../format/units";
 import { view } from "../state/app";
 import { openGap } from "./data";
+import { factsAsOf } from "./load";
 
 const GAPS_SHOWN = 20;
 
@@ -36,7 +37,7 @@ export function Why({ facts }: { facts: SeriesFacts | null }) {
     );
   const now = serverNow();
   const { range } = view.value;
-  const open = range.kind === "last" ? openGap(facts, now) : null;
+  const open = range.kind === "last" ? openGap(facts, factsAsOf.value) : null;
   return (
     <section class="why" ref={panel} aria-label="Why is this number missing?">
       <h3>Why is this number missing?</h3>

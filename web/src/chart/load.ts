@@ -3,7 +3,7 @@
  * the present one.
  */
 import { effect, signal } from "@preact/signals";
-import { api, isAbort, serverNow } from "../api/client";
+import { ApiError, api, isAbort, serverNow } from "../api/client";
 import type { Chart, SeriesFacts } from "../api/types";
 import { live, tick, view } from "../state/app";
 import { resolve, type Span } from "../state/range";
@@ -20,6 +20,8 @@ export interface Shown {
 
 export const shown = signal<Shown | null>(null);
 export const facts = signal<SeriesFacts | null>(null);
+/** As of when the facts are, milliseconds: a sample that came later is none of their business. */
+export const factsAsOf = signal(0);
 export const chartError = signal<unknown>(null);
 
 export const OFFSETS: Record<Under, number> = { h: 3600, y: 86400, w: 604800 };
@@ -59,11 +61,16 @@ async function loadFacts(signal_: AbortSignal): Promise<void> {
   const match = v.open[0];
   if (match === undefined) return;
   const span = resolve(v.range, serverNow(), POINTS);
+  const asked = serverNow();
   try {
     const f = await api.series(match, span.from, span.to, signal_);
-    if (!signal_.aborted) facts.value = f;
+    if (!signal_.aborted) {
+      facts.value = f;
+      factsAsOf.value = asked;
+    }
   } catch (e) {
-    if (!isAbort(e)) facts.value = null;
+    // When nobody answers, what was known stays: only an answer says that nothing is known.
+    if (e instanceof ApiError && e.kind === "refused") facts.value = null;
   }
 }
 

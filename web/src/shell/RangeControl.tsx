@@ -53,6 +53,8 @@ function RangeBox() {
           setWrong("");
         }}
         onKeyDown={(e) => {
+          // Both move the focus to a button, which must not take the key for a click.
+          if (e.key === "Enter" || e.key === "Escape") e.preventDefault();
           if (e.key === "Enter") take();
           if (e.key === "Escape") close();
           e.stopPropagation();

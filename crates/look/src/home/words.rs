@@ -61,11 +61,14 @@ pub(super) fn detail(
         text += &format!("Shown is the worst of {count}; {outside} outside the limits. ");
     }
     let side = if c.direction == Direction::Above { "from" } else { "at or below" };
-    text += &format!("Worth a look {side} {}", limit(c, c.warn));
-    text += &match c.bad.is_finite() {
-        true => format!(", bad {side} {}. ", limit(c, c.bad)),
-        false => "; never bad by itself. ".to_string(),
-    };
+    // Up or down: there is no limit to tell.
+    if c.unit != "state" {
+        text += &format!("Worth a look {side} {}", limit(c, c.warn));
+        text += &match c.bad.is_finite() {
+            true => format!(", bad {side} {}. ", limit(c, c.bad)),
+            false => "; never bad by itself. ".to_string(),
+        };
+    }
     let same = |row: &&Row| ["instance", "job"].iter().chain(c.by).all(|l| row.0.get(l) == labels.get(l));
     if let Some((_, v)) = details.iter().find(same).filter(|(_, v)| v.is_finite()) {
         text += &format!("{} {}. ", c.detail_says, value(*v, c.detail_unit));

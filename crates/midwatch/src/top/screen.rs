@@ -113,6 +113,12 @@ fn percent(part: f64) -> String {
 }
 
 fn cpu(m: &Machine, look: &Look) -> String {
+    if m.cores == 0 {
+        return Line::new(look)
+            .add(None, "CPU ")
+            .add(Some(Ink::Dim), "- no samples of the last seconds")
+            .text;
+    }
     let cores = m.cores.max(1) as f64;
     let of = |modes: &[&str]| {
         modes.iter().map(|mode| m.cpu.get(*mode).copied().unwrap_or(0.0)).sum::<f64>() / cores
@@ -149,6 +155,12 @@ fn pressure(m: &Machine, look: &Look) -> String {
     let [one, five, fifteen] = m.load.map(digits);
     let load = format!("Load {one} {five} {fifteen} on {} cores  PSI", m.cores);
     let mut line = Line::new(look).add(None, &load);
+    if m.cores == 0 {
+        return Line::new(look)
+            .add(None, "Load ")
+            .add(Some(Ink::Dim), "- no samples of the last seconds")
+            .text;
+    }
     if m.pressure.is_empty() {
         return line.add(Some(Ink::Dim), " is not told by this kernel").text;
     }

@@ -55,8 +55,9 @@ impl Terminal {
         let mut out = stdout().lock();
         queue!(out, BeginSynchronizedUpdate, cursor::MoveTo(0, 0))?;
         for (i, line) in lines.iter().enumerate() {
+            // Cleared first: a line that fills the width leaves the cursor on its last character.
             let row = u16::try_from(i).unwrap_or(u16::MAX);
-            queue!(out, cursor::MoveTo(0, row), Print(line), Clear(ClearType::UntilNewLine))?;
+            queue!(out, cursor::MoveTo(0, row), Clear(ClearType::UntilNewLine), Print(line))?;
         }
         queue!(out, Clear(ClearType::FromCursorDown), EndSynchronizedUpdate)?;
         out.flush()

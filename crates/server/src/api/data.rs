@@ -107,7 +107,7 @@ fn refusal(delivered: &Delivered) -> Response {
     let body = json!({
         "status": "error",
         "errorType": "bad_data",
-        "error": format!("{} samples were kept, {refused} were refused: {first}", delivered.accepted),
+        "error": format!("samples kept: {}, refused: {refused}: {first}", delivered.accepted),
         "accepted": delivered.accepted,
         "rejected": rejects,
     });
