@@ -85,16 +85,18 @@ impl SeriesCatalogue {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = store.view().series(&[], key.0 * 10_000, (key.1 + 1) * 10_000, usize::MAX)?;
         let mut bits = Vec::new();
         let catalogue = self.read();
-        for id in found.iter().filter_map(|labels| catalogue.id_of(labels)) {
-            let word = id as usize / 64;
-            if bits.len() <= word {
-                bits.resize(word + 1, 0u64);
+        store.view().for_each_series(&[], key.0 * 10_000, (key.1 + 1) * 10_000, |labels, _| {
+            if let Some(id) = catalogue.id_of(labels) {
+                let word = id as usize / 64;
+                if bits.len() <= word {
+                    bits.resize(word + 1, 0u64);
+                }
+                bits[word] |= 1 << (id % 64);
             }
-            bits[word] |= 1 << (id % 64);
-        }
+            Ok(())
+        })?;
         drop(catalogue);
         let alive = Arc::new(Alive(bits));
         let mut remembered = lock();

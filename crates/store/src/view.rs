@@ -238,7 +238,12 @@ impl View {
         Ok(found.into_iter().collect())
     }
 
-    fn for_each_series(
+    /// Tells each matching series with chunks that overlap the range, and its lifetime there; one that lies in
+    /// several blocks is told for each. Collects nothing, so it costs least.
+    ///
+    /// # Errors
+    /// As [`View::pieces`], and those of `found`.
+    pub fn for_each_series(
         &self,
         matchers: &[Matcher],
         start_ms: i64,
