@@ -42,16 +42,25 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let range = params.time_ms("start")?.zip(params.time_ms("end")?);
     let inside = app.clone();
     let body = app.gate.run(None, move |_| -> stdx::Result<String> {
-        let alive = range.map(|(start, end)| inside.catalogue.alive(&inside.store, start, end)).transpose()?;
+        let alive =
+            range.map(|(start, end)| inside.catalogue.alive(&inside.store, start, end)).transpose()?;
         let catalogue = inside.catalogue.read();
         let keep = |id: u32| alive.as_ref().is_none_or(|a| a.contains(id));
         let keep: Option<&dyn Fn(u32) -> bool> = if alive.is_some() { Some(&keep) } else { None };
         let found = catalogue.find(Find { q: &q, matchers: &matchers, keep, group, limit });
-        let groups: Vec<Json> = found
+        let groups: Vec<GroupAnswer<'_>> = found
             .groups
             .iter()
-            .map(|g| json!({ "title": g.title, "kind": g.kind.as_str(), "parent": g.parent, "first": g.first, "count": g.count }))
+            .map(|g| GroupAnswer {
+                title: &g.title,
+                kind: g.kind.as_str(),
+                parent: &g.parent,
+                first: g.first as u64,
+                count: g.count as u64,
+            })
             .collect();
+        let groups = serde_json::to_string(&groups)
+            .map_err(|e| stdx::Error::wrap(stdx::ErrorKind::Internal, "cannot write the groups", e))?;
         let suggestions: Vec<Json> = found
             .suggestions
             .iter()
@@ -62,19 +71,27 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
             "epoch": inside.epoch,
             "total": found.total,
             "truncated": found.truncated,
-            "groups": groups,
             "suggestions": suggestions,
             "elapsed_ms": (started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
         });
-        Ok(with_ids(&about.to_string(), &found.ids))
+        Ok(with_ids(&about.to_string(), &groups, &found.ids))
     });
     Ok(json_response(StatusCode::OK, body.await?))
 }
 
-/// The answer, with the ids written straight into the text: as JSON values, 100,000 of them would cost more than
-/// finding them.
-fn with_ids(about: &str, ids: &[u32]) -> String {
-    let mut text = String::with_capacity(about.len() + ids.len() * 8 + 64);
+/// A group as it is written; not as a JSON value, of which thousands would cost more than finding them.
+#[derive(serde::Serialize)]
+struct GroupAnswer<'a> {
+    title: &'a str,
+    kind: &'static str,
+    parent: &'a str,
+    first: u64,
+    count: u64,
+}
+
+/// The answer, with groups and ids written straight into the text, for the same reason.
+fn with_ids(about: &str, groups: &str, ids: &[u32]) -> String {
+    let mut text = String::with_capacity(about.len() + groups.len() + ids.len() * 8 + 64);
     text.push_str("{\"status\":\"success\",\"data\":{\"ids\":[");
     for (i, id) in ids.iter().enumerate() {
         if i > 0 {
@@ -83,7 +100,7 @@ fn with_ids(about: &str, ids: &[u32]) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "{id}");
     }
-    text.push_str("],");
+    let _ = write!(text, "],\"groups\":{groups},");
     text.push_str(about.strip_prefix('{').unwrap_or(about));
     text.push('}');
     text
@@ -376,7 +393,7 @@ mod tests {
     #[test]
     fn ids_are_written_as_json_has_them() {
         for ids in [&[][..], &[7], &[1, 0, 4_294_967_295]] {
-            let text = super::with_ids(r#"{"total":3,"groups":[]}"#, ids);
+            let text = super::with_ids(r#"{"total":3}"#, "[]", ids);
             let read: serde_json::Value = serde_json::from_str(&text).unwrap();
             let want =
                 serde_json::json!({ "status": "success", "data": { "ids": ids, "total": 3, "groups": [] } });
