@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<String> {
         table.row(row.cells());
     }
     table.note("Goal: less than 50 ms. From sending the request to having read the whole JSON, over one connection; half");
-    table.note("by entity, half by metric. The program remembers for 5 s which series are alive in a range: the question");
+    table.note("by entity, half by metric. The program remembers for 1 s which series are alive in a range: the question");
     table.note("that comes first after that pays for all.");
     table.note("ms CPU is what the program took for a question on all cores: where p50 is far above, the machine was busy.");
     table.note(format!(
