@@ -21,6 +21,7 @@ mod stats;
 mod store;
 mod view;
 mod wal;
+mod work;
 mod writer;
 mod xor;
 
@@ -28,6 +29,7 @@ pub use index::LabelIndex;
 pub use settings::Settings;
 pub use store::{Pending, Status, Store};
 pub use view::{Lifetime, Part, SeriesPieces, View};
+pub use work::{LastReading, Running, RunningReading, Work, WorkKind, WorkReading};
 pub use writer::Appended;
 
 pub(crate) use store::{Shared, Stats};

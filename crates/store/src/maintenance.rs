@@ -7,6 +7,7 @@ use crate::manifest::{BlockEntry, Manifest};
 use crate::objects::Objects;
 use crate::store::{Status, Store, stopped};
 use crate::wal;
+use crate::work::{Running, WorkKind};
 use crate::writer::Command;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use model::Labels;
@@ -129,6 +130,8 @@ impl Store {
             self.cut(m)?;
             m.head_since_ms = Some(uptime_ms);
         }
+        let heads = m.cut.iter().map(|(head, _)| head.read().unwrap_or_else(|e| e.into_inner()).heap_bytes());
+        self.shared.work.waiting(WorkKind::WriteBlock, m.cut.len() as u64, heads.sum::<usize>() as u64);
         if m.cut.is_empty() || uptime_ms < m.write_again_ms {
             return Ok(());
         }
@@ -169,30 +172,38 @@ impl Store {
 
     fn write_cut_heads(&self, m: &mut Maintenance) -> Result<()> {
         while let Some((head, floor)) = m.cut.first().cloned() {
-            let series = {
-                let head = head.read().unwrap_or_else(|e| e.into_inner());
-                let ids = 0..head.len() as u32;
-                ids.map(|id| Ok((head.index.labels(id).clone(), head.chunks(id)?)))
-                    .collect::<Result<Vec<_>>>()?
-            };
-            let id = m.take_block_number();
-            let entry = block::write(&self.objects, id, 0, series)?;
-            m.commit(&self.objects, |next| {
-                next.wal_floor = floor;
-                next.blocks.extend(entry.clone());
-            })?;
-            {
-                // Block in and head out at one instant: a view has the samples once.
-                let mut state = self.shared.state.write().unwrap_or_else(|e| e.into_inner());
-                let mut blocks = state.blocks.to_vec();
-                blocks.extend(entry.map(|e| Arc::new(Block::new(e, self.objects.clone()))));
-                state.blocks = Arc::new(blocks);
-                state.heads.retain(|h| !Arc::ptr_eq(h, &head));
-            }
-            m.cut.remove(0);
-            wal::remove_below(&self.folder.path.join("wal"), floor)?;
+            let bytes = head.read().unwrap_or_else(|e| e.into_inner()).heap_bytes() as u64;
+            let run = self.shared.work.begin(WorkKind::WriteBlock, "a cut head", bytes);
+            let written = self.write_cut_head(m, head, floor);
+            run.add(bytes);
+            run.end(written)?;
+            self.shared.work.waiting(WorkKind::WriteBlock, m.cut.len() as u64, 0);
         }
         Ok(())
+    }
+
+    fn write_cut_head(&self, m: &mut Maintenance, head: Arc<RwLock<Head>>, floor: u64) -> Result<()> {
+        let series = {
+            let head = head.read().unwrap_or_else(|e| e.into_inner());
+            let ids = 0..head.len() as u32;
+            ids.map(|id| Ok((head.index.labels(id).clone(), head.chunks(id)?))).collect::<Result<Vec<_>>>()?
+        };
+        let id = m.take_block_number();
+        let entry = block::write(&self.objects, id, 0, series)?;
+        m.commit(&self.objects, |next| {
+            next.wal_floor = floor;
+            next.blocks.extend(entry.clone());
+        })?;
+        {
+            // Block in and head out at one instant: a view has the samples once.
+            let mut state = self.shared.state.write().unwrap_or_else(|e| e.into_inner());
+            let mut blocks = state.blocks.to_vec();
+            blocks.extend(entry.map(|e| Arc::new(Block::new(e, self.objects.clone()))));
+            state.blocks = Arc::new(blocks);
+            state.heads.retain(|h| !Arc::ptr_eq(h, &head));
+        }
+        m.cut.remove(0);
+        wal::remove_below(&self.folder.path.join("wal"), floor)
     }
 
     /// Removes the blocks that retention by age and by size no longer covers.
@@ -210,7 +221,8 @@ impl Store {
         }
         if keep.len() < m.manifest.blocks.len() {
             let removed = m.manifest.blocks.len() - keep.len();
-            self.replace_blocks(m, keep)?;
+            let run = self.shared.work.begin(WorkKind::Retain, format!("{removed} blocks"), 0);
+            run.end(self.replace_blocks(m, keep))?;
             self.shared.stats.removed.add(removed as f64);
         }
         Ok(())
@@ -220,12 +232,30 @@ impl Store {
     fn merge(&self, m: &mut Maintenance) -> Result<()> {
         let n = self.settings.merge_blocks.max(2);
         let size = |b: &BlockEntry| b.chunks_bytes + b.series_bytes;
-        let Some(at) = m.manifest.blocks.windows(n).position(|w| {
+        let is_due = |w: &[BlockEntry]| {
             w.iter().all(|b| b.level == w[0].level && !m.unreadable.contains(&b.id))
                 && w.iter().map(size).sum::<u64>() <= self.settings.merge_bytes_max
-        }) else {
-            return Ok(());
         };
+        let all = &m.manifest.blocks;
+        let (mut due, mut at) = (Vec::new(), 0);
+        while let Some(run) = all.get(at..at + n) {
+            due.extend(is_due(run).then(|| (at, run.iter().map(size).sum::<u64>())));
+            at += if is_due(run) { n } else { 1 };
+        }
+        let waiting = |due: &[(usize, u64)]| {
+            self.shared.work.waiting(WorkKind::Merge, due.len() as u64, due.iter().map(|d| d.1).sum());
+        };
+        waiting(&due);
+        let Some((at, bytes)) = due.first().copied() else { return Ok(()) };
+        let what = format!("{n} blocks of level {}", all[at].level);
+        let run = self.shared.work.begin(WorkKind::Merge, what, bytes);
+        let merged = self.merge_at(m, at, n, &run);
+        run.end(merged)?;
+        waiting(&due[1..]);
+        Ok(())
+    }
+
+    fn merge_at(&self, m: &mut Maintenance, at: usize, n: usize, run: &Running) -> Result<()> {
         let mut joined: HashMap<Labels, usize> = HashMap::new();
         let mut series: Vec<block::SeriesChunks> = Vec::new();
         let mut warnings = Vec::new();
@@ -244,6 +274,7 @@ impl Store {
                     return Ok(());
                 }
                 Ok(found) => {
+                    run.add(block.bytes());
                     for (labels, mut chunks) in found {
                         match joined.get(&labels) {
                             Some(position) => series[*position].1.append(&mut chunks),

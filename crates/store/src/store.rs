@@ -11,6 +11,7 @@ use crate::recovery::{adopt_blocks, recover, remove_orphans};
 use crate::settings::Settings;
 use crate::view::View;
 use crate::wal;
+use crate::work::{Work, WorkReading};
 use crate::writer::{Appended, Command};
 use model::{Batch, Labels, Metadata};
 use std::path::Path;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     /// Why removal by age is held, while it is.
     pub held: Mutex<Option<String>>,
     pub stats: Stats,
+    /// What goes on in the background.
+    pub work: Work,
 }
 
 #[derive(Clone)]
@@ -156,6 +159,8 @@ pub struct Status {
     pub problem: Option<String>,
     /// What was found to be wrong at the start, in words.
     pub messages: Vec<String>,
+    /// Background work, by kind.
+    pub work: Vec<WorkReading>,
 }
 
 impl Store {
@@ -186,6 +191,7 @@ impl Store {
             is_over_memory: AtomicBool::new(false),
             held: Mutex::default(),
             stats: Stats::new(registry),
+            work: Work::new(registry),
         });
         let wal_folder = folder.path.join("wal");
         if committed.is_ok() {
@@ -275,6 +281,11 @@ impl Store {
         &self.settings
     }
 
+    /// The register of background work.
+    pub fn work(&self) -> &Work {
+        &self.shared.work
+    }
+
     /// The store in numbers.
     pub fn status(&self) -> Status {
         let view = self.view();
@@ -288,6 +299,7 @@ impl Store {
             disk_total_bytes: disk.map(|d| d.1),
             problem: self.shared.stats.problem.lock().unwrap_or_else(|e| e.into_inner()).clone(),
             messages: self.messages.clone(),
+            work: self.shared.work.read(),
             ..Status::default()
         };
         status.messages.extend(self.shared.held.lock().unwrap_or_else(|e| e.into_inner()).clone());
