@@ -256,7 +256,12 @@ mod tests {
             let mut bytes = 0;
             for request in stream.requests(3, connections).into_iter().flatten() {
                 assert!(request.samples <= REQUEST_SERIES);
-                let decoded = remote_write::decode(&request.body, &ingest::Limits::default()).unwrap();
+                let decoded = remote_write::decode(
+                    &request.body,
+                    &ingest::Limits::default(),
+                    &ingest::KnownLabels::new(0),
+                )
+                .unwrap();
                 assert_eq!((decoded.batch.samples.len(), decoded.rejects.len()), (request.samples, 0));
                 for sample in &decoded.batch.samples {
                     let labels = decoded.batch.series[sample.series as usize].clone();

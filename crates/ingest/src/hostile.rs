@@ -73,11 +73,12 @@ fn remote_write_survives_damage() {
     let (mut random, limits) = (Random(1), limits());
     let body = remote_write::encode(&series());
     let message = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+    let known = crate::KnownLabels::new(1_000);
     for _ in 0..5_000 {
-        if let Ok(decoded) = remote_write::decode(&random.damage(&body), &limits) {
+        if let Ok(decoded) = remote_write::decode(&random.damage(&body), &limits, &known) {
             check(&decoded, &limits);
         }
-        if let Ok(decoded) = remote_write::decode_message(&random.damage(&message), &limits) {
+        if let Ok(decoded) = remote_write::decode_message(&random.damage(&message), &limits, &known) {
             check(&decoded, &limits);
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod exposition;
 pub mod json_lines;
+mod known;
 pub mod limits;
 pub mod relabel;
 pub mod remote_write;
@@ -15,6 +16,7 @@ pub mod times;
 pub mod wire;
 pub mod write_text;
 
+pub use known::KnownLabels;
 pub use limits::Limits;
 pub use times::check_times;
 

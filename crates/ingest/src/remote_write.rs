@@ -1,23 +1,25 @@
 //! Prometheus remote write 1.0: a `prometheus.WriteRequest` in snappy's block format, decoded and encoded.
 //! It must never let one series decide about another: only a body that cannot be split into series is an error.
 
+use crate::known::Key;
 use crate::series::{RawPairs, Refused};
-use crate::wire::{Reader, WireError, put_bytes_field, put_double_field, put_varint_field};
-use crate::{Decoded, Limits};
+use crate::wire::{Field, Reader, WireError, put_bytes_field, put_double_field, put_varint_field};
+use crate::{Decoded, KnownLabels, Limits};
 use model::batch::count_reject;
-use model::{Metadata, MetricKind, RejectReason, Sample, SeriesData};
+use model::{Labels, Metadata, MetricKind, RejectReason, Sample, SeriesData};
 use stdx::{Error, ErrorKind, Result};
 
 /// Decodes a request body. Call [`crate::check_times`] afterwards.
 ///
 /// Exemplars and native histograms are counted as unsupported; a duplicate, empty, too long or non-UTF-8 label
-/// refuses its own series alone. Values keep their bits, stale markers included. Labels may come in any order.
+/// refuses its own series alone. Values keep their bits, stale markers included. Labels may come in any order. Series
+/// that are in `known` cost a look; the others are added to it.
 ///
 /// # Errors
 /// `Invalid` for a body that is not snappy or not the protobuf message (of which nothing may be kept), `TooLarge`
 /// past `body_bytes_max` or `decoded_bytes_max`.
-pub fn decode(body: &[u8], limits: &Limits) -> Result<Decoded> {
-    decode_message(&decompress(body, limits)?, limits)
+pub fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Result<Decoded> {
+    decode_message(&decompress(body, limits)?, limits, known)
 }
 
 /// The most that one byte of snappy's block format can stand for: a copy of 64 bytes takes three.
@@ -50,29 +52,41 @@ fn decompress(body: &[u8], limits: &Limits) -> Result<Vec<u8>> {
     snap::raw::Decoder::new().decompress_vec(body).map_err(not_snappy)
 }
 
+/// Series that are looked up together: the lock is held for so many.
+const LOOK_UP_SERIES: usize = 1024;
+
 /// Decodes the protobuf message alone (already decompressed).
 ///
 /// # Errors
 /// `Invalid` when the bytes cannot be split into series.
-pub fn decode_message(message: &[u8], limits: &Limits) -> Result<Decoded> {
+pub fn decode_message(message: &[u8], limits: &Limits, known: &KnownLabels) -> Result<Decoded> {
     let bad = |e: WireError| Error::invalid(format!("the body is not a remote write 1.0 request: {e}"));
-    let mut decoder = Decoder { limits, out: Decoded::default(), pairs: RawPairs::default() };
-    let (mut reader, mut known, mut version_2) = (Reader::new(message), false, false);
+    let mut decoder =
+        Decoder { limits, known, out: Decoded::default(), pairs: RawPairs::default(), new: Vec::new() };
+    let (mut reader, mut is_version_1, mut is_version_2) = (Reader::new(message), false, false);
+    let mut waiting = Vec::new();
     while let Some((number, field)) = reader.field().map_err(bad)? {
         match number {
-            1 => decoder.series(field.bytes().map_err(bad)?),
+            1 => {
+                waiting.push(field.bytes().map_err(bad)?);
+                if waiting.len() == LOOK_UP_SERIES {
+                    decoder.all(&mut waiting);
+                }
+            }
             3 => decoder.metadata(field.bytes().map_err(bad)?),
-            4 | 5 => version_2 = true,
+            4 | 5 => is_version_2 = true,
             _ => {}
         }
-        known |= number == 1 || number == 3;
+        is_version_1 |= number == 1 || number == 3;
     }
-    if version_2 && !known {
+    decoder.all(&mut waiting);
+    if is_version_2 && !is_version_1 {
         return Err(Error::invalid(
             "this looks like remote write 2.0, which is not supported here: \
              set protobuf_message: prometheus.WriteRequest in the sender's remote_write",
         ));
     }
+    known.add(decoder.new);
     Ok(decoder.out)
 }
 
@@ -82,16 +96,66 @@ struct Count {
     samples: u64,
     exemplars: u64,
     histograms: u64,
+    /// Position after the last label.
+    labels_end: usize,
 }
 
 struct Decoder<'a, 'l> {
     limits: &'l Limits,
+    known: &'l KnownLabels,
     out: Decoded,
     pairs: RawPairs<'a>,
+    /// What `known` did not have.
+    new: Vec<(Key, Labels)>,
 }
 
 impl<'a> Decoder<'a, '_> {
-    fn series(&mut self, message: &'a [u8]) {
+    /// Decodes and forgets the messages of some series.
+    fn all(&mut self, messages: &mut Vec<&'a [u8]>) {
+        let raw: Vec<usize> = messages.iter().map(|message| labels_bytes(message)).collect();
+        let keys: Vec<Key> = messages.iter().zip(&raw).map(|(m, n)| self.known.key(&m[..*n])).collect();
+        let known = self.known;
+        known.find(&keys, |i, labels| match labels {
+            Some(labels) if self.known_series(&messages[i][raw[i]..], labels) => {}
+            _ => self.series(messages[i], labels.is_none().then(|| (keys[i], raw[i]))),
+        });
+        messages.clear();
+    }
+
+    /// Reads what follows the labels. False, and nothing taken, for all that is not plain: samples that are within the
+    /// limits and nothing else.
+    fn known_series(&mut self, message: &'a [u8], labels: &Labels) -> bool {
+        let samples_max = self.limits.samples_per_request_max;
+        let batch = &mut self.out.batch;
+        let before = batch.samples.len();
+        let series = batch.series.len() as u32;
+        let mut reader = Reader::new(message);
+        let is_plain = loop {
+            match reader.field() {
+                Ok(None) => break true,
+                Ok(Some((2, Field::Bytes(sample)))) if batch.samples.len() < samples_max => {
+                    match read_sample(sample) {
+                        Ok((timestamp_ms, value)) => {
+                            batch.samples.push(Sample { series, timestamp_ms, value })
+                        }
+                        Err(_) => break false,
+                    }
+                }
+                _ => break false,
+            }
+        };
+        let is_plain = is_plain && batch.series.len() < self.limits.series_per_request_max;
+        if !is_plain {
+            batch.samples.truncate(before);
+        } else if batch.samples.len() > before {
+            batch.series.push(labels.clone());
+        }
+        is_plain
+    }
+
+    /// Reads a series with its labels, checks them, and remembers them under a key if they are good and the key stands
+    /// for all of them: for that many bytes.
+    fn series(&mut self, message: &'a [u8], key: Option<(Key, usize)>) {
         let before = self.out.batch.samples.len();
         let mut count = Count::default();
         self.pairs.clear();
@@ -130,6 +194,9 @@ impl<'a> Decoder<'a, '_> {
                 )
             });
         }
+        if let Some((key, _)) = key.filter(|(_, bytes)| *bytes == count.labels_end) {
+            self.new.push((key, labels.clone()));
+        }
         if kept > 0 {
             self.out.batch.series.push(labels);
         }
@@ -152,17 +219,10 @@ impl<'a> Decoder<'a, '_> {
                         }
                     }
                     self.pairs.push(name, value, self.limits);
+                    count.labels_end = message.len() - reader.rest().len();
                 }
                 2 => {
-                    let (mut value, mut timestamp_ms) = (0.0, 0);
-                    let mut sample = Reader::new(field.bytes()?);
-                    while let Some((number, field)) = sample.field()? {
-                        match number {
-                            1 => value = field.double()?,
-                            2 => timestamp_ms = field.varint()? as i64,
-                            _ => {}
-                        }
-                    }
+                    let (timestamp_ms, value) = read_sample(field.bytes()?)?;
                     count.samples += 1;
                     // Memory is bounded here: two bytes of input can be a sample.
                     if self.out.batch.samples.len() < self.limits.samples_per_request_max {
@@ -192,6 +252,45 @@ impl<'a> Decoder<'a, '_> {
 }
 
 type Res<T = ()> = std::result::Result<T, WireError>;
+
+/// Bytes of the labels at the beginning of a series: fields of number 1, one after another.
+fn labels_bytes(message: &[u8]) -> usize {
+    const LABEL: u8 = 1 << 3 | 2;
+    let mut rest = message;
+    while let [LABEL, length @ 0..=127, after @ ..] = rest {
+        match after.get(usize::from(*length)..) {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    if rest.first() == Some(&LABEL) {
+        // A label of 128 bytes and more.
+        let mut reader = Reader::new(rest);
+        while reader.rest().first() == Some(&LABEL) {
+            let before = reader.rest();
+            if reader.field().is_err() {
+                return message.len() - before.len();
+            }
+        }
+        rest = reader.rest();
+    }
+    message.len() - rest.len()
+}
+
+/// Time in milliseconds and value. Both are left out where they are 0.
+#[inline]
+fn read_sample(message: &[u8]) -> Res<(i64, f64)> {
+    let (mut value, mut timestamp_ms) = (0.0, 0);
+    let mut sample = Reader::new(message);
+    while let Some((number, field)) = sample.field()? {
+        match number {
+            1 => value = field.double()?,
+            2 => timestamp_ms = field.varint()? as i64,
+            _ => {}
+        }
+    }
+    Ok((timestamp_ms, value))
+}
 
 /// `None` when it names nothing, or is not UTF-8: metadata is a courtesy, never a reason to refuse.
 fn metadata(message: &[u8], limits: &Limits) -> Res<Option<Metadata>> {

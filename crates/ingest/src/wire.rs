@@ -92,6 +92,11 @@ impl<'a> Reader<'a> {
         Reader { rest: message }
     }
 
+    /// What is not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Reads one message that is preceded by its length, as in delimited streams; `None` at the end.
     ///
     /// # Errors

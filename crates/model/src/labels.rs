@@ -51,7 +51,10 @@ impl Labels {
     /// # Errors
     /// As [`Labels::from_pairs`].
     pub fn from_slice(pairs: &mut [(&str, &str)]) -> Result<Labels, LabelError> {
-        pairs.sort_unstable();
+        // Senders sort: then there is nothing to do.
+        if pairs.windows(2).any(|p| p[0].0 >= p[1].0) {
+            pairs.sort_unstable();
+        }
         let cut = |name: &str| name.chars().take(64).collect();
         if let Some(twice) = pairs.windows(2).find(|p| p[0].0 == p[1].0) {
             return Err(LabelError::Duplicate(cut(twice[0].0)));
@@ -113,6 +116,11 @@ impl Labels {
         self.packed.len() + 16
     }
 
+    /// Whether anybody else holds this very set (and not one that is equal to it).
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.packed) > 1
+    }
+
     /// The hash of this process for this set. Not stable between processes: never store it.
     pub fn hash64(&self) -> u64 {
         self.hash
@@ -163,7 +171,8 @@ fn pack(out: &mut String, name: &str, value: &str) {
 
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.packed == other.packed
+        // Most that are compared came from one place: then nothing has to be read.
+        self.hash == other.hash && (Arc::ptr_eq(&self.packed, &other.packed) || self.packed == other.packed)
     }
 }
 

@@ -188,7 +188,11 @@ async fn upkeep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         if now_ms() - forgotten_ms > FORGET_PERIOD.as_millis() as i64 {
             forgotten_ms = now_ms();
             let inside = app.clone();
-            let _ = blocking(move || inside.catalogue.forget_removed(&inside.store)).await;
+            let _ = blocking(move || {
+                let _ = inside.catalogue.forget_removed(&inside.store);
+                inside.sink.known().forget_unused();
+            })
+            .await;
         }
     }
 }

@@ -18,6 +18,7 @@ const SOURCES_MAX: usize = 2_000;
 pub struct Sink {
     store: Arc<Store>,
     limits: Arc<ingest::Limits>,
+    known: Arc<ingest::KnownLabels>,
     registry: Registry,
     sources: Arc<Mutex<BTreeMap<String, Source>>>,
 }
@@ -66,12 +67,18 @@ pub struct Delivered {
 impl Sink {
     /// A sink with empty books.
     pub fn new(store: Arc<Store>, limits: ingest::Limits, registry: Registry) -> Sink {
-        Sink { store, limits: Arc::new(limits), registry, sources: Arc::default() }
+        let known = Arc::new(ingest::KnownLabels::new(store.settings().series_max));
+        Sink { store, limits: Arc::new(limits), known, registry, sources: Arc::default() }
     }
 
     /// The limits on what arrives.
     pub fn limits(&self) -> &ingest::Limits {
         &self.limits
+    }
+
+    /// Label sets that senders repeat.
+    pub fn known(&self) -> &ingest::KnownLabels {
+        &self.known
     }
 
     /// Appends what was decoded; when this returns, it is durable.

@@ -1,7 +1,6 @@
 //! Tests of remote write: tables of input and what is wanted.
 
 use super::*;
-use model::Labels;
 use model::batch::STALE_NAN_BITS;
 
 /// A series of raw label pairs and samples, as protobuf, so that what no client would send can be sent.
@@ -41,8 +40,12 @@ fn round_trip_keeps_every_bit() {
     };
     let data =
         SeriesData { labels: labels.clone(), timestamps_ms: timestamps_ms.clone(), values: values.clone() };
-    let decoded =
-        decode(&encode_with_metadata(&[data], std::slice::from_ref(&metadata)), &Limits::default()).unwrap();
+    let decoded = decode(
+        &encode_with_metadata(&[data], std::slice::from_ref(&metadata)),
+        &Limits::default(),
+        &KnownLabels::new(0),
+    )
+    .unwrap();
     assert_eq!(decoded.batch.series, [labels]);
     assert_eq!(decoded.batch.metadata, [metadata]);
     assert!(decoded.rejects.is_empty());
@@ -80,7 +83,7 @@ fn one_bad_series_spoils_only_itself() {
     ] {
         let good = |name: &[u8]| raw_series(&[(b"__name__", name)], &at);
         let body = request(&[good(b"first"), series, good(b"last")]);
-        let decoded = decode(&body, &Limits::default()).unwrap();
+        let decoded = decode(&body, &Limits::default(), &KnownLabels::new(0)).unwrap();
         let names: Vec<_> = decoded.batch.series.iter().map(Labels::name).collect();
         assert_eq!(names, ["first", "last"], "{reason:?}");
         let owners: Vec<_> = decoded.batch.samples.iter().map(|s| s.series).collect();
@@ -96,7 +99,7 @@ fn one_bad_series_spoils_only_itself() {
 #[test]
 fn labels_in_any_order_are_sorted_and_empty_values_are_absent() {
     let series = raw_series(&[(b"z", b"1"), (b"__name__", b"x"), (b"a", b""), (b"b", b"2")], &[(1, 1.0)]);
-    let decoded = decode(&request(&[series]), &Limits::default()).unwrap();
+    let decoded = decode(&request(&[series]), &Limits::default(), &KnownLabels::new(0)).unwrap();
     assert_eq!(decoded.batch.series[0].to_string(), r#"x{b="2", z="1"}"#);
 }
 
@@ -106,7 +109,7 @@ fn exemplars_and_native_histograms_are_counted_by_name() {
     put_bytes_field(&mut series, 3, b"");
     put_bytes_field(&mut series, 4, b"");
     put_bytes_field(&mut series, 4, b"");
-    let decoded = decode(&request(&[series]), &Limits::default()).unwrap();
+    let decoded = decode(&request(&[series]), &Limits::default(), &KnownLabels::new(0)).unwrap();
     assert_eq!(decoded.batch.samples.len(), 1);
     assert_eq!(decoded.rejects.len(), 1);
     assert_eq!((decoded.rejects[0].reason, decoded.rejects[0].samples), (RejectReason::Unsupported, 3));
@@ -136,12 +139,12 @@ fn a_body_that_is_no_request_is_an_error() {
         (compress(b"{\"metric\":{}}"), ErrorKind::Invalid, "not a remote write 1.0 request"),
         (compress(&version_2), ErrorKind::Invalid, "2.0"),
     ] {
-        let e = decode(&body, &Limits::default()).unwrap_err();
+        let e = decode(&body, &Limits::default(), &KnownLabels::new(0)).unwrap_err();
         assert_eq!(e.kind, kind, "{e}");
         assert!(e.to_string().contains(words), "{e} lacks {words}");
     }
     let small = Limits { body_bytes_max: 3, ..Limits::default() };
-    assert_eq!(decode(&valid, &small).unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(decode(&valid, &small, &KnownLabels::new(0)).unwrap_err().kind, ErrorKind::TooLarge);
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn past_the_limits_of_a_request_the_rest_is_refused_and_counted() {
     };
     let body = request(&[series(b"a", 3), series(b"b", 3), series(b"c", 3)]);
     let kept = |limits: &Limits| {
-        let d = decode(&body, limits).unwrap();
+        let d = decode(&body, limits, &KnownLabels::new(0)).unwrap();
         assert!(d.batch.samples.iter().all(|s| (s.series as usize) < d.batch.series.len()));
         let refused: u64 = d.rejects.iter().map(|r| r.samples).sum();
         assert_eq!(d.batch.samples.len() as u64 + refused, 9, "accepted + rejected = sent");
@@ -161,4 +164,48 @@ fn past_the_limits_of_a_request_the_rest_is_refused_and_counted() {
     assert_eq!(kept(&limits), (2, 4, RejectReason::TooLarge));
     let limits = Limits { series_per_request_max: 1, ..Limits::default() };
     assert_eq!(kept(&limits), (1, 3, RejectReason::TooLarge));
+}
+
+/// Whatever is known already, the outcome is the same: bodies with good, odd and bad series, three times each.
+#[test]
+fn what_is_known_changes_nothing_but_the_work() {
+    let mut late_label = raw_series(&[(b"__name__", b"late")], &[(1, 1.0)]);
+    late_label.extend(raw_series(&[(b"a", b"1")], &[]));
+    let mut exemplar = raw_series(&[(b"__name__", b"ex")], &[(1, 1.0)]);
+    put_bytes_field(&mut exemplar, 3, b"");
+    let mut broken = raw_series(&[(b"__name__", b"good")], &[(1, 1.0)]);
+    broken.extend(b"\x12\x7f");
+    let long = vec![b'x'; 300];
+    let bodies = [
+        request(&[raw_series(&[(b"__name__", b"good"), (b"a", b"1")], &[(1, 1.0), (2, 0.0), (0, 5.0)])]),
+        request(&[
+            raw_series(&[(b"__name__", b"good")], &[]),
+            raw_series(&[(b"__name__", b"good")], &[(7, 1.0)]),
+        ]),
+        request(&[raw_series(&[(b"__name__", b"good"), (b"long", &long), (b"z", b"1")], &[(1, 1.0)])]),
+        request(&[raw_series(&[(b"z", b"1"), (b"__name__", b"good"), (b"a", b"")], &[(1, 1.0)])]),
+        request(&[late_label, exemplar, broken, raw_series(&[(b"a", b"1")], &[(1, 1.0)])]),
+        request(&[raw_series(&[(b"__name__", b"good"), (b"a", b"\xff")], &[(1, 1.0)])]),
+        request(
+            &(0..3)
+                .map(|i| raw_series(&[(b"__name__", b"many"), (b"i", &[b'0' + i])], &[(1, 1.0), (2, 2.0)]))
+                .collect::<Vec<_>>(),
+        ),
+    ];
+    let text = |d: &Decoded| format!("{:?} {:?}", d.batch, d.rejects);
+    for limits in [
+        Limits::default(),
+        Limits { samples_per_request_max: 4, ..Limits::default() },
+        Limits { series_per_request_max: 1, ..Limits::default() },
+    ] {
+        let known = KnownLabels::new(100);
+        for round in 0..3 {
+            for body in &bodies {
+                let plain = decode(body, &limits, &KnownLabels::new(0)).unwrap();
+                let again = decode(body, &limits, &known).unwrap();
+                assert_eq!(text(&again), text(&plain), "round {round}");
+            }
+        }
+        assert!(known.len() >= 4);
+    }
 }

@@ -32,7 +32,10 @@ pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiR
         return Ok(unsupported("remote write has to be encoded with snappy"));
     }
     let body = read_body(request, app.sink.limits().body_bytes_max).await?;
-    let delivered = decode_and_deliver(&app, "remote_write", body, ingest::remote_write::decode).await?;
+    let delivered = decode_and_deliver(&app, "remote_write", body, |body, sink| {
+        ingest::remote_write::decode(body, sink.limits(), sink.known())
+    })
+    .await?;
     Ok(match delivered.rejects.is_empty() {
         true => StatusCode::NO_CONTENT.into_response(),
         // What is good has been kept; a 4xx keeps the sender from sending the bad part again and again.
@@ -45,7 +48,10 @@ pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult 
         return Ok(unsupported("send JSON lines uncompressed"));
     }
     let body = read_body(request, app.sink.limits().body_bytes_max).await?;
-    let delivered = decode_and_deliver(&app, "import", body, ingest::json_lines::decode).await?;
+    let delivered = decode_and_deliver(&app, "import", body, |body, sink| {
+        ingest::json_lines::decode(body, sink.limits())
+    })
+    .await?;
     Ok(match delivered.rejects.is_empty() {
         true => StatusCode::NO_CONTENT.into_response(),
         false => refusal(&delivered),
@@ -62,12 +68,12 @@ async fn decode_and_deliver(
     app: &Arc<App>,
     source: &'static str,
     body: Bytes,
-    decode: fn(&[u8], &ingest::Limits) -> stdx::Result<Decoded>,
+    decode: fn(&[u8], &crate::sink::Sink) -> stdx::Result<Decoded>,
 ) -> ApiResult<Delivered> {
     const LARGE_BYTES: usize = 64 << 10;
     let decoded = if body.len() > LARGE_BYTES {
         let sink = app.sink.clone();
-        let task = tokio::task::spawn_blocking(move || decode(&body, sink.limits()));
+        let task = tokio::task::spawn_blocking(move || decode(&body, &sink));
         task.await.unwrap_or_else(|_| {
             Err(stdx::Error::new(
                 stdx::ErrorKind::Internal,
@@ -75,7 +81,7 @@ async fn decode_and_deliver(
             ))
         })
     } else {
-        decode(&body, app.sink.limits())
+        decode(&body, &app.sink)
     };
     match decoded {
         Ok(decoded) => app.sink.deliver(source, decoded).await.map_err(|e| nothing_kept(&e)),
