@@ -310,6 +310,26 @@ export const routes = {
       state: "ok",
       message: "",
     },
+    work: [
+      {
+        kind: "merge",
+        running: [
+          { what: "4 blocks of level 0", since_ms: Date.now() - 4000, done_bytes: 3e7, total_bytes: 8e7 },
+        ],
+        waiting: 2,
+        waiting_bytes: 1.2e8,
+        behind_s: 70,
+        succeeded: 7,
+        failed: 1,
+        last: {
+          what: "4 blocks of level 0",
+          ended_ms: Date.now() - 9e4,
+          took_s: 3.2,
+          bytes: 7e7,
+          error: null,
+        },
+      },
+    ],
     sources: [
       { source: "host", samples: 1_234_567, rejected: [], last_ms: Date.now() - 500 },
       {

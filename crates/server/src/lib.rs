@@ -21,6 +21,7 @@ mod settings;
 mod sink;
 #[cfg(test)]
 mod test_http;
+mod upkeep;
 
 pub use client::check_client;
 pub use clock::now_ms;

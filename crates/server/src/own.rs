@@ -40,6 +40,8 @@ pub fn families(app: &App) -> Vec<FamilyReading> {
     let cost = cost();
     let plain =
         |name, kind, help, value| FamilyReading { name, kind, help, values: vec![(Vec::new(), value)] };
+    // Sets the gauges of what goes on at this moment.
+    app.store.work().read();
     let mut families = app.registry.read();
     families.extend([
         plain("process_cpu_seconds_total", Kind::Counter, "CPU time of this process.", cost.cpu_seconds),

@@ -11,6 +11,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::upkeep::Upkeep;
 use crate::{api, listener, own};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,12 +24,8 @@ use tokio::task::JoinHandle;
 
 /// How often Midwatch records itself.
 const OWN_PERIOD: Duration = Duration::from_secs(5);
-/// How often the store is asked whether something is due.
-const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 /// How often new series come into the catalogue.
 const CATALOGUE_PERIOD: Duration = Duration::from_millis(500);
-/// How often the catalogue forgets what retention removed.
-const FORGET_PERIOD: Duration = Duration::from_secs(600);
 /// How long open requests may take once the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,6 +35,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     host: Option<Host>,
+    upkeep: Upkeep,
 }
 
 impl Server {
@@ -95,7 +93,6 @@ impl Server {
         .await??;
         let mut tasks = vec![
             tokio::spawn(serve(listener, app.clone(), stopping.clone())),
-            tokio::spawn(upkeep(app.clone(), stopping.clone())),
             tokio::spawn(catalogue(app.clone(), stopping.clone())),
         ];
         // Without the host's recording nothing is recorded unasked: a store for others' data alone stays that.
@@ -106,7 +103,8 @@ impl Server {
             Some(settings) => Some(Host::start(settings, app.sink.clone(), &app.registry)?),
             None => None,
         };
-        Ok(Server { app, stop, tasks, host })
+        let upkeep = Upkeep::start(app.clone())?;
+        Ok(Server { app, stop, tasks, host, upkeep })
     }
 
     /// Where it listens.
@@ -128,8 +126,8 @@ impl Server {
             let _ = task.await;
         }
         // The store's own runtime must not end on a task of this one.
-        let app = self.app;
-        let _ = blocking(move || drop(app)).await;
+        let (app, upkeep) = (self.app, self.upkeep);
+        let _ = blocking(move || drop((upkeep, app))).await;
     }
 }
 
@@ -167,33 +165,6 @@ async fn next(period: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
         () = tokio::time::sleep(period) => true,
         _ = stopping.wait_for(|stop| *stop) => false,
-    }
-}
-
-async fn upkeep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    let errors =
-        app.registry.counter("midwatch_store_upkeep_errors_total", "Cuts, merges or removals that failed.");
-    let mut forgotten_ms = now_ms();
-    let started = std::time::Instant::now();
-    while next(UPKEEP_PERIOD, &mut stopping).await {
-        let inside = app.clone();
-        let result = blocking(move || {
-            let result = inside.store.maintain(now_ms(), started.elapsed().as_millis() as u64);
-            inside.pace.read(now_ms(), own::cost().cpu_seconds, inside.sink.accepted());
-            result
-        });
-        if !matches!(result.await, Ok(Ok(()))) {
-            errors.inc();
-        }
-        if now_ms() - forgotten_ms > FORGET_PERIOD.as_millis() as i64 {
-            forgotten_ms = now_ms();
-            let inside = app.clone();
-            let _ = blocking(move || {
-                let _ = inside.catalogue.forget_removed(&inside.store);
-                inside.sink.known().forget_unused();
-            })
-            .await;
-        }
     }
 }
 

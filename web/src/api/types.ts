@@ -142,6 +142,18 @@ export interface Targets {
   droppedTargets?: { discoveredLabels: Labels }[];
 }
 
+/** One kind of background work. */
+export interface Work {
+  kind: string;
+  running: { what: string; since_ms: number; done_bytes: number; total_bytes: number }[];
+  waiting: number;
+  waiting_bytes: number;
+  behind_s: number;
+  succeeded: number;
+  failed: number;
+  last: { what: string; ended_ms: number; took_s: number; bytes: number; error: string | null } | null;
+}
+
 export interface Status {
   version: string;
   started_ms: number;
@@ -160,6 +172,7 @@ export interface Status {
     state: string;
     message: string;
   };
+  work: Work[];
   sources: {
     source: string;
     samples: number;

@@ -4,6 +4,7 @@
 mod data;
 mod json;
 mod look;
+mod midwatch;
 mod query;
 mod series;
 mod status;
@@ -36,7 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/tsdb", get(status::tsdb))
-        .route("/api/v1/status/midwatch", get(status::midwatch))
+        .route("/api/v1/status/midwatch", get(midwatch::midwatch))
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))

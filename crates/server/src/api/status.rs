@@ -178,64 +178,6 @@ fn cardinality(index: &store::LabelIndex, limit: usize) -> Cardinality {
     }
 }
 
-pub async fn midwatch(State(app): State<Arc<App>>) -> ApiResult {
-    let inside = app.clone();
-    let status = tokio::task::spawn_blocking(move || (inside.store.status(), own::cost()));
-    let (status, cost) = status.await.map_err(|_| {
-        stdx::Error::new(stdx::ErrorKind::Internal, "the status cannot be read; this is a bug")
-    })?;
-    let now_ms = now_ms();
-    let uptime_s = ((now_ms - app.started_ms) as f64 / 1000.0).max(1.0);
-    let sources: Vec<Json> = app
-        .sink
-        .sources()
-        .iter()
-        .map(|s| {
-            let rejected: Vec<Json> = s
-                .rejects
-                .iter()
-                .map(|r| {
-                    json!({ "reason": r.reject.reason.as_str(), "samples": r.reject.samples, "message": r.reject.message, "last_ms": r.last_ms })
-                })
-                .collect();
-            json!({ "source": s.source, "samples": s.samples, "last_ms": s.last_ms, "rejected": rejected })
-        })
-        .collect();
-    Ok(success(&json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "started_ms": app.started_ms,
-        "data_dir": app.settings.data.display().to_string(),
-        "retention": format_duration_ms(app.store.settings().retention_ms),
-        "retention_bytes": app.store.settings().blocks_bytes_max,
-        "cost": {
-            "cpu_ratio": app.pace.cpu_ratio(),
-            "cpu_seconds": cost.cpu_seconds,
-            "uptime_s": uptime_s,
-            "memory_bytes": cost.resident_bytes,
-            "threads": cost.threads,
-            "open_files": cost.open_files,
-        },
-        "store": {
-            "series": status.head_series,
-            "known_series": app.catalogue.read().len(),
-            "samples_per_s": app.pace.samples_per_s(),
-            "head_samples": status.head_samples,
-            "head_bytes": status.head_bytes,
-            "wal_bytes": status.wal_bytes,
-            "blocks": status.blocks,
-            "blocks_bytes": status.blocks_bytes,
-            "blocks_samples": status.blocks_samples,
-            "oldest_ms": status.oldest_ms,
-            "disk_free_bytes": status.disk_free_bytes,
-            "disk_total_bytes": status.disk_total_bytes,
-            "state": if status.problem.is_some() { "read_only" } else { "ok" },
-            "message": status.problem.unwrap_or_default(),
-            "messages": status.messages,
-        },
-        "sources": sources,
-    })))
-}
-
 pub async fn ready() -> &'static str {
     // Requests are only taken once the log has been read.
     "Midwatch is ready.\n"

@@ -1,0 +1,72 @@
+//! The thread that keeps the store in order: cuts, merges, removals. It has less of a contended CPU than requests and
+//! ingest, and whatever fails or panics in it is counted and tried again. It must never run on a thread that serves
+//! anybody: a lowered priority is for good.
+
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::own;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use stdx::{Error, ErrorKind, Result};
+use store::Work;
+
+/// How often the store is asked whether something is due.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How often the catalogue forgets what retention removed.
+const FORGET_PERIOD: Duration = Duration::from_secs(600);
+
+/// The running thread. Dropping it waits until what is being done is done.
+pub struct Upkeep {
+    stop: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upkeep {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// `Unavailable` if there can be no more threads.
+    pub fn start(app: Arc<App>) -> Result<Upkeep> {
+        let (stop, stopped) = sync_channel(0);
+        let thread = std::thread::Builder::new()
+            .name("store-upkeep".into())
+            .spawn(move || run(&app, &stopped))
+            .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
+        Ok(Upkeep { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(app: &App, stopped: &Receiver<()>) {
+    Work::lower_priority();
+    let errors =
+        app.registry.counter("midwatch_store_upkeep_errors_total", "Cuts, merges or removals that failed.");
+    let started = Instant::now();
+    let mut forgotten = started;
+    while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let result = app.store.maintain(now_ms(), started.elapsed().as_millis() as u64);
+            app.pace.read(now_ms(), own::cost().cpu_seconds, app.sink.accepted());
+            if forgotten.elapsed() > FORGET_PERIOD {
+                forgotten = Instant::now();
+                let _ = app.catalogue.forget_removed(&app.store);
+                app.sink.known().forget_unused();
+            }
+            result
+        }));
+        if !matches!(done, Ok(Ok(()))) {
+            errors.inc();
+        }
+    }
+}
