@@ -2,34 +2,20 @@
 //! `NUMBER.series.parquet` (labels) and `NUMBER.chunks.parquet` (one row for each chunk). Reads give what
 //! the checksums confirm; a damaged row is left out and told. Format: `docs/formats/block.md`.
 
+use crate::block_write::RowsChecksum;
 use crate::chunk::{Chunk, Encoding, Summary};
 use crate::head::Piece;
 use crate::index::LabelIndex;
 use crate::manifest::BlockEntry;
 use crate::objects::Objects;
 use crate::parquet_io as pq;
-use model::{Labels, LabelsBuilder, Matcher};
+use model::{Labels, Matcher};
 use std::sync::{Arc, Mutex};
 use stdx::{Error, Result};
-
-/// Rows in one row group: the unit that a read fetches of the two binary columns.
-const ROWS_PER_GROUP: usize = 8192;
 
 /// Paths of the two files of a block.
 pub fn paths(id: u64) -> [String; 2] {
     [format!("blocks/{id:012}.series.parquet"), format!("blocks/{id:012}.chunks.parquet")]
-}
-
-/// Checksum over what decides which rows are read: where each series' rows begin, and the summary and the checksum of
-/// each row.
-fn rows_checksum(starts: &[u32], rows: &[Summary], checksums: &[u32]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    starts.iter().for_each(|start| crc.update(&start.to_le_bytes()));
-    for (row, checksum) in rows.iter().zip(checksums) {
-        row.words().iter().for_each(|word| crc.update(&word.to_le_bytes()));
-        crc.update(&checksum.to_le_bytes());
-    }
-    crc.finalize()
 }
 
 /// The number in the path of a block's file.
@@ -42,19 +28,7 @@ pub fn id_of(path: &str) -> Option<u64> {
 /// # Errors
 /// `Corrupt` or `Unavailable`.
 pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64) -> Result<BlockEntry> {
-    let unknown = BlockEntry {
-        id,
-        first_ms: i64::MIN,
-        last_ms: i64::MAX,
-        series: 0,
-        samples: 0,
-        chunks_bytes,
-        series_bytes,
-        level: 0,
-        series_crc32: None,
-        rows_crc32: None,
-    };
-    let block = Block::new(unknown, objects.clone());
+    let block = Block::new(BlockEntry::unknown(id, series_bytes, chunks_bytes), objects.clone());
     let index = block.index()?;
     let first_ms = index.rows.iter().map(|row| row.first_ms).min();
     let last_ms = index.rows.iter().map(|row| row.last_ms).max();
@@ -67,7 +41,7 @@ pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64
         series: index.labels.series().len() as u64,
         samples: index.rows.iter().map(|row| u64::from(row.count)).sum(),
         series_crc32: Some(crc32fast::hash(&objects.get(&paths(id)[0])?)),
-        rows_crc32: Some(rows_checksum(&index.starts, &index.rows, &index.checksums)),
+        rows_crc32: Some(index.rows_checksum()),
         ..block.entry.clone()
     })
 }
@@ -97,74 +71,21 @@ impl BlockIndex {
         &self.rows[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize]
     }
 
+    fn rows_checksum(&self) -> u32 {
+        let mut sum = RowsChecksum::default();
+        for ends in self.starts.windows(2) {
+            for row in ends[0] as usize..ends[1] as usize {
+                sum.row(&self.rows[row], self.checksums[row]);
+            }
+            sum.end_series();
+        }
+        sum.finish()
+    }
+
     /// An estimate of the memory taken, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.labels.heap_bytes() + self.rows.len() * (size_of::<Summary>() + 4) + self.starts.len() * 4
     }
-}
-
-/// Chunks of one series, by precedence.
-pub type SeriesChunks = (Labels, Vec<Chunk>);
-
-/// Writes a block's files, durably, and returns its entry; `None` if there is no sample.
-///
-/// # Errors
-/// `Unavailable` if the objects cannot be written.
-pub fn write(
-    objects: &Objects,
-    id: u64,
-    level: u32,
-    mut series: Vec<SeriesChunks>,
-) -> Result<Option<BlockEntry>> {
-    series.retain(|(_, chunks)| !chunks.is_empty());
-    // In order of labels, chunks of one metric lie together: they look alike, and are read together.
-    series.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut entry = BlockEntry {
-        id,
-        first_ms: i64::MAX,
-        last_ms: i64::MIN,
-        series: series.len() as u64,
-        samples: 0,
-        chunks_bytes: 0,
-        series_bytes: 0,
-        level,
-        series_crc32: None,
-        rows_crc32: None,
-    };
-    for (_, chunks) in &series {
-        for Chunk { summary, .. } in chunks {
-            entry.first_ms = entry.first_ms.min(summary.first_ms);
-            entry.last_ms = entry.last_ms.max(summary.last_ms);
-            entry.samples += u64::from(summary.count);
-        }
-    }
-    if entry.samples == 0 {
-        return Ok(None);
-    }
-    let series_file = pq::write_series(series.iter().map(|(labels, _)| labels))?;
-    let rows =
-        series.iter().enumerate().flat_map(|(i, (_, chunks))| chunks.iter().map(move |c| (i as u32, c)));
-    let chunks_file = pq::write_chunks(rows, ROWS_PER_GROUP)?;
-    entry.series_bytes = series_file.len() as u64;
-    entry.series_crc32 = Some(crc32fast::hash(&series_file));
-    let (mut starts, mut rows, mut checksums) = (vec![0u32], Vec::new(), Vec::new());
-    for (id, (_, chunks)) in series.iter().enumerate() {
-        rows.extend(chunks.iter().map(|c| c.summary));
-        checksums.extend(chunks.iter().map(|c| c.checksum(id as u32)));
-        starts.push(rows.len() as u32);
-    }
-    entry.rows_crc32 = Some(rows_checksum(&starts, &rows, &checksums));
-    entry.chunks_bytes = chunks_file.len() as u64;
-    let [series_path, chunks_path] = paths(id);
-    let written = objects
-        .put_new(&series_path, &series_file)
-        .and_then(|()| objects.put_new(&chunks_path, &chunks_file));
-    if written.is_err() {
-        // The number is not used again, so what was written is of no use; a full disk needs the space.
-        let _ = objects.delete(&series_path);
-        let _ = objects.delete(&chunks_path);
-    }
-    written.map(|()| Some(entry))
 }
 
 impl Block {
@@ -208,20 +129,40 @@ impl Block {
         *self.index.lock().unwrap_or_else(|e| e.into_inner()) = None;
     }
 
+    /// The labels file, checked, from its first series on.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable`.
+    pub(crate) fn read_series(&self) -> Result<pq::SeriesReader> {
+        let [path, _] = paths(self.entry.id);
+        let file = self.objects.get(&path)?;
+        if self.entry.series_crc32.is_some_and(|crc32| crc32 != crc32fast::hash(&file)) {
+            return Err(Error::corrupt(format!("{path}: its checksum is wrong")));
+        }
+        pq::SeriesReader::new(file)
+    }
+
+    /// Where the chunks are, and their path there.
+    pub(crate) fn chunks_file(&self) -> (&Objects, String) {
+        let [_, path] = paths(self.entry.id);
+        (&self.objects, path)
+    }
+
     fn read_index(&self) -> Result<BlockIndex> {
         let [series_path, chunks_path] = paths(self.entry.id);
-        let series_file = self.objects.get(&series_path)?;
-        if self.entry.series_crc32.is_some_and(|crc32| crc32 != crc32fast::hash(&series_file)) {
-            return Err(Error::corrupt(format!("{series_path}: its checksum is wrong")));
-        }
         let mut labels = LabelIndex::default();
-        for pairs in pq::read_series(series_file)? {
-            let mut builder = LabelsBuilder::default();
-            pairs.iter().for_each(|(n, v)| builder.push(n, v));
-            labels.push(builder.build().map_err(|e| Error::corrupt(format!("{series_path}: {e}")))?);
+        let mut series = self.read_series()?;
+        let within = |path: &str, e: Error| Error::new(e.kind, format!("{path}: {e}"));
+        while let Some(group) = series.group().map_err(|e| within(&series_path, e))? {
+            group.into_iter().for_each(|l| {
+                labels.push(l);
+            });
         }
         let file = pq::Metadata::read(&self.objects, &chunks_path, self.entry.chunks_bytes)?;
-        let columns = pq::read_summaries(&self.objects, &chunks_path, &file)?;
+        let mut columns = pq::Summaries::default();
+        for group in 0..file.groups() {
+            pq::read_summaries(&self.objects, &chunks_path, &file, group, &mut columns)?;
+        }
         let wrong = |what: &str| Error::corrupt(format!("{chunks_path}: {what}"));
         let (mut starts, mut rows) = (vec![0u32], Vec::with_capacity(columns.series.len()));
         for (i, series) in columns.series.iter().enumerate() {
@@ -232,26 +173,15 @@ impl Block {
             while starts.len() <= series as usize {
                 starts.push(i as u32);
             }
-            rows.push(Summary {
-                first_ms: columns.first_ms[i],
-                last_ms: columns.last_ms[i],
-                count: u32::try_from(columns.count[i]).map_err(|_| wrong("a negative count"))?,
-                min: columns.min[i],
-                max: columns.max[i],
-                sum: columns.sum[i],
-                first: columns.first[i],
-                last: columns.last[i],
-                increase: columns.increase[i],
-                encoding: Encoding::from_number(columns.encoding[i])
-                    .ok_or_else(|| wrong("an unknown encoding"))?,
-            });
+            rows.push(columns.summary(i).map_err(|e| within(&chunks_path, e))?);
         }
         starts.resize(labels.series().len() + 1, rows.len() as u32);
         let checksums: Vec<u32> = columns.checksum.iter().map(|c| *c as u32).collect();
-        if self.entry.rows_crc32.is_some_and(|crc32| crc32 != rows_checksum(&starts, &rows, &checksums)) {
+        let index = BlockIndex { labels, starts, rows, checksums, file };
+        if self.entry.rows_crc32.is_some_and(|crc32| crc32 != index.rows_checksum()) {
             return Err(wrong("the checksum of its rows is wrong"));
         }
-        Ok(BlockIndex { labels, starts, rows, checksums, file })
+        Ok(index)
     }
 
     /// For each series that passes the matchers, its chunks that overlap the range. Damaged rows are
@@ -305,21 +235,27 @@ impl Block {
         }
         Ok(out)
     }
+}
 
-    /// All series with all chunks, for merging.
+impl pq::Summaries {
+    /// The summary in one row.
     ///
     /// # Errors
-    /// As [`Block::read`].
-    pub fn read_all(&self, warnings: &mut Vec<String>) -> Result<Vec<SeriesChunks>> {
-        let found = self.read(&[], i64::MIN, i64::MAX, usize::MAX, warnings)?;
-        let sealed = |piece| match piece {
-            Piece::Sealed(chunk) => Some(chunk),
-            Piece::Plain(..) => None,
-        };
-        Ok(found
-            .into_iter()
-            .map(|(l, pieces)| (l, pieces.into_iter().filter_map(sealed).collect()))
-            .collect())
+    /// `Corrupt`.
+    pub(crate) fn summary(&self, row: usize) -> Result<Summary> {
+        Ok(Summary {
+            first_ms: self.first_ms[row],
+            last_ms: self.last_ms[row],
+            count: u32::try_from(self.count[row]).map_err(|_| Error::corrupt("a negative count"))?,
+            min: self.min[row],
+            max: self.max[row],
+            sum: self.sum[row],
+            first: self.first[row],
+            last: self.last[row],
+            increase: self.increase[row],
+            encoding: Encoding::from_number(self.encoding[row])
+                .ok_or_else(|| Error::corrupt("an unknown encoding"))?,
+        })
     }
 }
 
@@ -334,12 +270,23 @@ pub fn too_many_samples(samples_max: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block_write::BlockWriter;
     use crate::chunk::seal;
     use crate::head::merge;
 
+    /// All series with all chunks that can be read.
+    fn all(block: &Block, warnings: &mut Vec<String>) -> Result<Vec<(Labels, Vec<Chunk>)>> {
+        let found = block.read(&[], i64::MIN, i64::MAX, usize::MAX, warnings)?;
+        let sealed = |piece| match piece {
+            Piece::Sealed(chunk) => chunk,
+            Piece::Plain(..) => unreachable!("blocks hold chunks"),
+        };
+        Ok(found.into_iter().map(|(l, pieces)| (l, pieces.into_iter().map(sealed).collect())).collect())
+    }
+
     fn made(folder: &std::path::Path) -> Block {
         let objects = Objects::local(folder).unwrap();
-        let mut series = Vec::new();
+        let mut series: Vec<(Labels, Vec<Chunk>)> = Vec::new();
         for s in 0..50i64 {
             let labels = Labels::from_pairs([("__name__", "m".to_string()), ("s", s.to_string())]).unwrap();
             let chunks = (0..200i64)
@@ -351,7 +298,10 @@ mod tests {
                 .collect();
             series.push((labels, chunks));
         }
-        let entry = write(&objects, 3, 0, series).unwrap().unwrap();
+        series.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut out = BlockWriter::new(&objects, 3, 0).unwrap();
+        series.into_iter().for_each(|(labels, chunks)| out.push(&labels, chunks).unwrap());
+        let entry = out.finish().unwrap().unwrap();
         assert_eq!((entry.series, entry.samples, entry.first_ms), (50, 50_000, 0));
         Block::new(entry, objects)
     }
@@ -370,7 +320,7 @@ mod tests {
             assert_eq!((t.len(), t[0], t[1], v[1], v[6]), (15, 10_000, 11_001, s, s + 0.5));
         }
         assert_eq!(warnings, Vec::<String>::new());
-        let all = block.read_all(&mut warnings).unwrap();
+        let all = all(&block, &mut warnings).unwrap();
         assert_eq!(all.iter().map(|(_, c)| c.len()).sum::<usize>(), 50 * 200);
         let error = block.read(&[], 0, 1 << 40, 1000, &mut warnings).err().unwrap();
         assert_eq!(error.kind, stdx::ErrorKind::TooLarge);
@@ -381,7 +331,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let whole = made(folder.path());
         let mut warnings = Vec::new();
-        let truth = whole.read_all(&mut warnings).unwrap();
+        let truth = all(&whole, &mut warnings).unwrap();
         let file = folder.path().join(&paths(3)[1]);
         let bytes = std::fs::read(&file).unwrap();
         let (mut told, mut unnoticed) = (0, 0);
@@ -392,7 +342,7 @@ mod tests {
             std::fs::write(&file, &damaged).unwrap();
             let block = Block::new(whole.entry.clone(), Objects::local(folder.path()).unwrap());
             let mut warnings = Vec::new();
-            match block.read_all(&mut warnings) {
+            match all(&block, &mut warnings) {
                 Err(_) => told += 1,
                 Ok(found) => {
                     for (labels, chunks) in &found {

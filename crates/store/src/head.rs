@@ -217,6 +217,13 @@ impl Head {
         life
     }
 
+    /// All ids, by labels.
+    pub fn in_order_of_labels(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = (0..self.series.len() as u32).collect();
+        ids.sort_unstable_by(|a, b| self.index.labels(*a).cmp(self.index.labels(*b)));
+        ids
+    }
+
     /// An estimate of the memory taken, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.heap_bytes + self.index.heap_bytes()

@@ -7,14 +7,17 @@
 //! and drops the head and its log segments. A reader's view has every sample once at every instant.
 
 mod block;
+mod block_write;
 pub mod chunk;
 mod folder;
 mod head;
 mod index;
 mod maintenance;
 mod manifest;
+mod merge;
 mod objects;
 mod parquet_io;
+mod parquet_write;
 mod recovery;
 mod settings;
 mod stats;

@@ -2,15 +2,16 @@
 //! covers. It must never remove anything on the word of a clock that has just jumped, nor use a number twice.
 
 use crate::block::{self, Block};
+use crate::block_write::BlockWriter;
 use crate::head::Head;
 use crate::manifest::{BlockEntry, Manifest};
+use crate::merge::{Failed, merge};
 use crate::objects::Objects;
 use crate::store::{Status, Store, stopped};
 use crate::wal;
 use crate::work::{Running, WorkKind};
 use crate::writer::Command;
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
-use model::Labels;
+use foldhash::{HashSet, HashSetExt};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, RwLock};
 use stdx::{Error, ErrorKind, Result};
@@ -183,13 +184,15 @@ impl Store {
     }
 
     fn write_cut_head(&self, m: &mut Maintenance, head: Arc<RwLock<Head>>, floor: u64) -> Result<()> {
-        let series = {
-            let head = head.read().unwrap_or_else(|e| e.into_inner());
-            let ids = 0..head.len() as u32;
-            ids.map(|id| Ok((head.index.labels(id).clone(), head.chunks(id)?))).collect::<Result<Vec<_>>>()?
-        };
         let id = m.take_block_number();
-        let entry = block::write(&self.objects, id, 0, series)?;
+        let entry = {
+            let head = head.read().unwrap_or_else(|e| e.into_inner());
+            let mut out = BlockWriter::new(&self.objects, id, 0)?;
+            for series in head.in_order_of_labels() {
+                out.push(head.index.labels(series), head.chunks(series)?)?;
+            }
+            out.finish()?
+        };
         m.commit(&self.objects, |next| {
             next.wal_floor = floor;
             next.blocks.extend(entry.clone());
@@ -249,51 +252,34 @@ impl Store {
         let Some((at, bytes)) = due.first().copied() else { return Ok(()) };
         let what = format!("{n} blocks of level {}", all[at].level);
         let run = self.shared.work.begin(WorkKind::Merge, what, bytes);
+        let unreadable = m.unreadable.len();
         let merged = self.merge_at(m, at, n, &run);
-        run.end(merged)?;
+        let merged = run.end(merged);
         waiting(&due[1..]);
-        Ok(())
+        // It is left as it is from now on; every read tells of it.
+        if m.unreadable.len() > unreadable { Ok(()) } else { merged }
     }
 
     fn merge_at(&self, m: &mut Maintenance, at: usize, n: usize, run: &Running) -> Result<()> {
-        let mut joined: HashMap<Labels, usize> = HashMap::new();
-        let mut series: Vec<block::SeriesChunks> = Vec::new();
-        let mut warnings = Vec::new();
         let view = self.view();
-        let ids: Vec<u64> = m.manifest.blocks[at..at + n].iter().map(|b| b.id).collect();
-        for id in ids {
-            let block = view.blocks.iter().find(|b| b.entry.id == id);
-            let block = block.ok_or_else(|| Error::new(ErrorKind::Internal, "a block is not in the view"))?;
-            match block.read_all(&mut warnings) {
-                Err(_) => {
-                    m.unreadable.insert(id);
-                    return Ok(());
-                }
-                Ok(_) if !warnings.is_empty() => {
-                    m.unreadable.insert(id);
-                    return Ok(());
-                }
-                Ok(found) => {
-                    run.add(block.bytes());
-                    for (labels, mut chunks) in found {
-                        match joined.get(&labels) {
-                            Some(position) => series[*position].1.append(&mut chunks),
-                            None => {
-                                joined.insert(labels.clone(), series.len());
-                                series.push((labels, chunks));
-                            }
-                        }
-                    }
-                }
-            }
+        let block = |entry: &BlockEntry| view.blocks.iter().find(|b| b.entry.id == entry.id).cloned();
+        let blocks: Vec<Arc<Block>> = m.manifest.blocks[at..at + n].iter().filter_map(block).collect();
+        if blocks.len() != n {
+            return Err(Error::new(ErrorKind::Internal, "a block is not in the view"));
         }
-        for (_, chunks) in &mut series {
-            join_small(chunks)?;
-        }
+        drop(view);
         let level = m.manifest.blocks[at].level + 1;
         let id = m.take_block_number();
-        let Some(entry) = block::write(&self.objects, id, level, series)? else {
-            return Ok(());
+        let merged =
+            merge(&self.objects, (id, level), &blocks, |_, chunks| Ok(chunks), |bytes| run.add(bytes));
+        let entry = match merged {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Ok(()),
+            Err(Failed::Unreadable(id, e)) => {
+                m.unreadable.insert(id);
+                return Err(e);
+            }
+            Err(Failed::Writing(e)) => return Err(e),
         };
         let mut keep = m.manifest.blocks.clone();
         keep.splice(at..at + n, [entry]);
@@ -334,21 +320,4 @@ impl Store {
             }
         }
     }
-}
-
-/// Decodes and seals anew where neighbouring chunks are small and in order: slow series would
-/// otherwise stay in chunks of one cut.
-fn join_small(chunks: &mut Vec<crate::chunk::Chunk>) -> Result<()> {
-    const SMALL: u32 = crate::chunk::SAMPLES_MAX as u32 / 2;
-    let in_order = chunks.windows(2).all(|w| w[0].summary.last_ms < w[1].summary.first_ms);
-    if !in_order || !chunks.windows(2).any(|w| w[0].summary.count + w[1].summary.count <= SMALL) {
-        return Ok(());
-    }
-    let (mut t, mut v) = (Vec::new(), Vec::new());
-    for chunk in chunks.iter() {
-        chunk.decode(&mut t, &mut v)?;
-    }
-    let parts = t.chunks(crate::chunk::SAMPLES_MAX).zip(v.chunks(crate::chunk::SAMPLES_MAX));
-    *chunks = parts.map(|(t, v)| crate::chunk::seal(t, v)).collect::<Result<_>>()?;
-    Ok(())
 }

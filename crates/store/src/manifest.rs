@@ -53,6 +53,24 @@ pub struct BlockEntry {
     pub rows_crc32: Option<u32>,
 }
 
+impl BlockEntry {
+    /// A block of which only the files are known: it may hold anything.
+    pub fn unknown(id: u64, series_bytes: u64, chunks_bytes: u64) -> BlockEntry {
+        BlockEntry {
+            id,
+            first_ms: i64::MIN,
+            last_ms: i64::MAX,
+            series: 0,
+            samples: 0,
+            chunks_bytes,
+            series_bytes,
+            level: 0,
+            series_crc32: None,
+            rows_crc32: None,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     crc32: u32,

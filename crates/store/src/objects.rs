@@ -7,6 +7,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
@@ -78,25 +79,20 @@ impl Objects {
     /// `Conflict` if there is one of this name; `Unavailable` if it cannot be written.
     pub fn put_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
         use std::io::Write;
-        let file = self.folder.join(path);
+        let mut object = self.create(path)?;
+        object.write_all(bytes).map_err(|e| io_error(&object.staged, e))?;
+        object.finish()
+    }
+
+    /// Begins a new object that is too large to be held in memory.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn create(&self, path: &str) -> Result<NewObject> {
         let staged = self.folder.join(format!("{path}#0"));
-        // By hand, since the library gives the name before the content is durable: after a power cut there would
-        // be an empty file of that name.
-        let write = || -> std::io::Result<()> {
-            let mut out = File::create(&staged)?;
-            out.write_all(bytes)?;
-            out.sync_all()?;
-            std::fs::hard_link(&staged, &file)
-        };
-        let written = write();
-        let _ = std::fs::remove_file(&staged);
-        written.map_err(|e| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Error::new(ErrorKind::Conflict, format!("{path} is there already"))
-            }
-            _ => io_error(&file, e),
-        })?;
-        sync_folder(file.parent().unwrap_or(&self.folder))
+        let out = File::create(&staged).map_err(|e| io_error(&staged, e))?;
+        let out = BufWriter::with_capacity(256 << 10, out);
+        Ok(NewObject { objects: self.clone(), path: path.into(), staged, out })
     }
 
     /// Gives a file that cannot be read a name under which nobody looks for it and nobody removes it.
@@ -162,6 +158,55 @@ impl Objects {
             Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
             Err(e) => Err(object_error(path, e)),
         }
+    }
+}
+
+/// An object that is being written. It is not there, and leaves nothing, until [`NewObject::finish`].
+pub struct NewObject {
+    objects: Objects,
+    path: String,
+    staged: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl std::io::Write for NewObject {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl NewObject {
+    /// Makes the object be there, durable when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` if there is one of this name; `Unavailable` if it cannot be written.
+    pub fn finish(mut self) -> Result<()> {
+        use std::io::Write;
+        let file = self.objects.folder.join(&self.path);
+        // By hand, since the library gives the name before the content is durable: after a power cut there would
+        // be an empty file of that name.
+        let written = self
+            .out
+            .flush()
+            .and_then(|()| self.out.get_ref().sync_all())
+            .and_then(|()| std::fs::hard_link(&self.staged, &file));
+        written.map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Conflict, format!("{} is there already", self.path))
+            }
+            _ => io_error(&file, e),
+        })?;
+        sync_folder(file.parent().unwrap_or(&self.objects.folder))
+    }
+}
+
+impl Drop for NewObject {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.staged);
     }
 }
 

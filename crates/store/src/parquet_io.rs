@@ -1,141 +1,55 @@
-//! The Parquet side of blocks: which columns there are, and how they are written and read by column
-//! without a row in between. It must know nothing of what the columns mean.
+//! How the Parquet files of blocks are read, by column without a row in between (`parquet_write.rs` says which columns
+//! there are). It must know nothing of what the columns mean.
 
-use crate::chunk::Chunk;
 use crate::objects::Objects;
 use bytes::Bytes;
-use model::Labels;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use model::{Labels, LabelsBuilder};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::ColumnPath;
 use std::io::Cursor;
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
 
-const SERIES_SCHEMA: &str = "message series {
-    required int64 series;
-    required group labels (MAP) { repeated group key_value { required binary key (UTF8); required binary value (UTF8); } }
-}";
-
-const CHUNKS_SCHEMA: &str = "message chunks {
-    required int32 series;
-    required int64 first_time (TIMESTAMP(MILLIS,true));
-    required int64 last_time (TIMESTAMP(MILLIS,true));
-    required int32 count;
-    required double min;
-    required double max;
-    required double sum;
-    required double first;
-    required double last;
-    required double increase;
-    required int32 encoding;
-    required int32 checksum;
-    required binary timestamps;
-    required binary values;
-}";
-
-/// Positions of the binary columns in [`CHUNKS_SCHEMA`].
+/// Positions of the binary columns in a chunks file.
 const TIMESTAMPS: usize = 12;
 const VALUES: usize = 13;
-
-fn writing(e: parquet::errors::ParquetError) -> Error {
-    Error::wrap(ErrorKind::Internal, "cannot write Parquet", e)
-}
 
 fn reading(e: parquet::errors::ParquetError) -> Error {
     Error::wrap(ErrorKind::Corrupt, "not a whole Parquet file", e)
 }
 
-fn writer(schema: &str) -> Result<SerializedFileWriter<Vec<u8>>> {
-    let schema = Arc::new(parse_message_type(schema).map_err(writing)?);
-    let properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_created_by("midwatch".into())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(writing)?))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_dictionary_enabled(false)
-        .set_column_dictionary_enabled(ColumnPath::from("timestamps"), true)
-        .set_column_dictionary_enabled(
-            ColumnPath::from(vec!["labels".into(), "key_value".into(), "key".into()]),
-            true,
-        )
-        .set_column_dictionary_enabled(
-            ColumnPath::from(vec!["labels".into(), "key_value".into(), "value".into()]),
-            true,
-        )
-        // pco leaves nothing for zstd to find.
-        .set_column_compression(ColumnPath::from("values"), Compression::UNCOMPRESSED)
-        .set_column_statistics_enabled(ColumnPath::from("values"), EnabledStatistics::None)
-        .set_column_statistics_enabled(ColumnPath::from("timestamps"), EnabledStatistics::None)
-        .set_column_encoding(ColumnPath::from("series"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(ColumnPath::from("first_time"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(ColumnPath::from("last_time"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(ColumnPath::from("count"), Encoding::DELTA_BINARY_PACKED)
-        .build();
-    SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).map_err(writing)
+fn text(bytes: &ByteArray) -> Result<&str> {
+    std::str::from_utf8(bytes.data()).map_err(|_| Error::corrupt("a label is not UTF-8"))
 }
 
-fn put<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    values: &[T::T],
-    levels: Option<(&[i16], &[i16])>,
-) -> Result<()> {
-    let mut column = group
-        .next_column()
-        .map_err(writing)?
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the schema has too few columns"))?;
-    let (definition, repetition) = levels.unzip();
-    column.typed::<T>().write_batch(values, definition, repetition).map_err(writing)?;
-    column.close().map_err(writing)
+/// A labels file, read one row group after the other.
+pub struct SeriesReader {
+    file: SerializedFileReader<Bytes>,
+    next: usize,
 }
 
-/// The labels file: row `i` is series `i`.
-///
-/// # Errors
-/// `Internal`.
-pub fn write_series<'a>(series: impl Iterator<Item = &'a Labels>) -> Result<Vec<u8>> {
-    let (mut ids, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut definition, mut repetition) = (Vec::new(), Vec::new());
-    for (i, labels) in series.enumerate() {
-        ids.push(i as i64);
-        let mut level = 0;
-        for (name, value) in labels.iter() {
-            keys.push(ByteArray::from(name));
-            values.push(ByteArray::from(value));
-            definition.push(1);
-            repetition.push(level);
-            level = 1;
-        }
-        if level == 0 {
-            definition.push(0);
-            repetition.push(0);
-        }
+impl SeriesReader {
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn new(file: Bytes) -> Result<SeriesReader> {
+        Ok(SeriesReader { file: SerializedFileReader::new(file).map_err(reading)?, next: 0 })
     }
-    let mut file = writer(SERIES_SCHEMA)?;
-    let mut group = file.next_row_group().map_err(writing)?;
-    put::<Int64Type>(&mut group, &ids, None)?;
-    put::<ByteArrayType>(&mut group, &keys, Some((&definition, &repetition)))?;
-    put::<ByteArrayType>(&mut group, &values, Some((&definition, &repetition)))?;
-    group.close().map_err(writing)?;
-    file.into_inner().map_err(writing)
-}
 
-/// The label pairs of each row of a labels file.
-///
-/// # Errors
-/// `Corrupt`.
-pub fn read_series(file: Bytes) -> Result<Vec<Vec<(String, String)>>> {
-    let reader = SerializedFileReader::new(file).map_err(reading)?;
-    let mut out: Vec<Vec<(String, String)>> = Vec::new();
-    for g in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(g).map_err(reading)?;
+    /// The series of the next row group; `None` after the last.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn group(&mut self) -> Result<Option<Vec<Labels>>> {
+        if self.next >= self.file.num_row_groups() {
+            return Ok(None);
+        }
+        let group = self.file.get_row_group(self.next).map_err(reading)?;
+        self.next += 1;
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
         let lies_nowhere = |c: &ColumnChunkMetaData| {
             c.dictionary_page_offset().unwrap_or(c.data_page_offset()) < 0 || c.compressed_size() < 0
@@ -154,58 +68,27 @@ pub fn read_series(file: Bytes) -> Result<Vec<Vec<(String, String)>>> {
         };
         let (keys, definition, repetition) = column(1)?;
         let (values, _, _) = column(2)?;
+        if keys.len() != values.len() {
+            return Err(Error::corrupt("labels without a name or a value"));
+        }
         let mut pairs = keys.iter().zip(&values);
-        for (d, r) in definition.iter().zip(&repetition) {
-            if *r == 0 {
-                out.push(Vec::new());
+        let mut out = Vec::with_capacity(rows);
+        let mut builder = LabelsBuilder::default();
+        for (i, (d, r)) in definition.iter().zip(&repetition).enumerate() {
+            if *r != 0 && i == 0 {
+                return Err(Error::corrupt("labels before the first row"));
             }
             if *d == 1 {
-                let text = |b: &ByteArray| b.as_utf8().map(str::to_string).map_err(reading);
                 let (key, value) = pairs.next().ok_or_else(|| Error::corrupt("fewer labels than levels"))?;
-                let last = out.last_mut().ok_or_else(|| Error::corrupt("labels before the first row"))?;
-                last.push((text(key)?, text(value)?));
+                builder.push(text(key)?, text(value)?);
+            }
+            if repetition.get(i + 1).is_none_or(|next| *next == 0) {
+                out.push(builder.build().map_err(|e| Error::corrupt(e.to_string()))?);
+                builder.clear();
             }
         }
+        Ok(Some(out))
     }
-    Ok(out)
-}
-
-/// The chunks file. Rows are `(series, chunk)`, series not falling.
-///
-/// # Errors
-/// `Internal`.
-pub fn write_chunks<'a>(
-    rows: impl Iterator<Item = (u32, &'a Chunk)>,
-    rows_per_group: usize,
-) -> Result<Vec<u8>> {
-    let mut file = writer(CHUNKS_SCHEMA)?;
-    let mut rows = rows.peekable();
-    while rows.peek().is_some() {
-        let group_rows: Vec<(u32, &Chunk)> = rows.by_ref().take(rows_per_group).collect();
-        let mut group = file.next_row_group().map_err(writing)?;
-        let i32s = |f: &dyn Fn(&(u32, &Chunk)) -> i32| group_rows.iter().map(f).collect::<Vec<_>>();
-        let i64s = |f: &dyn Fn(&Chunk) -> i64| group_rows.iter().map(|r| f(r.1)).collect::<Vec<_>>();
-        let f64s = |f: &dyn Fn(&Chunk) -> f64| group_rows.iter().map(|r| f(r.1)).collect::<Vec<_>>();
-        let bytes = |f: &dyn Fn(&Chunk) -> &Bytes| {
-            group_rows.iter().map(|r| ByteArray::from(f(r.1).clone())).collect::<Vec<_>>()
-        };
-        put::<Int32Type>(&mut group, &i32s(&|r| r.0 as i32), None)?;
-        put::<Int64Type>(&mut group, &i64s(&|c| c.summary.first_ms), None)?;
-        put::<Int64Type>(&mut group, &i64s(&|c| c.summary.last_ms), None)?;
-        put::<Int32Type>(&mut group, &i32s(&|r| r.1.summary.count as i32), None)?;
-        put::<DoubleType>(&mut group, &f64s(&|c| c.summary.min), None)?;
-        put::<DoubleType>(&mut group, &f64s(&|c| c.summary.max), None)?;
-        put::<DoubleType>(&mut group, &f64s(&|c| c.summary.sum), None)?;
-        put::<DoubleType>(&mut group, &f64s(&|c| c.summary.first), None)?;
-        put::<DoubleType>(&mut group, &f64s(&|c| c.summary.last), None)?;
-        put::<DoubleType>(&mut group, &f64s(&|c| c.summary.increase), None)?;
-        put::<Int32Type>(&mut group, &i32s(&|r| r.1.summary.encoding as i32), None)?;
-        put::<Int32Type>(&mut group, &i32s(&|r| r.1.checksum(r.0) as i32), None)?;
-        put::<ByteArrayType>(&mut group, &bytes(&|c| &c.timestamps), None)?;
-        put::<ByteArrayType>(&mut group, &bytes(&|c| &c.values), None)?;
-        group.close().map_err(writing)?;
-    }
-    file.into_inner().map_err(writing)
 }
 
 /// The footer of a chunks file.
@@ -315,33 +198,64 @@ pub struct Summaries {
     pub checksum: Vec<i32>,
 }
 
-/// Reads the plain columns of a chunks file.
+impl Metadata {
+    /// Number of row groups.
+    pub fn groups(&self) -> usize {
+        self.0.num_row_groups()
+    }
+
+    fn rows(&self, group: usize) -> usize {
+        usize::try_from(self.0.row_group(group).num_rows()).unwrap_or(0)
+    }
+}
+
+/// Appends the plain columns of one row group of a chunks file.
 ///
 /// # Errors
 /// `Corrupt` or `Unavailable`.
-pub fn read_summaries(objects: &Objects, path: &str, metadata: &Metadata) -> Result<Summaries> {
-    let mut s = Summaries::default();
-    for group in 0..metadata.0.num_row_groups() {
-        let rows = usize::try_from(metadata.0.row_group(group).num_rows()).unwrap_or(0);
-        let mut position = 0;
-        macro_rules! read {
-            ($type:ty, $($field:ident),*) => {$(
-                let mut reader = column_reader::<$type>(objects, path, metadata, group, position)?;
-                let (read, _, _) = reader.read_records(rows, None, None, &mut s.$field).map_err(reading)?;
-                if read != rows {
-                    return Err(Error::corrupt(format!("{path}: column {position} is short")));
-                }
-                position += 1;
-            )*};
-        }
-        read!(Int32Type, series);
-        read!(Int64Type, first_ms, last_ms);
-        read!(Int32Type, count);
-        read!(DoubleType, min, max, sum, first, last, increase);
-        read!(Int32Type, encoding, checksum);
-        debug_assert_eq!(position, TIMESTAMPS);
+pub fn read_summaries(
+    objects: &Objects,
+    path: &str,
+    metadata: &Metadata,
+    group: usize,
+    s: &mut Summaries,
+) -> Result<()> {
+    let rows = metadata.rows(group);
+    let mut position = 0;
+    macro_rules! read {
+        ($type:ty, $($field:ident),*) => {$(
+            let mut reader = column_reader::<$type>(objects, path, metadata, group, position)?;
+            let (read, _, _) = reader.read_records(rows, None, None, &mut s.$field).map_err(reading)?;
+            if read != rows {
+                return Err(Error::corrupt(format!("{path}: column {position} is short")));
+            }
+            position += 1;
+        )*};
     }
-    Ok(s)
+    read!(Int32Type, series);
+    read!(Int64Type, first_ms, last_ms);
+    read!(Int32Type, count);
+    read!(DoubleType, min, max, sum, first, last, increase);
+    read!(Int32Type, encoding, checksum);
+    debug_assert_eq!(position, TIMESTAMPS);
+    Ok(())
+}
+
+/// All timestamps and values of one row group.
+///
+/// # Errors
+/// `Corrupt` or `Unavailable`.
+pub fn read_group_payloads(
+    objects: &Objects,
+    path: &str,
+    metadata: &Metadata,
+    group: usize,
+) -> Result<Vec<(Bytes, Bytes)>> {
+    let rows: Vec<u64> = (0..metadata.rows(group) as u64).collect();
+    let timestamps = read_rows(objects, path, metadata, group, TIMESTAMPS, &rows)?;
+    let values = read_rows(objects, path, metadata, group, VALUES, &rows)?;
+    let bytes = |b: ByteArray| Bytes::copy_from_slice(b.data());
+    Ok(timestamps.into_iter().map(bytes).zip(values.into_iter().map(bytes)).collect())
 }
 
 /// Gives, for each wanted row (numbers over the whole file, rising), `found(index in wanted, timestamps,
@@ -358,7 +272,7 @@ pub fn read_payloads(
 ) -> Result<()> {
     let (mut first_row, mut next) = (0u64, 0usize);
     for group in 0..metadata.0.num_row_groups() {
-        let end_row = first_row + u64::try_from(metadata.0.row_group(group).num_rows()).unwrap_or(0);
+        let end_row = first_row + metadata.rows(group) as u64;
         let count = wanted[next..].iter().take_while(|row| u64::from(**row) < end_row).count();
         if count > 0 {
             let rows: Vec<u64> =
