@@ -2,6 +2,8 @@
 //! `NUMBER.series.parquet` (labels) and `NUMBER.chunks.parquet` (one row for each chunk). Reads give what
 //! the checksums confirm; a damaged row is left out and told. Format: `docs/formats/block.md`.
 
+mod check;
+
 use crate::block_write::RowsChecksum;
 use crate::chunk::{Chunk, Encoding, Summary};
 use crate::head::Piece;

@@ -147,6 +147,7 @@ impl BlockWriter {
         entry.chunks_bytes = chunks.bytes;
         entry.series_crc32 = Some(series.crc.finalize());
         entry.rows_crc32 = Some(self.checksum.finish());
+        entry.chunks_crc32 = Some(chunks.crc.finalize());
         let written = series.out.finish().and_then(|()| chunks.out.finish());
         if written.is_err() {
             // The number is not used again, so what was written is of no use; a full disk needs the space.

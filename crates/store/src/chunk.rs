@@ -181,6 +181,24 @@ impl Chunk {
         Ok(())
     }
 
+    /// Decodes it, and compares what comes out with what the summary says of its ends.
+    ///
+    /// # Errors
+    /// `Corrupt`, with what differs.
+    pub fn check(&self) -> Result<()> {
+        let (mut t, mut v) = (Vec::with_capacity(SAMPLES_MAX), Vec::with_capacity(SAMPLES_MAX));
+        self.decode(&mut t, &mut v)?;
+        if t.windows(2).any(|w| w[0] >= w[1]) {
+            return Err(Error::corrupt("its times do not rise"));
+        }
+        let ends = |v: &[f64]| (v.first().map(|v| v.to_bits()), v.last().map(|v| v.to_bits()));
+        let s = &self.summary;
+        if t.last() != Some(&s.last_ms) || ends(&v) != (Some(s.first.to_bits()), Some(s.last.to_bits())) {
+            return Err(Error::corrupt("its samples are not those of its summary"));
+        }
+        Ok(())
+    }
+
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.timestamps.len() + self.values.len()

@@ -8,13 +8,77 @@ use stdx::{Error, ErrorKind, Result};
 
 const IDENTITY: &str = "MIDWATCH";
 const IDENTITY_TEXT: &str = "This folder holds the data of Midwatch, format 1.\n\
-    Stop the program before you copy or move it. Blocks are Parquet files.\n";
+    Copy it with `midwatch backup`, or stop the program first. Blocks are Parquet files.\n";
+const ID: &str = "Id: ";
+/// Stands in the place of the identity until a restore has ended.
+const UNFINISHED: &str = "RESTORE-UNFINISHED";
 
 /// A data folder that this process has locked, until it is dropped.
 pub struct DataFolder {
     /// Where it is.
     pub path: PathBuf,
     _lock: File,
+}
+
+/// Whether a folder is a data folder of ours.
+pub fn is_ours(path: &Path) -> bool {
+    path.join(IDENTITY).is_file()
+}
+
+/// What tells one data folder from another, and goes with it into a backup; "" in folders that were made before there
+/// was one.
+pub fn id_of(path: &Path) -> String {
+    let text = std::fs::read_to_string(path.join(IDENTITY)).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix(ID)).unwrap_or_default().trim().to_string()
+}
+
+/// Makes a folder a data folder, durably.
+fn make_ours(path: &Path, name: &str, id: &str) -> Result<()> {
+    let identity = path.join(name);
+    let write = || -> std::io::Result<()> {
+        std::fs::write(&identity, format!("{IDENTITY_TEXT}{ID}{id}\n"))?;
+        File::open(&identity)?.sync_all()
+    };
+    write().map_err(|e| unusable(&identity, e))?;
+    sync_folder(path)
+}
+
+/// Whether a restore into the folder has begun and not ended.
+pub fn is_being_restored(path: &Path) -> bool {
+    path.join(UNFINISHED).is_file()
+}
+
+/// Marks a folder as one that is being restored, durably: no program starts on it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn begin_restore(path: &Path, id: &str) -> Result<()> {
+    make_ours(path, UNFINISHED, id)
+}
+
+/// Turns a folder in which everything is durable now into a data folder.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn finish_restore(path: &Path) -> Result<()> {
+    std::fs::rename(path.join(UNFINISHED), path.join(IDENTITY)).map_err(|e| unusable(path, e))?;
+    sync_folder(path)
+}
+
+/// The first file in a folder that keeps it from becoming ours.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn stranger(path: &Path) -> Result<Option<std::ffi::OsString>> {
+    let entries = std::fs::read_dir(path).map_err(|e| unusable(path, e))?;
+    let strange = |e: &std::io::Result<std::fs::DirEntry>| e.as_ref().is_ok_and(|e| !is_harmless(e));
+    Ok({ entries }.find(strange).and_then(Result::ok).map(|e| e.file_name()))
+}
+
+/// A number that no other folder has. Keyed by the operating system's randomness.
+fn new_id() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}{:016x}", RandomState::new().hash_one(0u8), RandomState::new().hash_one(1u8))
 }
 
 impl DataFolder {
@@ -31,22 +95,20 @@ impl DataFolder {
         std::fs::create_dir_all(path).map_err(|e| unusable(path, e))?;
         let identity = path.join(IDENTITY);
         if !identity.exists() {
-            let mut entries = std::fs::read_dir(path).map_err(|e| unusable(path, e))?;
-            let strange = |e: &std::io::Result<std::fs::DirEntry>| e.as_ref().is_ok_and(|e| !is_harmless(e));
-            if let Some(Ok(other)) = entries.find(strange) {
+            if is_being_restored(path) {
                 return Err(Error::invalid(format!(
-                    "{shown} is not a data folder of Midwatch (it holds {:?}); name an empty or new folder with --data",
-                    other.file_name()
+                    "{shown} is half of a restore that was interrupted; run the same `midwatch restore` again"
+                )));
+            }
+            if let Some(other) = stranger(path)? {
+                return Err(Error::invalid(format!(
+                    "{shown} is not a data folder of Midwatch (it holds {other:?}); name an empty or new folder with --data"
                 )));
             }
         }
-        let lock = Self::lock(path)?;
+        let lock = lock(path)?;
         if !identity.exists() {
-            let write = || -> std::io::Result<()> {
-                std::fs::write(&identity, IDENTITY_TEXT)?;
-                File::open(&identity)?.sync_all()
-            };
-            write().map_err(|e| unusable(&identity, e))?;
+            make_ours(path, IDENTITY, &new_id())?;
         }
         std::fs::create_dir_all(path.join("wal")).map_err(|e| unusable(path, e))?;
         sync_folder(path)?;
@@ -57,31 +119,35 @@ impl DataFolder {
         Ok(DataFolder { path: path.into(), _lock: lock })
     }
 
-    fn lock(path: &Path) -> Result<File> {
-        let file = path.join("LOCK");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&file)
-            .map_err(|e| unusable(&file, e))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "{} is in use by another process; stop that one, or name another folder with --data",
-                    path.display()
-                ),
-            )),
-            Err(TryLockError::Error(e)) => Err(unusable(&file, e)),
-        }
-    }
-
     /// Free and total bytes of the file system that the folder is on.
     pub fn disk_bytes(&self) -> Option<(u64, u64)> {
         let stat = rustix::fs::statvfs(&self.path).ok()?;
         Some((stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
+    }
+}
+
+/// Locks a folder until what is returned is dropped.
+///
+/// # Errors
+/// `Conflict` if another process has it.
+pub fn lock(path: &Path) -> Result<File> {
+    let file = path.join("LOCK");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&file)
+        .map_err(|e| unusable(&file, e))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "{} is in use by another process; stop that one, or name another folder with --data",
+                path.display()
+            ),
+        )),
+        Err(TryLockError::Error(e)) => Err(unusable(&file, e)),
     }
 }
 

@@ -6,6 +6,7 @@
 //! acknowledgement. Later [`Store::maintain`] cuts the head into a block, commits a manifest that names it,
 //! and drops the head and its log segments. A reader's view has every sample once at every instant.
 
+mod backup;
 mod block;
 mod block_write;
 pub mod chunk;
@@ -18,19 +19,27 @@ mod merge;
 mod objects;
 mod parquet_io;
 mod parquet_write;
+mod progress;
 mod recovery;
+mod segment;
 mod settings;
 mod stats;
 mod store;
+#[cfg(test)]
+mod testing;
+mod verify;
 mod view;
 mod wal;
 mod work;
 mod writer;
 mod xor;
 
+pub use backup::{Backup, BackupOptions, Restored, backup, restore};
 pub use index::LabelIndex;
+pub use progress::Progress;
 pub use settings::Settings;
 pub use store::{Pending, Status, Store};
+pub use verify::{Finding, Lost, Report, Severity, verify};
 pub use view::{Lifetime, Part, SeriesPieces, View};
 pub use work::{LastReading, Running, RunningReading, Work, WorkKind, WorkReading};
 pub use writer::Appended;

@@ -51,6 +51,9 @@ pub struct BlockEntry {
     /// Checksum over the rows of `chunks.parquet` without their samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_crc32: Option<u32>,
+    /// Checksum of the whole of `chunks.parquet`; absent in blocks written before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks_crc32: Option<u32>,
 }
 
 impl BlockEntry {
@@ -67,6 +70,7 @@ impl BlockEntry {
             level: 0,
             series_crc32: None,
             rows_crc32: None,
+            chunks_crc32: None,
         }
     }
 }
@@ -80,7 +84,8 @@ struct Envelope {
 /// The newest format number that this version writes and reads.
 pub const FORMAT: u32 = 1;
 
-fn path(number: u64) -> String {
+/// Where the manifest of this number lies.
+pub fn path(number: u64) -> String {
     format!("manifest/{number:012}.json")
 }
 
@@ -91,15 +96,10 @@ impl Manifest {
     /// # Errors
     /// If the folder cannot be read, if all manifests there are damaged, or if the format is newer than ours.
     pub fn load(objects: &Objects) -> Result<(Manifest, Vec<String>)> {
-        let mut numbers: Vec<u64> = objects
-            .list("manifest")?
-            .iter()
-            .filter_map(|(name, _)| name.strip_prefix("manifest/")?.strip_suffix(".json")?.parse().ok())
-            .collect();
-        numbers.sort_unstable();
+        let numbers = Manifest::numbers(objects)?;
         let mut passed_over = Vec::new();
         for number in numbers.iter().rev() {
-            match objects.get(&path(*number)).and_then(|bytes| decode(&bytes)) {
+            match Manifest::read(objects, *number) {
                 Ok(manifest) => {
                     // The damaged one keeps its number: the next has to come after it.
                     let number = numbers.last().copied().unwrap_or_default().max(manifest.number);
@@ -119,6 +119,26 @@ impl Manifest {
             numbers.len(),
             passed_over.join("; ")
         )))
+    }
+
+    /// Numbers of the manifests that are there, rising.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn numbers(objects: &Objects) -> Result<Vec<u64>> {
+        let files = objects.list("manifest")?;
+        let number = |name: &str| name.strip_prefix("manifest/")?.strip_suffix(".json")?.parse::<u64>().ok();
+        let mut numbers: Vec<u64> = files.iter().filter_map(|(name, _)| number(name)).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The manifest of this number.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is damaged, `Invalid` if its format is newer than ours, or it cannot be read.
+    pub fn read(objects: &Objects, number: u64) -> Result<Manifest> {
+        objects.get(&path(number)).and_then(|bytes| decode(&bytes))
     }
 
     /// Makes this manifest the newest, durably.

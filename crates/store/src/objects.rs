@@ -66,10 +66,19 @@ impl Objects {
             remove_staged(&sub).map_err(io)?;
         }
         sync_folder(folder)?;
+        Self::existing(folder)
+    }
+
+    /// Objects below a folder that is there and may be in use by another process: nothing is made or removed, for
+    /// readers only.
+    ///
+    /// # Errors
+    /// If the folder is not there or cannot be read.
+    pub fn existing(folder: &Path) -> Result<Objects> {
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|e| object_error(&folder.display().to_string(), e))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(io)?;
-        let runtime = Arc::new(Runtime(Some(runtime)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = Arc::new(Runtime(Some(runtime.map_err(|e| io_error(folder, e))?)));
         Ok(Objects { store: Arc::new(store), folder: folder.into(), runtime })
     }
 
@@ -134,6 +143,15 @@ impl Objects {
                 })
             }
         }
+    }
+
+    /// The size of an object in bytes.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Unavailable`.
+    pub fn size(&self, path: &str) -> Result<u64> {
+        let found = self.runtime.block_on(self.store.head(&ObjectPath::from(path)))?;
+        found.map(|meta| meta.size).map_err(|e| object_error(path, e))
     }
 
     /// Paths and sizes of all objects below a prefix.

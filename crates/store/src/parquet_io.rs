@@ -21,6 +21,12 @@ fn reading(e: parquet::errors::ParquetError) -> Error {
     Error::wrap(ErrorKind::Corrupt, "not a whole Parquet file", e)
 }
 
+/// Runs what reads Parquet: the library panics on some damaged bytes, which then are an error like others.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::corrupt("not a Parquet file that can be decoded")))
+}
+
 fn text(bytes: &ByteArray) -> Result<&str> {
     std::str::from_utf8(bytes.data()).map_err(|_| Error::corrupt("a label is not UTF-8"))
 }
@@ -37,7 +43,7 @@ impl SeriesReader {
     /// # Errors
     /// `Corrupt`.
     pub fn new(file: Bytes) -> Result<SeriesReader> {
-        Ok(SeriesReader { file: SerializedFileReader::new(file).map_err(reading)?, next: 0 })
+        guarded(|| Ok(SeriesReader { file: SerializedFileReader::new(file).map_err(reading)?, next: 0 }))
     }
 
     /// The series of the next row group; `None` after the last.
@@ -45,6 +51,10 @@ impl SeriesReader {
     /// # Errors
     /// `Corrupt`.
     pub fn group(&mut self) -> Result<Option<Vec<Labels>>> {
+        guarded(|| self.read_group())
+    }
+
+    fn read_group(&mut self) -> Result<Option<Vec<Labels>>> {
         if self.next >= self.file.num_row_groups() {
             return Ok(None);
         }
@@ -113,7 +123,7 @@ impl Metadata {
         }
         let footer = if needed as usize <= guess.len() { guess } else { tail(needed)? };
         let bytes = &footer[footer.len() - needed as usize..footer.len() - 8];
-        let metadata = ParquetMetaDataReader::decode_metadata(bytes).map_err(reading)?;
+        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(bytes).map_err(reading))?;
         let columns = metadata.file_metadata().schema_descr().num_columns();
         if columns <= VALUES {
             return Err(Error::corrupt(format!("{path} has {columns} columns")));
@@ -224,8 +234,10 @@ pub fn read_summaries(
     let mut position = 0;
     macro_rules! read {
         ($type:ty, $($field:ident),*) => {$(
-            let mut reader = column_reader::<$type>(objects, path, metadata, group, position)?;
-            let (read, _, _) = reader.read_records(rows, None, None, &mut s.$field).map_err(reading)?;
+            let (read, _, _) = guarded(|| {
+                let mut reader = column_reader::<$type>(objects, path, metadata, group, position)?;
+                reader.read_records(rows, None, None, &mut s.$field).map_err(reading)
+            })?;
             if read != rows {
                 return Err(Error::corrupt(format!("{path}: column {position} is short")));
             }
@@ -292,6 +304,17 @@ pub fn read_payloads(
 
 /// The values of one binary column at some rows (rising) of one row group.
 fn read_rows(
+    objects: &Objects,
+    path: &str,
+    metadata: &Metadata,
+    group: usize,
+    column: usize,
+    rows: &[u64],
+) -> Result<Vec<ByteArray>> {
+    guarded(|| read_rows_unguarded(objects, path, metadata, group, column, rows))
+}
+
+fn read_rows_unguarded(
     objects: &Objects,
     path: &str,
     metadata: &Metadata,

@@ -250,7 +250,14 @@ pub struct Rest {
 /// If the file cannot be read, or `replay` fails.
 pub fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<Rest> {
     let path = segment_path(folder, number);
-    let bytes = std::fs::read(&path).map_err(|e| io_error(&path, e))?;
+    replay_bytes(&std::fs::read(&path).map_err(|e| io_error(&path, e))?, number, replay)
+}
+
+/// As [`replay`], of a segment that was read already.
+///
+/// # Errors
+/// If `replay` fails.
+pub fn replay_bytes(bytes: &[u8], number: u64, replay: &mut impl Replay) -> Result<Rest> {
     let Some(mut rest) = bytes.strip_prefix(MAGIC).and_then(|r| r.strip_prefix(&number.to_le_bytes())) else {
         let is_damage = bytes.len() as u64 > HEADER_BYTES;
         return Ok(Rest { bytes: bytes.len() as u64, is_damage });
@@ -263,6 +270,19 @@ pub fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<Re
         rest = after;
     }
     Ok(Rest { bytes: rest.len() as u64, is_damage: holds_a_frame(rest) })
+}
+
+/// What follows the last whole frame of a segment, without decoding any.
+pub fn rest(segment: &[u8], number: u64) -> Rest {
+    let Some(mut rest) = segment.strip_prefix(MAGIC).and_then(|r| r.strip_prefix(&number.to_le_bytes()))
+    else {
+        let bytes = segment.len() as u64;
+        return Rest { bytes, is_damage: bytes > HEADER_BYTES };
+    };
+    while let Some((_, after)) = split_frame(rest) {
+        rest = after;
+    }
+    Rest { bytes: rest.len() as u64, is_damage: holds_a_frame(rest) }
 }
 
 /// Whether a whole frame lies behind the one that is not. Looks no further than is quick: a random length may ask for a
