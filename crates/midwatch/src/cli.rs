@@ -56,6 +56,34 @@ Examples:
 
 Keys: q quits, s sorts processes by the next measure, ? helps. It reads from a running `midwatch serve`.")]
     Top(TopArgs),
+    /// Make a backup of a data folder, while it is in use or not
+    #[command(after_help = "\
+Examples:
+  midwatch backup /mnt/other-disk/midwatch
+  midwatch backup /mnt/other-disk/midwatch --data /var/lib/midwatch
+  midwatch backup before-the-change && midwatch verify before-the-change
+
+It needs no running Midwatch and does not disturb one: all that was acknowledged before the command began is in the
+backup. Into the same folder again it brings only what is new, and drops what is gone.
+Exit code 0: the backup is whole and durable. 1: it is not, or the data is damaged.")]
+    Backup(BackupArgs),
+    /// Bring a backup back as a new data folder
+    #[command(after_help = "\
+Examples:
+  midwatch restore /mnt/other-disk/midwatch --data /var/lib/midwatch
+  midwatch restore before-the-change --data trial && midwatch serve --data trial
+
+All checksums are compared before the first file is written.")]
+    Restore(RestoreArgs),
+    /// Read every checksum of a data folder or a backup, and say what is wrong
+    #[command(after_help = "\
+Examples:
+  midwatch verify midwatch-data
+  midwatch verify /mnt/other-disk/midwatch --json | jq '.findings[].lost'
+
+It decodes every sample, changes nothing, and may run beside the program that uses the folder.
+Exit code 0: all is whole. 1: something is damaged or doubtful, which is said with what is lost and what to do.")]
+    Verify(VerifyArgs),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -146,6 +174,48 @@ pub enum SortBy {
     Memory,
     /// Bytes read from and written to storage.
     Io,
+}
+
+/// Where `serve` keeps everything by default.
+const DEFAULT_DATA: &str = "./midwatch-data";
+
+/// Flags of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// A new or empty folder, or one that holds an earlier backup of the same data
+    #[arg(value_name = "DEST")]
+    pub dest: PathBuf,
+    /// The folder in which everything is kept
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+    /// Copy blocks even if DEST is on the same file system, rather than give them a second name
+    #[arg(long)]
+    pub copy: bool,
+}
+
+/// Flags of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The folder that a backup was made into
+    #[arg(value_name = "SRC")]
+    pub source: PathBuf,
+    /// A new or empty folder
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+    /// Restore a damaged backup as far as it goes
+    #[arg(long)]
+    pub partial: bool,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A data folder or a backup
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `midwatch config ...`
@@ -259,6 +329,9 @@ mod tests {
             "midwatch top --sort io",
             "midwatch config check f",
             "midwatch config explain",
+            "midwatch backup d --data e --copy",
+            "midwatch restore d --data e --partial",
+            "midwatch verify d --json",
             "midwatch completions zsh",
         ] {
             assert!(parse(good).is_ok(), "{good}");
@@ -268,6 +341,8 @@ mod tests {
             "midwatch query",
             "midwatch query up --plot --json",
             "midwatch serv",
+            "midwatch backup",
+            "midwatch restore d",
             "midwatch config",
         ] {
             assert!(parse(bad).is_err(), "{bad}");

@@ -5,6 +5,7 @@ mod answer;
 mod cli;
 mod config;
 mod http;
+mod keep;
 mod plot;
 mod query;
 mod serve;
@@ -14,6 +15,7 @@ mod testing;
 mod text;
 mod top;
 mod units;
+mod working;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, ConfigCommand, Shell};
@@ -38,6 +40,9 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
+        Command::Backup(args) => keep::backup(&args, server::now_ms()),
+        Command::Restore(args) => keep::restore(&args),
+        Command::Verify(args) => keep::verify(&args),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
         Command::Config(ConfigCommand::Explain { name, .. }) => {

@@ -4,6 +4,7 @@
 mod support;
 
 mod api;
+mod backup;
 mod bad_starts;
 mod blocks;
 mod command_line;

@@ -59,14 +59,14 @@ fn every_damage_is_noticed(folder: &Path, is_backup: bool) {
         let whole = std::fs::read(&path).unwrap();
         let is_log = name.ends_with(".wal");
         kinds.insert(name.rsplit_once('.').unwrap().1.to_string());
-        for _ in 0..40 {
+        for _ in 0..20 {
             let mut bytes = whole.clone();
             let (at, bit) = (next(bytes.len()), next(8));
             bytes[at] ^= 1 << bit;
             std::fs::write(&path, &bytes).unwrap();
             assert!(!check(folder).is_whole(), "{name}: bit {bit} of byte {at} of {} unnoticed", whole.len());
         }
-        for _ in 0..12 {
+        for _ in 0..8 {
             let length = next(whole.len());
             if is_log && !is_backup && frame_ends(&whole).contains(&length) {
                 continue;
