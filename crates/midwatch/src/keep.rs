@@ -18,7 +18,8 @@ use store::BackupOptions;
 pub fn backup(args: &BackupArgs, now_ms: i64) -> anyhow::Result<ExitCode> {
     let (data, dest) = (&args.data, &args.dest);
     let mut working = Working::new("backup:");
-    let made = store::backup(data, dest, BackupOptions { copy: args.copy }, now_ms, &mut |p| working.go_on(p));
+    let made =
+        store::backup(data, dest, BackupOptions { copy: args.copy }, now_ms, &mut |p| working.go_on(p));
     drop(working);
     let made = made.map_err(|e| match e.kind {
         ErrorKind::Cancelled => {

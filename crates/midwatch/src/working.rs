@@ -31,7 +31,8 @@ impl Working {
 
     /// Shows how far it is; false once it should end.
     pub fn go_on(&mut self, p: &Progress) -> bool {
-        let done = format!("{} of {}", show(p.bytes as f64, Unit::Bytes), show(p.bytes_total as f64, Unit::Bytes));
+        let done =
+            format!("{} of {}", show(p.bytes as f64, Unit::Bytes), show(p.bytes_total as f64, Unit::Bytes));
         self.tell(&format!("{} of {} files, {done}", p.files, p.files_total))
     }
 
@@ -42,11 +43,6 @@ impl Working {
             let _ = write!(std::io::stderr(), "\r\x1b[K{} {text}", self.verb);
         }
         !self.stop.load(SeqCst)
-    }
-
-    /// Whether the next text would be shown: it need not be made before.
-    pub fn is_due(&self) -> bool {
-        self.stop.load(SeqCst) || (self.terminal && self.shown.is_none_or(|t| t.elapsed() >= EVERY))
     }
 }
 
