@@ -1,5 +1,6 @@
 //! What was asked for on the command line. It must never start anything.
 
+use crate::programs::PROGRAMS;
 use std::path::PathBuf;
 
 /// Which bench to run.
@@ -13,6 +14,20 @@ pub enum Command {
     Search,
     /// Cost of taking in remote write.
     Ingest,
+    /// Memory with two hours' worth of samples.
+    Memory,
+    /// Bytes a sample on disk.
+    Disk,
+    /// Start after kill -9.
+    Restart,
+    /// A steady load: 30,000 series every 20 s.
+    Etsy,
+    /// Memory while series come and go.
+    Churn,
+    /// Time of queries.
+    Query,
+    /// Cost against the number of series.
+    Scale,
     /// All of these.
     All,
     /// Record until standard input ends: what `recorder` measures, started by it as a process of its own.
@@ -24,20 +39,44 @@ pub enum Command {
 pub struct Arguments {
     /// Which bench to run.
     pub command: Command,
-    /// Length of one run, seconds.
-    pub seconds: u64,
+    /// Length of one run, seconds; each bench has its own default, as have those below.
+    pub seconds: Option<u64>,
     /// What comes before it and does not count, seconds.
     pub warmup_seconds: u64,
     /// Rounds.
-    pub rounds: usize,
+    pub rounds: Option<usize>,
     /// Processes on the machine while the recorder is measured.
     pub processes: usize,
-    /// Series of the search, and of ingest.
-    pub series: usize,
+    /// Series.
+    pub series: Option<usize>,
+    /// Samples of each series.
+    pub samples: Option<usize>,
+    /// Time between two samples of a series, seconds.
+    pub interval_seconds: Option<u64>,
+    /// Simulated time, hours.
+    pub hours: Option<u64>,
+    /// The folder of recorded telemetry.
+    pub telemetry: Option<PathBuf>,
+    /// The one program to measure.
+    pub only: Option<String>,
+    /// Settings of midwatch: lines for its section `[store]`.
+    pub store: String,
     /// Samples of each series in each part of ingest.
     pub scrapes: usize,
     /// The program, if it was named.
     pub midwatch: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Rounds, where nothing else is right.
+    pub fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(3)
+    }
+
+    /// Series, where nothing else is right.
+    pub fn series(&self) -> usize {
+        self.series.unwrap_or(100_000)
+    }
 }
 
 /// Reads the command line, without the name of the program.
@@ -47,11 +86,17 @@ pub struct Arguments {
 pub fn parse(texts: &[String]) -> Result<Arguments, String> {
     let mut out = Arguments {
         command: Command::List,
-        seconds: 60,
+        seconds: None,
         warmup_seconds: 30,
-        rounds: 3,
+        rounds: None,
         processes: 300,
-        series: 100_000,
+        series: None,
+        samples: None,
+        interval_seconds: None,
+        hours: None,
+        telemetry: None,
+        only: None,
+        store: String::new(),
         scrapes: 20,
         midwatch: None,
     };
@@ -74,11 +119,20 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
         };
         match flag {
             "--help" | "-h" | "help" => help = true,
-            "--seconds" => out.seconds = number(1, 86_400)?,
+            "--seconds" => out.seconds = Some(number(1, 86_400)?),
             "--warmup" => out.warmup_seconds = number(0, 3_600)?,
-            "--rounds" => out.rounds = number(1, 1_000)? as usize,
+            "--rounds" => out.rounds = Some(number(1, 1_000)? as usize),
             "--processes" => out.processes = number(0, 20_000)? as usize,
-            "--series" => out.series = number(1, 1_000_000)? as usize,
+            "--series" => out.series = Some(number(1, 1_000_000)? as usize),
+            "--samples" => out.samples = Some(number(1, 100_000)? as usize),
+            "--interval" => out.interval_seconds = Some(number(1, 3_600)?),
+            "--hours" => out.hours = Some(number(1, 100)?),
+            "--telemetry" => out.telemetry = Some(value()?.into()),
+            "--only" => out.only = Some(program(value()?)?),
+            "--store" => {
+                out.store += &value()?;
+                out.store.push('\n');
+            }
             "--scrapes" => out.scrapes = number(1, 1_000)? as usize,
             "--midwatch" => out.midwatch = Some(value()?.into()),
             name if out.command == Command::List => {
@@ -86,6 +140,13 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
                     "recorder" => Command::Recorder,
                     "search" => Command::Search,
                     "ingest" => Command::Ingest,
+                    "memory" => Command::Memory,
+                    "disk" => Command::Disk,
+                    "restart" => Command::Restart,
+                    "etsy" => Command::Etsy,
+                    "churn" => Command::Churn,
+                    "query" => Command::Query,
+                    "scale" => Command::Scale,
                     "all" => Command::All,
                     "recorder-loop" => Command::RecorderLoop,
                     _ if name.starts_with('-') => return Err(format!("there is no flag {name}")),
@@ -101,6 +162,14 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
     Ok(out)
 }
 
+fn program(name: String) -> Result<String, String> {
+    if PROGRAMS.iter().any(|p| p.name() == name) {
+        Ok(name)
+    } else {
+        Err(format!("there is no program {name:?}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,16 +181,22 @@ mod tests {
     #[test]
     fn command_lines() {
         let a = parsed("recorder --seconds 5 --rounds=2 --midwatch /m").unwrap();
-        assert_eq!((a.command, a.seconds, a.rounds), (Command::Recorder, 5, 2));
+        assert_eq!((a.command, a.seconds, a.rounds), (Command::Recorder, Some(5), Some(2)));
         assert_eq!(a.midwatch.as_deref(), Some(std::path::Path::new("/m")));
         let a = parsed("ingest --scrapes 3").unwrap();
-        assert_eq!((a.command, a.series, a.scrapes), (Command::Ingest, 100_000, 3));
+        assert_eq!((a.command, a.series, a.scrapes), (Command::Ingest, None, 3));
+        let a = parsed("churn --only midwatch --store head_age=\"1m\" --store=wal_size=\"1GiB\"").unwrap();
+        assert_eq!(
+            (a.only.as_deref(), &*a.store),
+            (Some("midwatch"), "head_age=\"1m\"\nwal_size=\"1GiB\"\n")
+        );
         assert_eq!(parsed("").unwrap().command, Command::List);
         assert_eq!(parsed("search --help").unwrap().command, Command::List);
         for (line, want) in [
             ("what", "there is no bench \"what\""),
             ("--what", "there is no flag --what"),
             ("search all", "\"all\" is one word too many"),
+            ("ingest --only graphite", "there is no program \"graphite\""),
             ("search --series", "--series needs a value"),
             ("search --series 0", "--series is a number from 1 to 1000000, not \"0\""),
         ] {

@@ -53,6 +53,20 @@ impl Started {
         self.seen.extend(new);
         Ok(usage)
     }
+
+    /// Bytes that it has had written to storage.
+    pub fn written_bytes(&self) -> f64 {
+        processes::written_bytes(self.child.id() as i32)
+    }
+
+    /// Ends it and what it started at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        let _ = self.usage();
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
 }
 
 fn same(a: &Process, b: &Process) -> bool {

@@ -3,12 +3,22 @@
 
 mod arguments;
 mod child;
+mod churn_bench;
+mod disk_bench;
+mod etsy_bench;
 mod http;
 mod ingest_bench;
+mod load;
 mod machine;
+mod memory_bench;
 mod midwatch;
 mod processes;
+mod programs;
+mod query_bench;
 mod recorder_bench;
+mod restart_bench;
+mod rounds;
+mod scale_bench;
 mod search_bench;
 mod stop;
 mod table;
@@ -26,16 +36,32 @@ Usage: bench NAME [FLAGS]        (make bench ARGS=\"NAME FLAGS\" builds all firs
   recorder    CPU and memory of recording this machine every second: the recorder, midwatch serve,
               prometheus-node-exporter, netdata
   search      time to find series as one types: in the catalogue, and over HTTP as the page asks
-  ingest      cost of remote write: midwatch serve, victoria-metrics, prometheus
+  ingest      cost of remote write, time to the acknowledgement, and until a query sees a sample
+  memory      memory with two hours' worth of samples
+  disk        bytes a sample on disk after merging, of real telemetry
+  restart     start after kill -9 with a million series
+  etsy        CPU, memory and disk writes of a steady load: 30,000 series every 20 s
+  churn       memory while all series are replaced every 10 minutes of simulated time
+  query       time of queries as dashboards ask them
+  scale       cost of a sample, a series and a query at 10 thousand to a million series
   all         one after the other
 
+From ingest on, victoria-metrics and prometheus are measured beside midwatch serve, if they are installed.
+
 Flags:
-  --seconds N         length of one run of recorder, after its warm-up [default: 60]
-  --warmup N          seconds before each run of recorder that do not count [default: 30]
-  --rounds N          rounds: of all programs in recorder and ingest, of all questions in search [default: 3]
-  --processes N       recorder starts idle processes until the machine has so many [default: 300]
-  --series N          series of search and ingest [default: 100000]
+  --rounds N          rounds; windows of etsy, starts of restart [default: 3, disk: 1]
+  --series N          series [default: 100000, restart: 1000000, etsy: 30000, scale: at most 1000000]
   --scrapes N         samples of each series in each part of ingest [default: 20]
+  --samples N         samples of each series: memory [480], restart [10], etsy before its windows [360], scale [8]
+  --interval N        seconds between them: memory [15], etsy [20]
+  --hours N           simulated time of churn [default: 6]
+  --seconds N         length of: one run of recorder, after its warm-up [60]; memory after its load [180]; a window
+                      of etsy [120]; all of churn [600]; the rest before query [90]
+  --warmup N          seconds before each run of recorder that do not count [default: 30]
+  --processes N       recorder starts idle processes until the machine has so many [default: 300]
+  --telemetry FOLDER  recorded telemetry for disk; without it disk measures nothing
+  --only PROGRAM      measure this one alone: midwatch, victoria-metrics or prometheus
+  --store LINE        a setting of midwatch's section [store], as in its file; may be given several times
   --midwatch PATH     the program [default: $CARGO_TARGET_DIR/release/midwatch, which make build builds]
   --help              this
 
@@ -64,6 +90,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// Measures, and returns tables.
+type Bench = fn(&Arguments) -> Result<String>;
+
 fn run(arguments: &Arguments) -> Result<()> {
     match arguments.command {
         Command::List => return print(LIST),
@@ -72,14 +101,22 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     stop::listen()?;
     print(&machine::describe())?;
-    if matches!(arguments.command, Command::Recorder | Command::All) {
-        print(&recorder_bench::run(arguments)?)?;
-    }
-    if matches!(arguments.command, Command::Search | Command::All) {
-        print(&search_bench::run(arguments)?)?;
-    }
-    if matches!(arguments.command, Command::Ingest | Command::All) {
-        print(&ingest_bench::run(arguments)?)?;
+    let benches: [(Command, Bench); 10] = [
+        (Command::Recorder, recorder_bench::run),
+        (Command::Search, search_bench::run),
+        (Command::Ingest, ingest_bench::run),
+        (Command::Memory, memory_bench::run),
+        (Command::Disk, disk_bench::run),
+        (Command::Restart, restart_bench::run),
+        (Command::Etsy, etsy_bench::run),
+        (Command::Churn, churn_bench::run),
+        (Command::Query, query_bench::run),
+        (Command::Scale, scale_bench::run),
+    ];
+    for (command, bench) in benches {
+        if arguments.command == command || arguments.command == Command::All {
+            print(&bench(arguments)?)?;
+        }
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ impl Midwatch {
         command.args(flags).stdin(Stdio::null());
         command.stdout(child::output(folder, "out")?).stderr(child::output(folder, "err")?);
         let mut process = Started::new("midwatch serve", &mut command)?;
-        let address = stop::wait_for("the start of midwatch serve", Duration::from_secs(30), || {
+        let address = stop::wait_for("the start of midwatch serve", Duration::from_secs(600), || {
             if let Err(e) = process.usage() {
                 return Some(Err(e));
             }

@@ -27,6 +27,8 @@ pub struct Usage {
     pub rss_mib: f64,
     /// Proportional memory, MiB: a page that n processes share counts 1/n in each.
     pub pss_mib: f64,
+    /// Memory that no file stands behind, MiB.
+    pub anonymous_mib: f64,
 }
 
 /// All processes of this machine, kernel threads included.
@@ -79,8 +81,16 @@ pub fn usage(root: i32) -> Usage {
         cpu_seconds: processes.iter().map(|p| p.cpu_seconds).sum(),
         rss_mib: memory("Rss:"),
         pss_mib: memory("Pss:"),
+        anonymous_mib: memory("Anonymous:"),
         processes,
     }
+}
+
+/// Bytes that a process alone has had written to storage, page cache that was written back included; NaN if unknown.
+pub fn written_bytes(pid: i32) -> f64 {
+    let text = read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("write_bytes:"));
+    line.and_then(|l| l.trim().parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// A line of `/proc/PID/smaps_rollup`; NaN if it cannot be read (the process of another user).

@@ -39,8 +39,9 @@ struct Results {
 /// # Errors
 /// Cancelled; or if the idle processes cannot be started.
 pub fn run(arguments: &Arguments) -> Result<String> {
-    let seconds = arguments.seconds + arguments.warmup_seconds;
-    let all_seconds = seconds * (arguments.rounds * SUBJECTS.len()) as u64;
+    let rounds = arguments.rounds();
+    let seconds = seconds_of(arguments) + arguments.warmup_seconds;
+    let all_seconds = seconds * (rounds * SUBJECTS.len()) as u64;
     let before = processes::all().len();
     let idle = Idle::fill(arguments.processes, 2 * all_seconds + 600)?;
     eprintln!(
@@ -52,14 +53,14 @@ pub fn run(arguments: &Arguments) -> Result<String> {
     for (subject, result) in SUBJECTS.iter().zip(&mut results) {
         result.remark = subject.missing(arguments);
     }
-    for round in 0..arguments.rounds {
+    for round in 0..rounds {
         for i in 0..SUBJECTS.len() {
             let i = (i + round) % SUBJECTS.len();
             let (subject, result) = (&SUBJECTS[i], &mut results[i]);
             if result.remark.is_some() {
                 continue;
             }
-            eprintln!("recorder: round {} of {}, {}", round + 1, arguments.rounds, subject.name());
+            eprintln!("recorder: round {} of {}, {}", round + 1, rounds, subject.name());
             match run_one(subject, arguments, result) {
                 Ok(()) => {}
                 Err(e) if e.kind == ErrorKind::Cancelled => return Err(e),
@@ -72,13 +73,18 @@ pub fn run(arguments: &Arguments) -> Result<String> {
     Ok(main_table(arguments, total, &results).text() + &readers_table(&results))
 }
 
+/// Length of one run.
+fn seconds_of(arguments: &Arguments) -> u64 {
+    arguments.seconds.unwrap_or(60)
+}
+
 fn run_one(subject: &Subject, arguments: &Arguments, result: &mut Results) -> Result<()> {
     let mut running = subject.start(arguments)?;
     pass(&mut *running, arguments.warmup_seconds)?;
     running.begin()?;
     let (busy_before, begun) = (machine::busy_seconds(), Instant::now());
     let before = running.process().usage()?;
-    pass(&mut *running, arguments.seconds)?;
+    pass(&mut *running, seconds_of(arguments))?;
     let after = running.process().usage()?;
     let seconds = begun.elapsed().as_secs_f64();
     let cpu = after.cpu_seconds - before.cpu_seconds;
@@ -111,7 +117,9 @@ fn pass(running: &mut dyn Running, seconds: u64) -> Result<()> {
 fn main_table(arguments: &Arguments, total: usize, results: &[Results]) -> Table {
     let title = format!(
         "recorder: this machine at 1 s, {total} processes; {} runs of {} s after {} s of warm-up: median (least-most)",
-        arguments.rounds, arguments.seconds, arguments.warmup_seconds
+        arguments.rounds(),
+        seconds_of(arguments),
+        arguments.warmup_seconds
     );
     let headers = [
         "",

@@ -52,12 +52,12 @@ fn in_the_catalogue(arguments: &Arguments) -> Result<String> {
     let mut rows: Vec<Vec<(Latencies, Vec<f64>)>> =
         groups.iter().map(|_| KINDS.iter().map(|_| Default::default()).collect()).collect();
     let (mut built_seconds, mut grown_mib, mut bytes) = (Vec::new(), f64::NAN, 0);
-    for round in 0..arguments.rounds {
-        eprintln!("search: round {} of {}", round + 1, arguments.rounds);
+    for round in 0..arguments.rounds() {
+        eprintln!("search: round {} of {}", round + 1, arguments.rounds());
         let resident_mib = || processes::usage(std::process::id() as i32).rss_mib;
         let before_mib = resident_mib();
         let begun = Instant::now();
-        let catalogue = build(arguments.series);
+        let catalogue = build(arguments.series());
         built_seconds.push(begun.elapsed().as_secs_f64());
         bytes = catalogue.heap_bytes();
         if round == 0 {
@@ -70,7 +70,7 @@ fn in_the_catalogue(arguments: &Arguments) -> Result<String> {
             }
         }
     }
-    let title = format!("search: {} series, in the catalogue, one thread", arguments.series);
+    let title = format!("search: {} series, in the catalogue, one thread", arguments.series());
     let headers =
         ["typed", "asked", "p50\nms (by round)", "p99\nms", "worst\nms", "p99\nms CPU", "worst\nms CPU"];
     let mut table = Table::new(title, &headers);
@@ -89,9 +89,9 @@ fn in_the_catalogue(arguments: &Arguments) -> Result<String> {
         "Building the catalogue takes {} s, {:.1} us a series; it holds {:.1} MiB, {} bytes a series (RSS grew by \
          {grown_mib:.1} MiB).",
         spread(&built_seconds, 2),
-        percentile(&built_seconds, 0.5) * 1e6 / arguments.series as f64,
+        percentile(&built_seconds, 0.5) * 1e6 / arguments.series() as f64,
         bytes as f64 / 1_048_576.0,
-        bytes / arguments.series.max(1),
+        bytes / arguments.series().max(1),
     ));
     Ok(table.text())
 }

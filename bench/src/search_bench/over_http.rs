@@ -32,21 +32,21 @@ pub fn run(arguments: &Arguments) -> Result<String> {
     let folder = child::folder()?;
     let mut midwatch = Midwatch::start(&program, folder.path(), &["--no-host"])?;
     let mut http = Http::connect(midwatch.address)?;
-    eprintln!("search over HTTP: feeding {} series", arguments.series);
+    eprintln!("search over HTTP: feeding {} series", arguments.series());
     let begun = Instant::now();
-    feed(&mut http, arguments.series)?;
+    feed(&mut http, arguments.series())?;
     let fed_seconds = begun.elapsed().as_secs_f64();
     // The program's own series are searched too.
     stop::wait_for("finding all series", Duration::from_secs(120), || {
         let answer = http.get(&path("", "entity", Some(RANGE))).ok()?;
-        (total(&answer)? >= arguments.series as u64).then_some(())
+        (total(&answer)? >= arguments.series() as u64).then_some(())
     })?;
     let found_seconds = begun.elapsed().as_secs_f64();
     // Each kind in the range that the page asks for; the last kind once more without one.
     let mut rows: Vec<Row> = KINDS.iter().map(|kind| Row::new(kind, Some(RANGE))).collect();
     rows.extend(KINDS.last().map(|kind| Row::new(kind, None)));
-    for round in 0..arguments.rounds {
-        eprintln!("search over HTTP: round {} of {}", round + 1, arguments.rounds);
+    for round in 0..arguments.rounds() {
+        eprintln!("search over HTTP: round {} of {}", round + 1, arguments.rounds());
         for row in &mut rows {
             let before = midwatch.process.usage()?.cpu_seconds;
             row.ask(&mut http)?;
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<String> {
     let usage = midwatch.process.usage()?;
     let title = format!(
         "search over HTTP: {} series in midwatch serve, GET /api/v1/look/find on loopback, last 15 minutes",
-        arguments.series
+        arguments.series()
     );
     let headers = [
         "typed",

@@ -1,5 +1,5 @@
-//! The programs that take in the same requests: how each is started, and how much it holds. It must treat all
-//! alike: flags differ from the defaults only where answers would else be late or samples too old.
+//! The programs that take in the same requests: how each is started, killed and started again, and how much it holds.
+//! It must treat all alike: flags differ from the defaults only where answers would else be late or samples too old.
 
 use crate::arguments::Arguments;
 use crate::child::{self, Started};
@@ -8,9 +8,9 @@ use crate::midwatch::{self, Midwatch};
 use crate::stop;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stdx::{Error, ErrorKind, Result};
 use tempfile::TempDir;
 
@@ -48,15 +48,33 @@ const PROMETHEUS: &[&str] = &[
     "--log.level=warn",
 ];
 
+/// What one bench wants otherwise.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Lines of midwatch.toml in its section `[store]`; those of the command line come after them.
+    pub midwatch_store: String,
+    /// More flags.
+    pub victoria_flags: Vec<String>,
+    /// More flags.
+    pub prometheus_flags: Vec<String>,
+}
+
 /// A program that runs.
 pub struct Server {
+    /// Which.
+    pub program: Program,
     /// The process.
     pub process: Started,
     /// Where it listens.
     pub address: SocketAddr,
+    arguments: Arguments,
+    options: Options,
     // Stands after the process, which is to end before its files go.
     folder: TempDir,
 }
+
+/// How long a start may take: a long log is read again.
+const START_WITHIN: Duration = Duration::from_secs(600);
 
 impl Program {
     /// For the table.
@@ -89,45 +107,71 @@ impl Program {
         }
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it in a folder of its own and waits until it answers.
     ///
     /// # Errors
     /// If it does not.
-    pub fn start(self, arguments: &Arguments) -> Result<Server> {
+    pub fn start(self, arguments: &Arguments, options: &Options) -> Result<Server> {
         let folder = child::folder()?;
+        let (process, address) = self.run(arguments, options, folder.path())?;
+        let (arguments, options) = (arguments.clone(), options.clone());
+        Ok(Server { program: self, process, address, arguments, options, folder })
+    }
+
+    fn run(self, arguments: &Arguments, options: &Options, at: &Path) -> Result<(Started, SocketAddr)> {
         if self == Program::Midwatch {
             let program = midwatch::program(arguments).map_err(|e| Error::new(ErrorKind::NotFound, e))?;
-            let flags = ["--no-host", "--retention", "100y"];
-            let Midwatch { process, address } = Midwatch::start(&program, folder.path(), &flags)?;
-            return Ok(Server { process, address, folder });
+            let config = at.join("midwatch.toml");
+            write(&config, &format!("[store]\n{}{}", options.midwatch_store, arguments.store))?;
+            let config = config.display().to_string();
+            let flags = ["--no-host", "--retention", "100y", "--retention-size", "1TiB", "--config", &config];
+            let Midwatch { process, address } = Midwatch::start(&program, at, &flags)?;
+            return Ok((process, address));
         }
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let (at, data) = (folder.path(), folder.path().join("data"));
+        let data = at.join("data");
         let mut command = Command::new(child::find(self.name()).unwrap_or_default());
         let ready = if self == Program::Victoria {
-            command.arg(format!("-httpListenAddr={address}")).args(VICTORIA);
+            command.arg(format!("-httpListenAddr={address}")).args(VICTORIA).args(&options.victoria_flags);
             command.arg(format!("-storageDataPath={}", data.display()));
             "/health"
         } else {
             let config = at.join("prometheus.yml");
-            std::fs::write(&config, "global: {evaluation_interval: 1m}\n").map_err(|e| {
-                Error::wrap(ErrorKind::Unavailable, "cannot write the configuration of prometheus", e)
-            })?;
+            write(&config, "global: {evaluation_interval: 1m}\n")?;
             command.arg(format!("--web.listen-address={address}")).args(PROMETHEUS);
+            command.args(&options.prometheus_flags);
             command.arg(format!("--config.file={}", config.display()));
             command.arg(format!("--storage.tsdb.path={}", data.display()));
             "/-/ready"
         };
         command.stdin(Stdio::null()).stdout(child::output(at, "out")?).stderr(child::output(at, "err")?);
         let process = Started::new(self.name(), &mut command)?;
-        stop::wait_for(&format!("the start of {}", self.name()), Duration::from_secs(30), || {
+        stop::wait_for(&format!("the start of {}", self.name()), START_WITHIN, || {
             Http::connect(address).ok()?.get(ready).ok()
         })?;
-        Ok(Server { process, address, folder })
+        Ok((process, address))
     }
 }
 
+fn write(path: &Path, text: &str) -> Result<()> {
+    let failed = |e| Error::wrap(ErrorKind::Unavailable, format!("cannot write {}", path.display()), e);
+    std::fs::write(path, text).map_err(failed)
+}
+
 impl Server {
+    /// Kills it as `kill -9` does and starts it again on what it left behind: seconds from the start until it says
+    /// that it is ready.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn kill_and_start(&mut self) -> Result<f64> {
+        self.process.kill();
+        let begun = Instant::now();
+        (self.process, self.address) =
+            self.program.run(&self.arguments, &self.options, self.folder.path())?;
+        Ok(begun.elapsed().as_secs_f64())
+    }
+
     /// The one number that a query gives at a time; `None` if it gives none, or several.
     ///
     /// # Errors
@@ -141,13 +185,32 @@ impl Server {
         Ok(result.and_then(|all| all[0]["value"][1].as_str()?.parse().ok()))
     }
 
+    /// A number of its own metrics: the sum of all series of that name whose line has the text.
+    ///
+    /// # Errors
+    /// If there is no good answer.
+    pub fn own_metric(&self, name: &str, text: &str) -> Result<f64> {
+        let answer = Http::connect(self.address)?.get("/metrics")?;
+        let answer = String::from_utf8_lossy(&answer);
+        let lines = answer.lines().filter(|l| {
+            l.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && l.contains(text)
+        });
+        Ok(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Bytes of all files of its data, as the disk counts them where files have holes.
     pub fn disk_bytes(&self) -> u64 {
-        folder_bytes(&self.folder.path().join("data"))
+        folder_bytes(&self.data())
     }
 }
 
-fn folder_bytes(folder: &Path) -> u64 {
+/// Bytes of all files under a folder, as the disk counts them where files have holes.
+pub fn folder_bytes(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let sizes = entries.filter_map(|entry| {
         let (path, data) = (entry.as_ref().ok()?.path(), entry.ok()?.metadata().ok()?);

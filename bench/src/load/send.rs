@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use stdx::{Error, ErrorKind, Result};
 
-const HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
+/// Headers of a request.
+pub const HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
                        User-Agent: bench\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n";
 
 /// What sending took.

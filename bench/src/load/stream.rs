@@ -1,12 +1,13 @@
-//! What is sent: nodes and their containers as a cluster's monitoring scrapes them every 15 s, as remote write
-//! requests. The same bytes for every program. It must never make a request while anything is measured.
+//! What is sent: nodes and their containers as a cluster's monitoring scrapes them, as remote write requests. The
+//! same series and values for every program. It must never send anything.
 
 use ingest::remote_write;
 use model::{Labels, SeriesData};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use stdx::{Error, ErrorKind, Result};
 
-/// From one scrape to the next.
+/// From one scrape to the next, if nothing else is asked for.
 pub const SCRAPE_MS: i64 = 15_000;
 /// The most series in one request; each has one sample there.
 pub const REQUEST_SERIES: usize = 2_000;
@@ -83,9 +84,13 @@ const CONTAINER: &[(&str, Kind)] = &[
     ("kube_pod_container_status_restarts_total", Constant),
 ];
 const PODS: usize = 20;
+/// Series of one node.
+const NODE_SERIES: usize = PARTS * MODES.len() + PARTS * NODE.len() + PODS * CONTAINER.len();
 const APPS: [&str; 5] = ["checkout", "payments", "search", "catalog", "ingress"];
 
 struct Series {
+    /// Time of its next sample.
+    next_ms: i64,
     kind: Kind,
     random: u64,
     /// One in three counters and levels hardly moves, as on real machines.
@@ -93,11 +98,25 @@ struct Series {
     value: f64,
 }
 
+/// Which series.
+#[derive(Clone, Copy)]
+pub struct Population {
+    /// How many.
+    pub series: usize,
+    /// The number of the first node: other nodes have other series.
+    pub first_node: usize,
+    /// The first samples are at this time and in one interval after it.
+    pub start_ms: i64,
+    /// From one sample of a series to the next.
+    pub interval_ms: i64,
+}
+
 /// All series, and where their values stand.
 pub struct Stream {
     /// Grouped so that the part of each connection stands together.
     data: Vec<SeriesData>,
     series: Vec<Series>,
+    interval_ms: i64,
 }
 
 /// Requests of each connection, in order.
@@ -111,30 +130,87 @@ pub struct Request {
     pub samples: usize,
 }
 
+impl Population {
+    /// So many series 15 s apart.
+    pub fn new(series: usize, start_ms: i64) -> Population {
+        Population { series, first_node: 0, start_ms, interval_ms: SCRAPE_MS }
+    }
+
+    /// Its nodes; the next population that shares no series with this one begins after them.
+    pub fn next_node(&self) -> usize {
+        self.first_node + self.series.div_ceil(NODE_SERIES)
+    }
+}
+
 impl Stream {
-    /// So many series, whose first samples are at `start_ms` and in the 15 s after it.
+    /// The series at their beginning.
     ///
     /// # Errors
     /// If a label set is wrong.
-    pub fn new(count: usize, start_ms: i64) -> Result<Stream> {
+    pub fn new(population: &Population) -> Result<Stream> {
         let mut all = Vec::new();
-        let mut node = 0;
-        while all.len() < count {
-            add_node(node, start_ms, &mut all)?;
-            node += 1;
+        for node in population.first_node..population.next_node() {
+            add_node(node, population, &mut all)?;
         }
-        all.truncate(count);
+        all.truncate(population.series);
         let mut parts: Vec<Vec<(SeriesData, Series)>> = (0..CONNECTIONS).map(|_| Vec::new()).collect();
         for (i, one) in all.into_iter().enumerate() {
             parts[i % CONNECTIONS].push(one);
         }
         let (data, series) = parts.into_iter().flatten().unzip();
-        Ok(Stream { data, series })
+        Ok(Stream { data, series, interval_ms: population.interval_ms })
     }
 
     /// Names of all metrics.
     pub fn metrics(&self) -> BTreeSet<String> {
         self.data.iter().map(|d| d.labels.name().to_string()).collect()
+    }
+
+    /// How many series have a metric.
+    pub fn series_of(&self, metric: &str) -> usize {
+        self.data.iter().filter(|d| d.labels.name() == metric).count()
+    }
+
+    /// Labels of the last series.
+    pub fn last_series(&self) -> Option<&Labels> {
+        self.data.last().map(|d| &d.labels)
+    }
+
+    /// Time of the newest sample that was made.
+    pub fn newest_ms(&self) -> i64 {
+        self.series.iter().map(|s| s.next_ms - self.interval_ms).max().unwrap_or(0)
+    }
+
+    /// Parts of about one size that share no series.
+    pub fn split(mut self, parts: usize) -> Vec<Stream> {
+        let mut out = Vec::new();
+        for left in (1..=parts).rev() {
+            let at = self.data.len() - self.data.len() / left;
+            let (data, series) = (self.data.split_off(at), self.series.split_off(at));
+            out.push(Stream { data, series, interval_ms: self.interval_ms });
+        }
+        out
+    }
+
+    /// How many series.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The next samples, so many of each of these series, as one request.
+    pub fn request(&mut self, series: Range<usize>, samples: usize) -> Request {
+        let data = &mut self.data[series.clone()];
+        for (data, series) in data.iter_mut().zip(&mut self.series[series]) {
+            data.timestamps_ms.clear();
+            data.values.clear();
+            for _ in 0..samples {
+                data.timestamps_ms.push(series.next_ms);
+                data.values.push(series.value);
+                series.next_ms += self.interval_ms;
+                series.step();
+            }
+        }
+        Request { body: remote_write::encode(data), samples: samples * data.len() }
     }
 
     /// The next scrapes, split over so many connections. Requests of one connection are of one size.
@@ -143,23 +219,21 @@ impl Stream {
         for _ in 0..scrapes {
             for (i, requests) in requests.iter_mut().enumerate() {
                 let of = |i: usize| self.data.len() * i / connections;
-                let part = &self.data[of(i)..of(i + 1)];
-                let size = part.len().div_ceil(part.len().div_ceil(REQUEST_SERIES).max(1)).max(1);
-                requests.extend(
-                    part.chunks(size)
-                        .map(|series| Request { body: remote_write::encode(series), samples: series.len() }),
-                );
-            }
-            for (data, series) in self.data.iter_mut().zip(&mut self.series) {
-                data.timestamps_ms[0] += SCRAPE_MS;
-                data.values[0] = series.step();
+                let ranges = ranges(of(i)..of(i + 1), REQUEST_SERIES);
+                requests.extend(ranges.into_iter().map(|range| self.request(range, 1)));
             }
         }
         requests
     }
 }
 
-fn add_node(node: usize, start_ms: i64, all: &mut Vec<(SeriesData, Series)>) -> Result<()> {
+/// A range in parts of one size, each of at most so many.
+pub fn ranges(range: Range<usize>, most: usize) -> Vec<Range<usize>> {
+    let size = range.len().div_ceil(range.len().div_ceil(most).max(1)).max(1);
+    range.clone().step_by(size).map(|at| at..range.end.min(at + size)).collect()
+}
+
+fn add_node(node: usize, population: &Population, all: &mut Vec<(SeriesData, Series)>) -> Result<()> {
     let name = format!("worker-{node:04}");
     let address = format!("10.{}.{}.{}", 16 + node / 65_536, node / 256 % 256, node % 256);
     let always = [("cluster", "bench-eu-1"), ("region", "eu-central-1"), ("node", &name)];
@@ -170,9 +244,9 @@ fn add_node(node: usize, start_ms: i64, all: &mut Vec<(SeriesData, Series)>) -> 
         let pairs = [("__name__", metric)].into_iter().chain(always).chain(pairs.iter().copied());
         let labels = Labels::from_pairs(pairs);
         let labels = labels.map_err(|e| Error::wrap(ErrorKind::Internal, "a series of the bench", e))?;
-        let time_ms = start_ms + (mix(target * 1_000_003 + node as u64) % SCRAPE_MS as u64) as i64;
-        let series = Series::new(kind, random);
-        all.push((SeriesData { labels, timestamps_ms: vec![time_ms], values: vec![series.value] }, series));
+        let phase_ms = mix(target * 1_000_003 + node as u64) % population.interval_ms.max(1) as u64;
+        let series = Series::new(kind, random, population.start_ms + phase_ms as i64);
+        all.push((SeriesData { labels, timestamps_ms: Vec::new(), values: Vec::new() }, series));
         Ok::<(), Error>(())
     };
     let exporter = [("job", "node-exporter"), ("instance", &*format!("{address}:9100"))];
@@ -206,7 +280,7 @@ fn add_node(node: usize, start_ms: i64, all: &mut Vec<(SeriesData, Series)>) -> 
 }
 
 impl Series {
-    fn new(kind: Kind, random: u64) -> Series {
+    fn new(kind: Kind, random: u64, next_ms: i64) -> Series {
         let value = match kind {
             Seconds => (random % 100_000_000) as f64 / 100.0,
             Counter => (random % (1 << (8 + random % 32))) as f64,
@@ -214,10 +288,10 @@ impl Series {
             Level => (random % 10_000) as f64 / 100.0,
             Constant => [0.0, 0.0, 1.0, 536_870_912.0][(random % 4) as usize],
         };
-        Series { kind, random, is_quiet: mix(random).is_multiple_of(3), value }
+        Series { next_ms, kind, random, is_quiet: mix(random).is_multiple_of(3), value }
     }
 
-    fn step(&mut self) -> f64 {
+    fn step(&mut self) {
         self.random = mix(self.random);
         let random = self.random >> 8;
         let moves = random.is_multiple_of(if self.is_quiet { 16 } else { 1 });
@@ -231,7 +305,6 @@ impl Series {
             Level if moves => self.value = ((random >> 8) % 10_000) as f64 / 100.0,
             _ => {}
         }
-        self.value
     }
 }
 
@@ -251,7 +324,7 @@ mod tests {
     #[test]
     fn each_scrape_has_every_series_once_whatever_the_connections() {
         for connections in [1, CONNECTIONS] {
-            let mut stream = Stream::new(5_000, 1_000).unwrap();
+            let mut stream = Stream::new(&Population::new(5_000, 1_000)).unwrap();
             let mut seen = HashSet::new();
             let mut bytes = 0;
             for request in stream.requests(3, connections).into_iter().flatten() {
@@ -273,5 +346,23 @@ mod tests {
             assert_eq!(seen.len(), 15_000);
             assert!(bytes / 15_000 < 200);
         }
+    }
+
+    #[test]
+    fn parts_have_every_series_once_and_the_next_population_has_others() {
+        let first = Population::new(5_000, 1_000);
+        let second = Population { first_node: first.next_node(), ..first };
+        let mut seen = HashSet::new();
+        for population in [first, second] {
+            let parts = Stream::new(&population).unwrap().split(3);
+            assert_eq!(parts.iter().map(Stream::len).collect::<Vec<_>>().len(), 3);
+            for mut part in parts {
+                let request = part.request(0..part.len(), 4);
+                let decoded = remote_write::decode(&request.body, &ingest::Limits::default()).unwrap();
+                assert_eq!(decoded.batch.samples.len(), request.samples);
+                seen.extend(decoded.batch.series);
+            }
+        }
+        assert_eq!(seen.len(), 10_000);
     }
 }
