@@ -353,12 +353,14 @@ mod tests {
         let first = Population::new(5_000, 1_000);
         let second = Population { first_node: first.next_node(), ..first };
         let mut seen = HashSet::new();
+        let known = ingest::KnownLabels::new(10_000);
         for population in [first, second] {
             let parts = Stream::new(&population).unwrap().split(3);
             assert_eq!(parts.iter().map(Stream::len).collect::<Vec<_>>().len(), 3);
             for mut part in parts {
                 let request = part.request(0..part.len(), 4);
-                let decoded = remote_write::decode(&request.body, &ingest::Limits::default()).unwrap();
+                let decoded =
+                    remote_write::decode(&request.body, &ingest::Limits::default(), &known).unwrap();
                 assert_eq!(decoded.batch.samples.len(), request.samples);
                 seen.extend(decoded.batch.series);
             }
