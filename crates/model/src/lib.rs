@@ -5,9 +5,10 @@ pub mod batch;
 pub mod labels;
 pub mod matcher;
 pub mod metadata;
+mod pattern;
 pub mod time;
 
 pub use batch::{Batch, Reject, RejectReason, STALE_NAN_BITS, Sample, SeriesData, is_stale};
 pub use labels::{Labels, LabelsBuilder, NAME};
-pub use matcher::{MatchOp, Matcher};
+pub use matcher::{MatchOp, Matcher, Names};
 pub use metadata::{Metadata, MetricKind};

@@ -2,7 +2,9 @@
 //! the whole value, its size is bounded, and an absent label is an empty value.
 
 use crate::Labels;
+use crate::pattern::{Kind, Pattern};
 use regex::{Regex, RegexBuilder};
+use std::sync::Arc;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,20 @@ pub struct Matcher {
     pub op: MatchOp,
     /// Value or regular expression, as given.
     pub value: String,
-    regex: Option<Regex>,
+    pattern: Option<Arc<Pattern>>,
+}
+
+/// Which values a matcher names, before `!=` and `!~` turn it round: what an index needs to know to look few of them up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names<'a> {
+    /// Every value, the empty one too.
+    All,
+    /// Every value but the empty one.
+    Present,
+    /// These values and no others.
+    These(&'a [String]),
+    /// Those for which [`Matcher::names_value`] is true: each has to be asked.
+    Some,
 }
 
 impl PartialEq for Matcher {
@@ -57,26 +72,44 @@ impl Matcher {
     /// The regular expression's own message, in one line.
     pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Matcher, String> {
         let (name, value) = (name.into(), value.into());
-        let regex = match op {
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(whole_regex(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex => Some(Arc::new(Pattern::new(&value)?)),
         };
-        Ok(Matcher { name, op, value, regex })
+        Ok(Matcher { name, op, value, pattern })
     }
 
     /// `name="value"`.
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Matcher {
-        Matcher { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+        Matcher { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
     }
 
     /// Whether a label value passes. An absent label is "".
     pub fn matches(&self, value: &str) -> bool {
-        match (self.op, &self.regex) {
-            (MatchOp::Equal, _) => value == self.value,
-            (MatchOp::NotEqual, _) => value != self.value,
-            (MatchOp::Regex, Some(r)) => r.is_match(value),
-            (MatchOp::NotRegex, Some(r)) => !r.is_match(value),
-            (MatchOp::Regex | MatchOp::NotRegex, None) => unreachable!("built with its expression"),
+        self.names_value(value) != self.is_negative()
+    }
+
+    /// Whether it is `!=` or `!~`.
+    pub fn is_negative(&self) -> bool {
+        matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex)
+    }
+
+    /// Which values it names; those that pass, or with `!=` and `!~` those that do not.
+    pub fn names(&self) -> Names<'_> {
+        match self.pattern.as_deref().map(|p| &p.kind) {
+            None => Names::These(std::slice::from_ref(&self.value)),
+            Some(Kind::Set(values)) => Names::These(values),
+            Some(Kind::Any) => Names::All,
+            Some(Kind::Present) => Names::Present,
+            Some(_) => Names::Some,
+        }
+    }
+
+    /// Whether the value is among those that it names.
+    pub fn names_value(&self, value: &str) -> bool {
+        match &self.pattern {
+            None => value == self.value,
+            Some(pattern) => pattern.matches(value),
         }
     }
 

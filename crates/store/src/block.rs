@@ -160,6 +160,7 @@ impl Block {
                 labels.push(l);
             });
         }
+        labels.finish();
         let file = pq::Metadata::read(&self.objects, &chunks_path, self.entry.chunks_bytes)?;
         let mut columns = pq::Summaries::default();
         for group in 0..file.groups() {

@@ -23,6 +23,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("parquet", &["store"]),
     ("object_store", &["store"]),
     ("pco", &["store"]),
+    ("roaring", &["stdx"]),
+    ("regex-syntax", &["model"]),
     ("axum", &["server"]),
     ("reqwest", &["server"]),
     ("rustls", &["server"]),
