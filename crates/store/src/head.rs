@@ -5,8 +5,8 @@
 
 use crate::chunk::{self, Chunk, SAMPLES_MAX};
 use crate::index::LabelIndex;
+use crate::open::Open;
 use crate::view::{Lifetime, lifetime};
-use crate::xor::{Reader, put_signed, put_value};
 use model::Labels;
 use stdx::{Error, Result};
 
@@ -29,57 +29,14 @@ pub struct Head {
 struct HeadSeries {
     sealed: Vec<Chunk>,
     open: Open,
-    late_sealed: Vec<Chunk>,
-    late: Vec<(i64, f64)>,
+    late: Option<Box<Late>>,
 }
 
-/// The open end of a series: samples in increasing order of time, lightly compressed.
-#[derive(Clone, Default)]
-struct Open {
-    bytes: Vec<u8>,
-    count: usize,
-    first_ms: i64,
-    last_ms: i64,
-    last_delta: i64,
-    last_bits: u64,
-}
-
-impl Open {
-    fn push(&mut self, timestamp_ms: i64, bits: u64) {
-        if self.count == 0 {
-            *self = Open { bytes: std::mem::take(&mut self.bytes), ..Open::default() };
-            self.first_ms = timestamp_ms;
-            self.last_ms = timestamp_ms;
-        }
-        let delta = timestamp_ms.wrapping_sub(self.last_ms);
-        put_signed(&mut self.bytes, delta.wrapping_sub(self.last_delta));
-        put_value(&mut self.bytes, self.last_bits, bits);
-        (self.last_delta, self.last_ms, self.last_bits) = (delta, timestamp_ms, bits);
-        self.count += 1;
-    }
-
-    fn decode(&self) -> Result<(Vec<i64>, Vec<f64>)> {
-        let mut reader = Reader::new(&self.bytes);
-        let (mut now, mut delta, mut bits) = (self.first_ms, 0i64, 0u64);
-        let (mut t, mut v) = (Vec::with_capacity(self.count), Vec::with_capacity(self.count));
-        for _ in 0..self.count {
-            delta = delta.wrapping_add(reader.signed()?);
-            now = now.wrapping_add(delta);
-            bits = reader.value(bits)?;
-            t.push(now);
-            v.push(f64::from_bits(bits));
-        }
-        Ok((t, v))
-    }
-
-    fn seal(&mut self) -> Result<Chunk> {
-        let (t, v) = self.decode()?;
-        let chunk = chunk::seal(&t, &v)?;
-        self.bytes.clear();
-        self.bytes.shrink_to(256);
-        self.count = 0;
-        Ok(chunk)
-    }
+/// Samples that came after later ones of their series.
+#[derive(Default)]
+struct Late {
+    sealed: Vec<Chunk>,
+    open: Vec<(i64, f64)>,
 }
 
 /// Samples of one series as they are kept, in order of precedence.
@@ -88,6 +45,13 @@ pub enum Piece {
     Sealed(Chunk),
     /// Decoded samples in order of time.
     Plain(Vec<i64>, Vec<f64>),
+}
+
+impl HeadSeries {
+    fn newest(&self) -> Option<(i64, u64)> {
+        let sealed = || self.sealed.last().map(|c| (c.summary.last_ms, c.summary.last.to_bits()));
+        self.open.newest().or_else(sealed)
+    }
 }
 
 impl Head {
@@ -107,29 +71,27 @@ impl Head {
         self.samples += 1;
         let (min, max) = self.range_ms.unwrap_or((timestamp_ms, timestamp_ms));
         self.range_ms = Some((min.min(timestamp_ms), max.max(timestamp_ms)));
-        let newest = if series.open.count > 0 {
-            Some(series.open.last_ms)
-        } else {
-            series.sealed.last().map(|c| c.summary.last_ms)
-        };
+        let newest = series.newest().map(|(t, _)| t);
         if newest.is_some_and(|newest| timestamp_ms <= newest) {
-            series.late.push((timestamp_ms, value));
+            let late = series.late.get_or_insert_default();
+            late.open.push((timestamp_ms, value));
             self.heap_bytes += 16;
-            if series.late.len() >= SAMPLES_MAX {
-                let (t, v) = in_order(std::mem::take(&mut series.late));
+            if late.open.len() >= SAMPLES_MAX {
+                let (t, v) = in_order(std::mem::take(&mut late.open));
                 let chunk = chunk::seal(&t, &v)?;
                 self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
-                series.late_sealed.push(chunk);
+                late.sealed.push(chunk);
             }
             return Ok(());
         }
-        let before = series.open.bytes.len();
+        let before = series.open.heap_bytes();
         series.open.push(timestamp_ms, value.to_bits());
-        self.heap_bytes += series.open.bytes.len() - before;
-        if series.open.count >= SAMPLES_MAX {
-            self.heap_bytes = self.heap_bytes.saturating_sub(series.open.bytes.len());
+        self.heap_bytes += series.open.heap_bytes() - before;
+        if series.open.len() >= SAMPLES_MAX {
+            self.heap_bytes = self.heap_bytes.saturating_sub(series.open.heap_bytes());
             let chunk = series.open.seal()?;
             self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
+            series.sealed.reserve_exact(1);
             series.sealed.push(chunk);
         }
         Ok(())
@@ -138,9 +100,10 @@ impl Head {
     /// Whether the open end holds this instant, and with which bits. Older instants are not looked at.
     pub fn recent_value(&self, id: u32, timestamp_ms: i64) -> Option<u64> {
         let series = &self.series[id as usize];
-        let late = series.late.iter().find(|(t, _)| *t == timestamp_ms).map(|(_, v)| v.to_bits());
+        let late = series.late.iter().flat_map(|late| &late.open).find(|(t, _)| *t == timestamp_ms);
+        let late = late.map(|(_, v)| v.to_bits());
         let open = &series.open;
-        if open.count == 0 || timestamp_ms < open.first_ms || timestamp_ms > open.last_ms {
+        if open.range_ms().is_none_or(|(first, last)| timestamp_ms < first || timestamp_ms > last) {
             return late;
         }
         let (t, v) = open.decode().ok()?;
@@ -149,11 +112,7 @@ impl Head {
 
     /// Time and bits of the newest in-order sample.
     pub fn newest(&self, id: u32) -> Option<(i64, u64)> {
-        let series = &self.series[id as usize];
-        if series.open.count > 0 {
-            return Some((series.open.last_ms, series.open.last_bits));
-        }
-        series.sealed.last().map(|c| (c.summary.last_ms, c.summary.last.to_bits()))
+        self.series[id as usize].newest()
     }
 
     /// What the series holds in `start_ms..=end_ms` (and some samples around it), by precedence.
@@ -169,14 +128,16 @@ impl Head {
             }
         };
         sealed(&series.sealed, out);
-        if series.open.count > 0 && overlaps(series.open.first_ms, series.open.last_ms) {
+        if series.open.range_ms().is_some_and(|(first, last)| overlaps(first, last)) {
             let (t, v) = series.open.decode()?;
             out.push(Piece::Plain(t, v));
         }
-        sealed(&series.late_sealed, out);
-        if !series.late.is_empty() {
-            let (t, v) = in_order(series.late.clone());
-            out.push(Piece::Plain(t, v));
+        if let Some(late) = &series.late {
+            sealed(&late.sealed, out);
+            if !late.open.is_empty() {
+                let (t, v) = in_order(late.open.clone());
+                out.push(Piece::Plain(t, v));
+            }
         }
         Ok(())
     }
@@ -200,7 +161,8 @@ impl Head {
     /// Since when and until when the series has samples in chunks that overlap the range.
     pub fn lifetime(&self, id: u32, start_ms: i64, end_ms: i64) -> Option<Lifetime> {
         let series = &self.series[id as usize];
-        let sealed = series.sealed.iter().chain(&series.late_sealed).map(|c| &c.summary);
+        let late_sealed = series.late.iter().flat_map(|late| &late.sealed);
+        let sealed = series.sealed.iter().chain(late_sealed).map(|c| &c.summary);
         let mut life = lifetime(sealed.filter(|s| s.first_ms <= end_ms && s.last_ms >= start_ms));
         let mut add = |first_ms: i64, last_ms: i64, samples: u64| {
             if first_ms <= end_ms && last_ms >= start_ms {
@@ -210,10 +172,10 @@ impl Head {
                 l.samples += samples;
             }
         };
-        if series.open.count > 0 {
-            add(series.open.first_ms, series.open.last_ms, series.open.count as u64);
+        if let Some((first_ms, last_ms)) = series.open.range_ms() {
+            add(first_ms, last_ms, series.open.len() as u64);
         }
-        series.late.iter().for_each(|(t, _)| add(*t, *t, 1));
+        series.late.iter().flat_map(|late| &late.open).for_each(|(t, _)| add(*t, *t, 1));
         life
     }
 

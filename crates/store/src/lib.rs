@@ -17,6 +17,7 @@ mod maintenance;
 mod manifest;
 mod merge;
 mod objects;
+mod open;
 mod parquet_io;
 mod parquet_write;
 mod progress;

@@ -1,0 +1,210 @@
+//! The open end of a series in memory: samples in increasing order of time, coded one after another as they come, cheaply
+//! and small enough for hundreds of them. What is kept for longer is sealed into chunks.
+//! The coding is of this process alone: it must never be written to a file.
+
+use crate::chunk::{self, Chunk};
+use crate::xor::{Reader, put_number, put_signed, put_varint};
+use stdx::Result;
+
+/// Samples of one series in increasing order of time.
+///
+/// The first sample is its time (signed) and its value as a number after 0. Each of the others is a varint of
+/// `zigzag(d) << 1 | same`, where `d` is the change of the distance in time and `same` says that the value has the bits of
+/// the one before; else the value follows as a number. `d` = 0 with `same` is followed by a varint of how often that
+/// comes one after another: what does not change takes no memory.
+#[derive(Clone, Default)]
+pub struct Open {
+    bytes: Vec<u8>,
+    last_ms: i64,
+    last_bits: u64,
+    /// The distance in time that is expected next; 0 where it would not fit.
+    step_ms: i32,
+    count: u16,
+    /// Samples at the end that are as expected in time and value, not yet in `bytes`.
+    run: u16,
+}
+
+/// Bytes that are reserved at once: doubling would waste a quarter of the memory of all open ends.
+const GROWTH: usize = 48;
+
+impl Open {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// Time of the newest sample in milliseconds, and the bits of its value.
+    pub fn newest(&self) -> Option<(i64, u64)> {
+        (self.count > 0).then_some((self.last_ms, self.last_bits))
+    }
+
+    /// Times of the oldest and the newest sample in milliseconds.
+    pub fn range_ms(&self) -> Option<(i64, i64)> {
+        if self.count == 0 { None } else { Some((Reader::new(&self.bytes).signed().ok()?, self.last_ms)) }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Appends a sample that is later than all before. At most `u16::MAX` of them.
+    pub fn push(&mut self, timestamp_ms: i64, bits: u64) {
+        if self.bytes.capacity() - self.bytes.len() < 24 {
+            self.bytes.reserve_exact(GROWTH);
+        }
+        if self.count == 0 {
+            self.bytes.clear();
+            put_signed(&mut self.bytes, timestamp_ms);
+            put_number(&mut self.bytes, 0, bits);
+            (self.step_ms, self.run) = (0, 0);
+        } else {
+            let delta = timestamp_ms.wrapping_sub(self.last_ms);
+            let change = delta.wrapping_sub(i64::from(self.step_ms));
+            let is_same = bits == self.last_bits;
+            if change == 0 && is_same {
+                self.run += 1;
+            } else {
+                self.end_run();
+                put_change(&mut self.bytes, change, is_same);
+                if !is_same {
+                    put_number(&mut self.bytes, self.last_bits, bits);
+                }
+            }
+            self.step_ms = i32::try_from(delta).unwrap_or(0);
+        }
+        (self.last_ms, self.last_bits) = (timestamp_ms, bits);
+        self.count += 1;
+    }
+
+    fn end_run(&mut self) {
+        if self.run > 0 {
+            put_change(&mut self.bytes, 0, true);
+            put_varint(&mut self.bytes, u64::from(self.run));
+            self.run = 0;
+        }
+    }
+
+    /// All samples.
+    ///
+    /// # Errors
+    /// `Corrupt`: a bug, or bad memory.
+    pub fn decode(&self) -> Result<(Vec<i64>, Vec<f64>)> {
+        let n = self.len();
+        let (mut t, mut v) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        if n == 0 {
+            return Ok((t, v));
+        }
+        let mut reader = Reader::new(&self.bytes);
+        let (mut now, mut step) = (reader.signed()?, 0i64);
+        let mut bits = reader.number(0)?;
+        t.push(now);
+        v.push(f64::from_bits(bits));
+        let mut repeat = |now: &mut i64, step: i64, bits: u64, times: u64, t: &mut Vec<i64>| {
+            for _ in 0..times.min((n - t.len()) as u64) {
+                *now = now.wrapping_add(step);
+                t.push(*now);
+                v.push(f64::from_bits(bits));
+            }
+        };
+        while !reader.is_empty() {
+            let code = reader.varint128()?;
+            let (change, is_same) = (unzigzag(code >> 1), code & 1 == 1);
+            if change == 0 && is_same {
+                let times = reader.varint()?;
+                repeat(&mut now, step, bits, times, &mut t);
+            } else {
+                let delta = step.wrapping_add(change);
+                if !is_same {
+                    bits = reader.number(bits)?;
+                }
+                repeat(&mut now, delta, bits, 1, &mut t);
+                step = i32::try_from(delta).map_or(0, i64::from);
+            }
+        }
+        repeat(&mut now, step, bits, u64::from(self.run), &mut t);
+        Ok((t, v))
+    }
+
+    /// Seals all samples into a chunk; afterwards there are none.
+    ///
+    /// # Errors
+    /// As [`Open::decode`], and `Internal`.
+    pub fn seal(&mut self) -> Result<Chunk> {
+        let (t, v) = self.decode()?;
+        let chunk = chunk::seal(&t, &v)?;
+        *self = Open::default();
+        Ok(chunk)
+    }
+}
+
+/// A change may have 64 bits, and one more says whether the value is the same: 65 bits are rare, but may come.
+fn put_change(out: &mut Vec<u8>, change: i64, is_same: bool) {
+    let mut code = u128::from(((change << 1) ^ (change >> 63)) as u64) << 1 | u128::from(is_same);
+    while code >= 128 {
+        out.push(code as u8 | 128);
+        code >>= 7;
+    }
+    out.push(code as u8);
+}
+
+fn unzigzag(n: u128) -> i64 {
+    let n = n as u64;
+    (n >> 1) as i64 ^ -((n & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(samples: &[(i64, u64)]) -> Open {
+        let mut open = Open::default();
+        for (i, (t, bits)) in samples.iter().enumerate() {
+            open.push(*t, *bits);
+            assert_eq!((open.newest(), open.len()), (Some((*t, *bits)), i + 1));
+        }
+        assert_eq!(open.range_ms(), samples.first().map(|s| (s.0, samples[samples.len() - 1].0)));
+        let (t, v) = open.decode().unwrap();
+        let back: Vec<_> = t.into_iter().zip(v.into_iter().map(f64::to_bits)).collect();
+        assert_eq!(back, samples);
+        open
+    }
+
+    #[test]
+    fn what_does_not_change_takes_no_memory() {
+        let at = |i: i64| 1_700_000_000_000 + i * 15_000;
+        let same: Vec<_> = (0..480).map(|i| (at(i), 7.5f64.to_bits())).collect();
+        assert!(check(&same).heap_bytes() <= 48);
+        let counter: Vec<_> = (0..480).map(|i| (at(i), ((i * 37 + i * i % 11) as f64).to_bits())).collect();
+        assert!(check(&counter).heap_bytes() < 480 * 3 + 64);
+    }
+
+    #[test]
+    fn extremes_of_time_come_back() {
+        check(&[(i64::MIN, 0), (i64::MAX, 0)]);
+        check(&[(i64::MIN, 1), (-1, 2), (0, 2), (i64::MAX - 1, 3), (i64::MAX, u64::MAX)]);
+        check(&[(0, 0), (1 << 40, 0), (2 << 40, 0), (3 << 40, 0)]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_samples_come_back(
+            steps in prop::collection::vec((prop_oneof![Just(1000i64), 1i64..4000, 1i64..1 << 45], 0u8..5, any::<u64>()), 1..481),
+        ) {
+            let (mut now, mut bits) = (0i64, 0u64);
+            let mut samples = Vec::new();
+            for (step, kind, any) in steps {
+                now += step;
+                bits = match kind {
+                    0 | 1 => bits,
+                    2 => any,
+                    3 => ((any % 100_000) as f64).to_bits(),
+                    _ => ((any % 100_000) as f64 / 100.0).to_bits(),
+                };
+                samples.push((now, bits));
+            }
+            check(&samples);
+        }
+    }
+}
