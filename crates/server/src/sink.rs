@@ -60,7 +60,7 @@ pub struct Delivered {
     pub accepted: u64,
     /// All refusals, the decoder's included.
     pub rejects: Vec<Reject>,
-    /// The batch, emptied, to be used again.
+    /// The batch, to be emptied and used again.
     pub batch: Batch,
 }
 

@@ -31,6 +31,7 @@ mod testing;
 mod verify;
 mod view;
 mod wal;
+mod wal_read;
 mod work;
 mod writer;
 mod xor;

@@ -7,8 +7,9 @@ use crate::manifest::Manifest;
 use crate::objects::{DAMAGED, Objects, io_error, sync_folder};
 use crate::settings::Settings;
 use crate::store::Shared;
-use crate::wal::{self, Replay, Wal};
-use crate::writer::Writer;
+use crate::wal::{self, Wal};
+use crate::wal_read::{ById, Replay, replay_all};
+use crate::writer::{NEVER, Writer};
 use foldhash::{HashMap, HashMapExt};
 use model::{Labels, Metadata};
 use std::path::Path;
@@ -77,6 +78,9 @@ pub(crate) fn remove_orphans(objects: &Objects, manifest: &Manifest, messages: &
     }
 }
 
+/// Segments that are decoded at a time: each may be as large as it gets, but little of it is in memory.
+const THREADS_MAX: usize = 8;
+
 /// Reads the log into the head and makes the writer that goes on from there.
 pub(crate) fn recover(
     shared: &Arc<Shared>,
@@ -89,7 +93,7 @@ pub(crate) fn recover(
         shared: &'a Shared,
         head: Head,
         ids: HashMap<Labels, u32>,
-        segment_ids: HashMap<u32, u32>,
+        segment_ids: ById<u32>,
     }
     impl Replay for Recovery<'_> {
         fn series(&mut self, segment_id: u32, labels: Labels) -> Result<()> {
@@ -99,7 +103,7 @@ pub(crate) fn recover(
             Ok(())
         }
         fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64) -> Result<()> {
-            let Some(id) = self.segment_ids.get(&segment_id) else { return Ok(()) };
+            let Some(id) = self.segment_ids.get_mut(segment_id) else { return Ok(()) };
             // A batch that was not acknowledged, and so was sent again, may be in the log twice.
             if self.head.newest(*id).is_some_and(|(t, _)| timestamp_ms <= t)
                 && self.head.recent_value(*id, timestamp_ms).is_some()
@@ -113,19 +117,24 @@ pub(crate) fn recover(
         }
     }
     let mut recovery =
-        Recovery { shared, head: Head::default(), ids: HashMap::new(), segment_ids: HashMap::new() };
+        Recovery { shared, head: Head::default(), ids: HashMap::new(), segment_ids: ById::default() };
     let segments = wal::segments(wal_folder)?;
     let mut next = floor.max(1);
     let mut is_durable = true;
     let mut durable = Ok(());
-    for (number, _) in segments.iter().filter(|(number, _)| *number >= floor) {
+    let numbers: Vec<u64> = segments.iter().map(|s| s.0).filter(|number| *number >= floor).collect();
+    for number in &numbers {
         next = next.max(number + 1);
-        recovery.segment_ids.clear();
-        let path = wal::segment_path(wal_folder, *number);
         // What a crash left unsynced is in the head now, and a sender that repeats it is told that it is kept.
+        let path = wal::segment_path(wal_folder, *number);
         let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
         durable = durable.and(synced.map_err(|e| io_error(&path, e)));
-        match wal::replay(wal_folder, *number, &mut recovery) {
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    replay_all(wal_folder, &numbers, threads, &mut recovery, |recovery, number, rest| {
+        recovery.segment_ids.clear();
+        let path = wal::segment_path(wal_folder, number);
+        match rest {
             Ok(rest) if rest.bytes == 0 => {}
             Ok(rest) if !rest.is_damage => messages.push(format!(
                 "log segment {number}: the last {} bytes are not whole records and were left out",
@@ -143,12 +152,13 @@ pub(crate) fn recover(
                 messages.push(format!("log segment {number} cannot be read: {e}"));
             }
         }
-    }
+    });
     if let Err(e) = durable.and_then(|()| sync_folder(wal_folder)) {
         messages.push(format!("the log could not be made durable, a block is written instead: {e}"));
         is_durable = false;
     }
-    let newest = (0..recovery.head.len() as u32).map(|id| recovery.head.newest(id)).collect();
+    let newest = |id| recovery.head.newest(id).unwrap_or(NEVER);
+    let newest = (0..recovery.head.len() as u32).map(newest).collect();
     shared.announce(recovery.head.index.series().to_vec());
     *shared.active().write().unwrap_or_else(|e| e.into_inner()) = recovery.head;
     let writer = Writer {

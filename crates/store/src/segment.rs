@@ -2,6 +2,7 @@
 
 use crate::objects::io_error;
 use crate::wal;
+use crate::wal_read;
 use std::path::Path;
 use std::time::Duration;
 use stdx::Result;
@@ -24,7 +25,7 @@ pub fn read_settled(folder: &Path, number: u64, is_newest: bool) -> Result<Vec<u
     let wanted = bytes.len();
     let mut unchanged = 0;
     for _ in 0..LOOKS_MAX {
-        let whole = bytes.len() - wal::rest(&bytes, number).bytes as usize;
+        let whole = bytes.len() - wal_read::rest(&bytes, number).bytes as usize;
         if whole >= wanted {
             bytes.truncate(whole);
         }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub metadata_max: usize,
     /// How many batches may wait for the writer; more are refused as `Busy`.
     pub queue_batches_max: usize,
+    /// How many bytes of batches may wait for the writer; one batch alone may be larger.
+    pub queue_bytes_max: usize,
     /// How many blocks of one level are merged into one of the next.
     pub merge_blocks: usize,
     /// Merging stops at blocks of this size.
@@ -41,6 +43,7 @@ impl Default for Settings {
             index_bytes_max: 256 << 20,
             metadata_max: 100_000,
             queue_batches_max: 256,
+            queue_bytes_max: 256 << 20,
             merge_blocks: 4,
             merge_bytes_max: 128 << 20,
         }

@@ -12,10 +12,10 @@ use crate::settings::Settings;
 use crate::view::View;
 use crate::wal;
 use crate::work::{Work, WorkReading};
-use crate::writer::{Appended, Command};
+use crate::writer::{Appended, Command, queue_bytes};
 use model::{Batch, Labels, Metadata};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
     metadata: RwLock<std::collections::BTreeMap<String, Metadata>>,
     new_series: Mutex<Vec<Labels>>,
+    /// Of batches that wait for the writer.
+    pub queued_bytes: AtomicUsize,
     /// Heads take twice what they may: blocks cannot be written, and nothing more is taken.
     pub is_over_memory: AtomicBool,
     /// Why removal by age is held, while it is.
@@ -188,6 +190,7 @@ impl Store {
             state: RwLock::new(State { blocks: Arc::new(blocks.collect()), heads: vec![Arc::default()] }),
             metadata: RwLock::default(),
             new_series: Mutex::default(),
+            queued_bytes: AtomicUsize::new(0),
             is_over_memory: AtomicBool::new(false),
             held: Mutex::default(),
             stats: Stats::new(registry),
@@ -243,13 +246,24 @@ impl Store {
                 "memory for samples is used up while blocks cannot be written; see the status for why",
             ));
         }
-        match commands.try_send(Command::Append(batch, reply)) {
-            Ok(()) => Ok(Pending(outcome)),
-            Err(TrySendError::Full(_)) => Err(Error::new(
+        let bytes = queue_bytes(&batch);
+        let queued = self.shared.queued_bytes.fetch_add(bytes, Relaxed);
+        let sent = if queued > 0 && queued + bytes > self.settings.queue_bytes_max {
+            Err(TrySendError::Full(()))
+        } else {
+            commands.try_send(Command::Append(batch, reply)).map_err(|e| match e {
+                TrySendError::Full(_) => TrySendError::Full(()),
+                TrySendError::Disconnected(_) => TrySendError::Disconnected(()),
+            })
+        };
+        let Err(refused) = sent else { return Ok(Pending(outcome)) };
+        self.shared.queued_bytes.fetch_sub(bytes, Relaxed);
+        match refused {
+            TrySendError::Full(()) => Err(Error::new(
                 ErrorKind::Busy,
                 "the disk does not keep up: too many batches are waiting; try again in a second",
             )),
-            Err(TrySendError::Disconnected(_)) => Err(stopped()),
+            TrySendError::Disconnected(()) => Err(stopped()),
         }
     }
 

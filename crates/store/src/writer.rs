@@ -8,6 +8,7 @@ use crate::{Shared, Stats};
 use foldhash::{HashMap, HashMapExt};
 use model::batch::count_reject;
 use model::{Batch, Labels, Metadata, Reject, RejectReason};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, RwLock};
 use stdx::{Error, Result};
@@ -28,12 +29,16 @@ pub struct Appended {
     pub accepted: u64,
     /// Samples that were refused.
     pub rejects: Vec<Reject>,
-    /// The batch, emptied, to be used again.
+    /// The batch, to be emptied and used again. Its metadata is gone.
     pub batch: Batch,
 }
 
-/// Samples written under one fsync at the most, unless one batch alone is larger.
+/// Stands for a series without samples. A sample of that very instant counts as new each time.
+pub const NEVER: (i64, u64) = (i64::MIN, 0);
+
+/// Samples and bytes written under one fsync at the most, unless one batch alone is larger.
 const GROUP_SAMPLES: usize = 500_000;
+const GROUP_BYTES: usize = 64 << 20;
 /// Samples applied to the head under one lock, so that readers wait little.
 const APPLY_SAMPLES: usize = 512;
 
@@ -41,13 +46,18 @@ pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub wal: Wal,
     pub ids: HashMap<Labels, u32>,
-    /// For each id, time and bits of the newest in-order sample that was given to the log.
-    pub newest: Vec<Option<(i64, u64)>>,
+    /// For each id, time and bits of the newest in-order sample that was given to the log; [`NEVER`] before the first.
+    pub newest: Vec<(i64, u64)>,
     /// The samples of the present group by id and time, which the head does not have yet; made when the first late
     /// sample of the group asks for it.
     pub group: Option<HashMap<(u32, i64), u64>>,
     pub series_max: usize,
     pub metadata_max: usize,
+}
+
+/// About what a batch takes in memory while it waits, in bytes; its labels are shared with others.
+pub(crate) fn queue_bytes(batch: &Batch) -> usize {
+    size_of_val(&*batch.samples) + size_of_val(&*batch.series)
 }
 
 struct Pending {
@@ -68,7 +78,7 @@ impl Writer {
                         let _ = reply.send(Ok(self.cut()));
                     }
                 }
-                if samples.len() < GROUP_SAMPLES {
+                if samples.len() < GROUP_SAMPLES && self.wal.pending_bytes() < GROUP_BYTES {
                     next = commands.try_recv().ok();
                 }
             }
@@ -84,6 +94,7 @@ impl Writer {
         pending: &mut Vec<Pending>,
         samples: &mut Vec<(u32, i64, u64)>,
     ) {
+        self.shared.queued_bytes.fetch_sub(queue_bytes(&batch), Relaxed);
         if let Err(e) = self.open_segment() {
             let _ = reply.send(Err(e));
             return;
@@ -105,11 +116,11 @@ impl Writer {
             };
             let bits = sample.value.to_bits();
             let newest = &mut self.newest[*id as usize];
-            if newest.is_none_or(|(t, _)| sample.timestamp_ms > t) {
-                *newest = Some((sample.timestamp_ms, bits));
+            if sample.timestamp_ms > newest.0 || *newest == NEVER {
+                *newest = (sample.timestamp_ms, bits);
             } else {
                 let known = match newest {
-                    Some((t, bits)) if *t == sample.timestamp_ms => Some(*bits),
+                    (t, bits) if *t == sample.timestamp_ms => Some(*bits),
                     _ => head.recent_value(*id, sample.timestamp_ms).or_else(|| {
                         let of_group = || samples.iter().map(|(id, t, bits)| ((*id, *t), *bits)).collect();
                         self.group.get_or_insert_with(of_group).get(&(*id, sample.timestamp_ms)).copied()
@@ -141,7 +152,7 @@ impl Writer {
         if samples.len() > start || !metadata.is_empty() {
             self.wal.add_frame(&samples[start..], &metadata, |id| head.index.labels(id));
         }
-        batch.clear();
+        // Whoever waits for it drops or empties it: this thread has more urgent things to do.
         outcome.batch = batch;
         pending.push(Pending { reply, outcome });
     }
@@ -162,7 +173,7 @@ impl Writer {
                 None => {
                     let fresh = head.add_series(labels.clone());
                     self.ids.insert(labels.clone(), fresh);
-                    self.newest.push(None);
+                    self.newest.push(NEVER);
                     new.push(labels.clone());
                     Some(fresh)
                 }
@@ -219,7 +230,7 @@ impl Writer {
                 let head = self.shared.active();
                 let head = head.read().unwrap_or_else(|e| e.into_inner());
                 for (id, newest) in self.newest.iter_mut().enumerate() {
-                    *newest = head.newest(id as u32);
+                    *newest = head.newest(id as u32).unwrap_or(NEVER);
                 }
             }
         }

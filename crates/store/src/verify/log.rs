@@ -3,7 +3,8 @@
 use super::report::{About, Finding, Lost, Report, Severity};
 use crate::progress::Watch;
 use crate::segment::read_settled;
-use crate::wal::{self, Replay};
+use crate::wal;
+use crate::wal_read::{Replay, replay_bytes};
 use model::{Labels, Metadata};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -68,7 +69,7 @@ fn segment(
 ) -> Result<()> {
     let mut count = Count::default();
     let read = read_settled(folder, number, is_newest).and_then(|bytes| {
-        let rest = wal::replay_bytes(&bytes, number, &mut count)?;
+        let rest = replay_bytes(&bytes, number, &mut count)?;
         Ok((bytes.len() as u64, rest))
     });
     match read {
