@@ -292,6 +292,33 @@ export const routes = {
     ],
     droppedTargets: [],
   }),
+  "/api/v1/status/limits": () => ({
+    since_ms: started,
+    limits: [
+      {
+        name: "store.series_max",
+        unit: "series",
+        limit: 5e6,
+        used: series.length,
+        hits: 0,
+        counted: "samples",
+        last_ms: null,
+        message: "",
+        at_limit: "samples of further series are refused",
+      },
+      {
+        name: "query.samples_max",
+        unit: "samples",
+        limit: 5e7,
+        used: null,
+        hits: 3,
+        counted: "requests",
+        last_ms: Date.now() - 4e5,
+        message: "the query needs more than 50000000 samples in memory",
+        at_limit: "the query ends with an error",
+      },
+    ],
+  }),
   "/api/v1/status/midwatch": () => ({
     version: "0.1.0",
     started_ms: started,

@@ -73,6 +73,10 @@ pub enum RejectReason {
     DuplicateTimestamp,
     /// More series than the limit.
     TooManySeries,
+    /// More series of one metric than the limit.
+    TooManySeriesOfMetric,
+    /// More series of one source than the limit.
+    TooManySeriesOfSource,
     /// More samples or bytes than the limit.
     TooLarge,
     /// A kind of data that this version does not keep (named in the message).
@@ -95,6 +99,8 @@ impl RejectReason {
             RejectReason::TooOld => "too_old",
             RejectReason::DuplicateTimestamp => "duplicate_timestamp",
             RejectReason::TooManySeries => "too_many_series",
+            RejectReason::TooManySeriesOfMetric => "too_many_series_of_metric",
+            RejectReason::TooManySeriesOfSource => "too_many_series_of_source",
             RejectReason::TooLarge => "too_large",
             RejectReason::NotWritten => "not_written",
             RejectReason::Unsupported => "unsupported",

@@ -81,11 +81,13 @@ pub struct QueryError {
     pub position: Option<Span>,
     /// What to do instead, if that can be told.
     pub hint: Option<String>,
+    /// The setting whose bound was hit, if it is one.
+    pub bound: Option<&'static str>,
 }
 
 impl QueryError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        QueryError { kind, message: message.into(), position: None, hint: None }
+        QueryError { kind, message: message.into(), position: None, hint: None, bound: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -94,6 +96,11 @@ impl QueryError {
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn bound(mut self, setting: &'static str) -> Self {
+        self.bound = Some(setting);
         self
     }
 
@@ -106,7 +113,7 @@ impl QueryError {
 
 impl From<stdx::Error> for QueryError {
     fn from(e: stdx::Error) -> Self {
-        QueryError::new(e.kind, e.to_string())
+        QueryError { bound: e.bound, ..QueryError::new(e.kind, e.to_string()) }
     }
 }
 
@@ -117,6 +124,7 @@ impl From<ParseError> for QueryError {
             message: e.message,
             position: Some(Span { start: e.start, end: e.end, line: e.line, column: e.column }),
             hint: e.hint,
+            bound: None,
         }
     }
 }

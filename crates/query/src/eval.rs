@@ -109,9 +109,9 @@ pub fn range(
     if steps.count > options.limits.steps_max {
         let message =
             format!("{} steps are more than the limit of {}", steps.count, options.limits.steps_max);
-        return Err(
-            QueryError::new(ErrorKind::TooLarge, message).hint("use a longer step or a shorter range")
-        );
+        return Err(QueryError::new(ErrorKind::TooLarge, message)
+            .hint("use a longer step or a shorter range")
+            .bound("steps of a range query"));
     }
     let columns = match expr.value_type {
         ValueType::Scalar => {
@@ -145,12 +145,17 @@ struct Eval<'a> {
     notes: RefCell<Notes>,
     /// Samples read or computed and held.
     held: Cell<usize>,
+    /// Bytes of the labels of series that are held.
+    held_labels: Cell<usize>,
     /// Samples looked at since the caller was last asked whether to go on.
     work: Cell<usize>,
 }
 
 /// Samples between two questions whether to go on: well under a millisecond.
 const WORK_MAX: usize = 1 << 16;
+
+/// Memory of one sample: its time and its value.
+const SAMPLE_BYTES: usize = 16;
 
 impl<'a> Eval<'a> {
     fn new(
@@ -172,6 +177,7 @@ impl<'a> Eval<'a> {
             end_ms,
             notes: RefCell::default(),
             held: Cell::new(0),
+            held_labels: Cell::new(0),
             work: Cell::new(0),
         };
         eval.go_on()?;
@@ -186,7 +192,8 @@ impl<'a> Eval<'a> {
                 ErrorKind::Cancelled,
                 "the query was stopped: it took too long or nobody waits for it",
             )
-            .hint("ask for fewer series, a shorter range or a longer step")),
+            .hint("ask for fewer series, a shorter range or a longer step")
+            .bound("query.timeout")),
             _ => Ok(()),
         }
     }
@@ -205,10 +212,37 @@ impl<'a> Eval<'a> {
         if held > max {
             let message = format!("the query needs more than {max} samples in memory");
             return Err(QueryError::new(ErrorKind::TooLarge, message)
-                .hint("select fewer series, a shorter range or a longer step"));
+                .hint("select fewer series, a shorter range or a longer step")
+                .bound("query.samples_max"));
         }
+        self.bounded(held, self.held_labels.get())?;
         self.held.set(held);
         self.worked(samples)
+    }
+
+    /// Counts bytes of labels that are held in memory.
+    fn hold_labels(&self, bytes: usize) -> Result<(), QueryError> {
+        let held = self.held_labels.get().saturating_add(bytes);
+        self.bounded(self.held.get(), held)?;
+        self.held_labels.set(held);
+        Ok(())
+    }
+
+    /// Counts bytes of labels that are held no longer.
+    fn release_labels(&self, bytes: usize) {
+        self.held_labels.set(self.held_labels.get().saturating_sub(bytes));
+    }
+
+    /// An error if samples and labels together take more memory than allowed.
+    fn bounded(&self, samples: usize, label_bytes: usize) -> Result<(), QueryError> {
+        let max = self.options.limits.bytes_max;
+        if samples.saturating_mul(SAMPLE_BYTES).saturating_add(label_bytes) <= max {
+            return Ok(());
+        }
+        let message = format!("the query needs more than {} MiB of memory", max >> 20);
+        Err(QueryError::new(ErrorKind::TooLarge, message)
+            .hint("select fewer series, a shorter range or a longer step; or raise query.memory_max")
+            .bound("query.memory_max"))
     }
 
     /// Counts samples that are held no longer.
@@ -222,6 +256,10 @@ impl<'a> Eval<'a> {
         ReadLimits {
             series_max: limits.series_max,
             samples_max: limits.samples_max.saturating_sub(self.held.get()),
+            bytes_max: limits
+                .bytes_max
+                .saturating_sub(self.held_labels.get())
+                .saturating_sub(self.held.get().saturating_mul(SAMPLE_BYTES)),
         }
     }
 

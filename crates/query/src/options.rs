@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub struct Limits {
     /// Samples held in memory at once, read or computed.
     pub samples_max: usize,
+    /// Bytes of samples (16 each) and labels held in memory at once.
+    pub bytes_max: usize,
     /// Series that one selector may return.
     pub series_max: usize,
     /// Steps of a range query.
@@ -25,6 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             samples_max: 50_000_000,
+            bytes_max: 1 << 30,
             series_max: 1_000_000,
             steps_max: 11_000,
             subquery_steps_max: 5_000_000,

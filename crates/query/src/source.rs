@@ -10,6 +10,8 @@ pub struct ReadLimits {
     pub series_max: usize,
     /// The most samples one selector may return.
     pub samples_max: usize,
+    /// The most bytes of samples (16 each) and labels; whoever asks counts again what it got.
+    pub bytes_max: usize,
 }
 
 /// An immutable view of stored series.

@@ -2,7 +2,10 @@
 
 use crate::source::{ReadLimits, Source};
 use model::{Labels, Matcher, SeriesData};
-use stdx::Result;
+use stdx::{Error, ErrorKind, Result};
+
+/// Memory of one sample: its time and its value.
+const SAMPLE_BYTES: usize = 16;
 
 impl Source for store::View {
     fn select(
@@ -12,7 +15,18 @@ impl Source for store::View {
         end_ms: i64,
         limits: ReadLimits,
     ) -> Result<Vec<SeriesData>> {
-        store::View::select(self, matchers, start_ms, end_ms, limits.series_max, limits.samples_max)
+        let by_memory = limits.bytes_max / SAMPLE_BYTES;
+        let samples_max = limits.samples_max.min(by_memory);
+        let found = store::View::select(self, matchers, start_ms, end_ms, limits.series_max, samples_max);
+        found.map_err(|e| match e.bound {
+            Some("query.samples_max") if by_memory < limits.samples_max => Error::new(
+                ErrorKind::TooLarge,
+                "the samples of this need more memory than a query may take; take a shorter time range or narrower \
+                 label matchers, or raise query.memory_max",
+            )
+            .bound("query.memory_max"),
+            _ => e,
+        })
     }
 
     fn series(

@@ -5,6 +5,7 @@ use crate::catalogue::SeriesCatalogue;
 use crate::discovery::Discovery;
 use crate::gate::Gate;
 use crate::home::HomeCache;
+use crate::limits::LimitBooks;
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
@@ -38,6 +39,8 @@ pub struct App {
     pub pace: Pace,
     /// Bounds exports.
     pub exports: Arc<tokio::sync::Semaphore>,
+    /// How often each bound was hit.
+    pub limits: LimitBooks,
     /// Bounds queries.
     pub gate: Gate,
     /// When the process started, milliseconds since 1970.

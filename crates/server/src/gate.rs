@@ -52,6 +52,12 @@ impl Gate {
         &self.settings
     }
 
+    /// Queries that run, and that wait, at this moment.
+    pub fn present(&self) -> (usize, usize) {
+        let running = self.settings.concurrent_max.max(1).saturating_sub(self.running.available_permits());
+        (running, self.waiting.load(Relaxed).saturating_sub(running))
+    }
+
     /// Runs `work` on a thread that may block. `timeout_ms` shortens the limit, never lengthens it.
     ///
     /// # Errors
@@ -70,13 +76,13 @@ impl Gate {
             self.waiting.fetch_sub(1, Relaxed);
             self.refused.inc();
             let text = "too many queries are waiting; try again in a moment";
-            return Err(Error::new(ErrorKind::Busy, text).into());
+            return Err(Error::new(ErrorKind::Busy, text).bound("query.waiting_max").into());
         }
         let waiting = Waiting(self.waiting.clone());
         let permit = tokio::time::timeout_at(deadline.into(), self.running.clone().acquire_owned());
         let Ok(Ok(permit)) = permit.await else {
             let text = format!("the query waited longer than {limit_ms} ms for its turn");
-            return Err(Error::new(ErrorKind::Cancelled, text).into());
+            return Err(Error::new(ErrorKind::Cancelled, text).bound("query.timeout").into());
         };
         let stop: Stop = Arc::new(move || left.load(Relaxed) || Instant::now() >= deadline);
         let (queries, seconds) = (self.queries.clone(), self.seconds.clone());

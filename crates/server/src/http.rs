@@ -25,7 +25,12 @@ pub struct ApiError {
     message: String,
     position: Option<(usize, usize)>,
     hint: Option<String>,
+    bound: Option<&'static str>,
 }
+
+/// What a refused request leaves on its answer: the bound that it hit, and the text, for the books.
+#[derive(Clone, Debug)]
+pub struct BoundHit(pub &'static str, pub String);
 
 /// Result of a handler.
 pub type ApiResult<T = Response> = Result<T, ApiError>;
@@ -34,7 +39,20 @@ impl ApiError {
     /// A parameter that makes no sense.
     pub fn bad(message: impl Into<String>) -> ApiError {
         let message = message.into();
-        ApiError { status: StatusCode::BAD_REQUEST, kind: "bad_data", message, position: None, hint: None }
+        ApiError {
+            status: StatusCode::BAD_REQUEST,
+            kind: "bad_data",
+            message,
+            position: None,
+            hint: None,
+            bound: None,
+        }
+    }
+
+    /// Names the setting that bounds the length of a body, if that is what was hit.
+    pub fn too_long_for(self, setting: &'static str) -> ApiError {
+        let bound = (self.status == StatusCode::PAYLOAD_TOO_LARGE).then_some(setting);
+        ApiError { bound: bound.or(self.bound), ..self }
     }
 
     /// A parameter whose text does not parse.
@@ -57,7 +75,7 @@ impl From<Error> for ApiError {
             ErrorKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             ErrorKind::Corrupt | ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
-        ApiError { status, kind, message: e.to_string(), position: None, hint: None }
+        ApiError { status, kind, message: e.to_string(), position: None, hint: None, bound: e.bound }
     }
 }
 
@@ -71,12 +89,13 @@ impl From<QueryError> for ApiError {
             ErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
             _ => (base.status, base.kind),
         };
-        ApiError { status, kind, position, hint, ..base }
+        ApiError { status, kind, position, hint, bound: e.bound, ..base }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let hit = self.bound.map(|bound| BoundHit(bound, self.message.clone()));
         let mut body = json!({ "status": "error", "errorType": self.kind, "error": self.message });
         if let Some((start, end)) = self.position {
             body["position"] = json!({ "start": start, "end": end });
@@ -85,6 +104,9 @@ impl IntoResponse for ApiError {
             body["hint"] = Json::String(hint);
         }
         let mut response = json_response(self.status, body.to_string());
+        if let Some(hit) = hit {
+            response.extensions_mut().insert(hit);
+        }
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

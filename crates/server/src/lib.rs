@@ -12,6 +12,7 @@ mod gate;
 mod home;
 mod host;
 mod http;
+mod limits;
 mod listener;
 mod own;
 mod pace;

@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Connections at one time; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1_024;
+pub const CONNECTIONS_MAX: usize = 1_024;
 /// How long a client may take to send the headers of a request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of a request that was refused is still read, so that the refusal arrives.

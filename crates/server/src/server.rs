@@ -7,6 +7,7 @@ use crate::clock::now_ms;
 use crate::discovery::{Discovery, Surroundings};
 use crate::gate::Gate;
 use crate::host::Host;
+use crate::limits::LimitBooks;
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
@@ -75,6 +76,7 @@ impl Server {
             home: Default::default(),
             exports: Arc::new(tokio::sync::Semaphore::new(api::EXPORTS_MAX)),
             pace: Pace::default(),
+            limits: LimitBooks::new(&registry),
             settings,
             address,
             store,

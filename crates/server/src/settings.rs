@@ -42,6 +42,8 @@ pub struct QuerySettings {
     pub waiting_max: usize,
     /// Samples that one query may hold in memory.
     pub samples_max: usize,
+    /// Bytes that one query may hold in memory: samples (16 each) and labels.
+    pub bytes_max: usize,
     /// Series that one selector may return.
     pub series_max: usize,
     /// How long a sample stands for its series.
@@ -55,6 +57,7 @@ impl Default for QuerySettings {
             concurrent_max: 4,
             waiting_max: 64,
             samples_max: 50_000_000,
+            bytes_max: 1 << 30,
             series_max: 1_000_000,
             lookback_ms: 300_000,
         }

@@ -35,6 +35,8 @@ pub struct Error {
     pub message: String,
     /// The cause, if it is an error itself.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// The setting whose bound was hit, if it is one: `query.samples_max`.
+    pub bound: Option<&'static str>,
 }
 
 /// Result with the shared [`Error`].
@@ -43,7 +45,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with no source.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), source: None }
+        Error { kind, message: message.into(), source: None, bound: None }
     }
 
     /// Keeps `source` under a message of our own.
@@ -52,7 +54,13 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Error { kind, message: message.into(), source: Some(source.into()) }
+        Error { kind, message: message.into(), source: Some(source.into()), bound: None }
+    }
+
+    /// Names the setting whose bound was hit, so that it can be counted.
+    pub fn bound(mut self, setting: &'static str) -> Self {
+        self.bound = Some(setting);
+        self
     }
 
     /// Shorthand for [`ErrorKind::Invalid`].

@@ -267,7 +267,7 @@ pub fn too_many_samples(samples_max: usize) -> Error {
     let text = format!(
         "this needs more than {samples_max} samples; take a shorter time range or narrower label matchers"
     );
-    Error::new(stdx::ErrorKind::TooLarge, text)
+    Error::new(stdx::ErrorKind::TooLarge, text).bound("query.samples_max")
 }
 
 #[cfg(test)]

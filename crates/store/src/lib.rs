@@ -23,6 +23,7 @@ mod parquet_write;
 mod progress;
 mod recovery;
 mod segment;
+mod series_counts;
 mod settings;
 mod stats;
 mod store;

@@ -110,6 +110,7 @@ impl Store {
         self.shared.stats.read(&status);
         let head_bytes_max = self.settings.head_bytes_max;
         self.shared.is_over_memory.store(status.head_bytes as usize / 2 >= head_bytes_max, Relaxed);
+        self.shared.is_over_wal.store(status.wal_bytes / 2 >= self.settings.wal_bytes_max, Relaxed);
         m.watch_clock(now_ms, uptime_ms, || self.newest_ms());
         *self.shared.held.lock().unwrap_or_else(|e| e.into_inner()) = m.held.as_ref().map(|h| h.1.clone());
         // What frees space comes first, and nothing that fails keeps the rest from being done.

@@ -5,6 +5,7 @@ use crate::block;
 use crate::head::Head;
 use crate::manifest::Manifest;
 use crate::objects::{DAMAGED, Objects, io_error, sync_folder};
+use crate::series_counts::SeriesCounts;
 use crate::settings::Settings;
 use crate::store::Shared;
 use crate::wal::{self, Wal};
@@ -157,6 +158,9 @@ pub(crate) fn recover(
         messages.push(format!("the log could not be made durable, a block is written instead: {e}"));
         is_durable = false;
     }
+    let mut counts = SeriesCounts::new(settings);
+    recovery.head.index.series().iter().for_each(|labels| counts.add(labels));
+    counts.tell(&shared.stats);
     let newest = |id| recovery.head.newest(id).unwrap_or(NEVER);
     let newest = (0..recovery.head.len() as u32).map(newest).collect();
     shared.announce(recovery.head.index.series().to_vec());
@@ -167,7 +171,7 @@ pub(crate) fn recover(
         ids: recovery.ids,
         newest,
         group: None,
-        series_max: settings.series_max,
+        counts,
         metadata_max: settings.metadata_max,
     };
     Ok((writer, is_durable))

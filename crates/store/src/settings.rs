@@ -13,10 +13,14 @@ pub struct Settings {
     pub head_age_ms: i64,
     /// A head is cut early when it takes this much memory.
     pub head_bytes_max: usize,
-    /// A head is cut early when its log is this long.
+    /// A head is cut early when its log is this long. At twice that nothing more is taken.
     pub wal_bytes_max: u64,
     /// The most series in one head; a sample of one more is refused.
     pub series_max: usize,
+    /// The most series of one metric in one head, so that one that goes wrong leaves room for the others.
+    pub series_per_metric_max: usize,
+    /// The most series of one source, which is the label `job`.
+    pub series_per_source_max: usize,
     /// The most bytes of block indexes kept in memory between queries.
     pub index_bytes_max: usize,
     /// The most metrics whose type and help are kept.
@@ -40,6 +44,8 @@ impl Default for Settings {
             head_bytes_max: 1 << 30,
             wal_bytes_max: 1 << 30,
             series_max: 5_000_000,
+            series_per_metric_max: 2_000_000,
+            series_per_source_max: 4_000_000,
             index_bytes_max: 256 << 20,
             metadata_max: 100_000,
             queue_batches_max: 256,

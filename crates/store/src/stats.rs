@@ -29,6 +29,14 @@ impl Stats {
             wal_size: gauge("midwatch_store_wal_bytes", "Log segments on disk."),
             blocks: gauge("midwatch_store_blocks", "Blocks."),
             blocks_bytes: gauge("midwatch_store_blocks_bytes", "Size of all blocks."),
+            metric_series: gauge(
+                "midwatch_store_largest_metric_series",
+                "Series of the metric that has most in the newest head.",
+            ),
+            source_series: gauge(
+                "midwatch_store_largest_source_series",
+                "Series of the source (label job) that has most in the newest head.",
+            ),
             cuts: counter("midwatch_store_cuts_total", "Heads cut."),
             removed: counter("midwatch_store_blocks_removed_total", "Blocks removed by retention."),
             metadata_refused: counter(

@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub queued_bytes: AtomicUsize,
     /// Heads take twice what they may: blocks cannot be written, and nothing more is taken.
     pub is_over_memory: AtomicBool,
+    /// The same of the log.
+    pub is_over_wal: AtomicBool,
     /// Why removal by age is held, while it is.
     pub held: Mutex<Option<String>>,
     pub stats: Stats,
@@ -62,6 +64,9 @@ pub(crate) struct Stats {
     pub blocks_bytes: Value,
     pub cuts: Value,
     pub removed: Value,
+    /// Series of the metric and of the source that have most, in the newest head.
+    pub metric_series: Value,
+    pub source_series: Value,
     pub metadata_refused: Value,
 }
 
@@ -139,6 +144,14 @@ pub struct Store {
 pub struct Status {
     /// Series in the newest head.
     pub head_series: u64,
+    /// Series of the metric that has most in the newest head.
+    pub metric_series: u64,
+    /// Series of the source (label `job`) that has most there.
+    pub source_series: u64,
+    /// Metrics whose type and help are known.
+    pub metadata: u64,
+    /// Indexes of blocks in memory, bytes.
+    pub index_bytes: u64,
     /// Samples in all heads.
     pub head_samples: u64,
     /// Memory of all heads, bytes (estimated).
@@ -192,6 +205,7 @@ impl Store {
             new_series: Mutex::default(),
             queued_bytes: AtomicUsize::new(0),
             is_over_memory: AtomicBool::new(false),
+            is_over_wal: AtomicBool::new(false),
             held: Mutex::default(),
             stats: Stats::new(registry),
             work: Work::new(registry),
@@ -244,7 +258,16 @@ impl Store {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "memory for samples is used up while blocks cannot be written; see the status for why",
-            ));
+            )
+            .bound("store.head_memory"));
+        }
+        if self.shared.is_over_wal.load(Relaxed) {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "the write-ahead log has twice the size that store.wal_size allows, while blocks cannot be written; \
+                 see the status for why",
+            )
+            .bound("store.wal_size"));
         }
         let bytes = queue_bytes(&batch);
         let queued = self.shared.queued_bytes.fetch_add(bytes, Relaxed);
@@ -262,7 +285,8 @@ impl Store {
             TrySendError::Full(()) => Err(Error::new(
                 ErrorKind::Busy,
                 "the disk does not keep up: too many batches are waiting; try again in a second",
-            )),
+            )
+            .bound("store.queue_batches_max")),
             TrySendError::Disconnected(()) => Err(stopped()),
         }
     }
@@ -314,6 +338,10 @@ impl Store {
             problem: self.shared.stats.problem.lock().unwrap_or_else(|e| e.into_inner()).clone(),
             messages: self.messages.clone(),
             work: self.shared.work.read(),
+            metric_series: self.shared.stats.metric_series.get() as u64,
+            source_series: self.shared.stats.source_series.get() as u64,
+            metadata: self.shared.metadata.read().unwrap_or_else(|e| e.into_inner()).len() as u64,
+            index_bytes: view.blocks.iter().map(|b| b.index_bytes() as u64).sum(),
             ..Status::default()
         };
         status.messages.extend(self.shared.held.lock().unwrap_or_else(|e| e.into_inner()).clone());

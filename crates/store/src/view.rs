@@ -305,7 +305,7 @@ impl View {
 
 fn too_many_series(max: usize) -> Error {
     let text = format!("this selects more than {max} series; use narrower label matchers");
-    Error::new(ErrorKind::TooLarge, text)
+    Error::new(ErrorKind::TooLarge, text).bound("query.series_max")
 }
 
 /// The lifetime over some chunks; `None` without any.

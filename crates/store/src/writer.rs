@@ -3,6 +3,7 @@
 //! It must never apply or acknowledge what the log has not taken.
 
 use crate::head::Head;
+use crate::series_counts::SeriesCounts;
 use crate::wal::Wal;
 use crate::{Shared, Stats};
 use foldhash::{HashMap, HashMapExt};
@@ -51,7 +52,8 @@ pub(crate) struct Writer {
     /// The samples of the present group by id and time, which the head does not have yet; made when the first late
     /// sample of the group asks for it.
     pub group: Option<HashMap<(u32, i64), u64>>,
-    pub series_max: usize,
+    /// How many series there are, against the limits.
+    pub counts: SeriesCounts,
     pub metadata_max: usize,
 }
 
@@ -105,14 +107,15 @@ impl Writer {
         let head = self.shared.active();
         let head = head.read().unwrap_or_else(|e| e.into_inner());
         for sample in &batch.samples {
-            let Some(Some(id)) = ids.get(sample.series as usize) else {
-                count_reject(&mut outcome.rejects, RejectReason::TooManySeries, 1, || {
-                    format!(
-                        "more than {} series are being written; raise the limit or send fewer",
-                        self.series_max
-                    )
-                });
-                continue;
+            let id = match ids.get(sample.series as usize) {
+                Some(Ok(id)) => id,
+                refused => {
+                    let reason = refused.and_then(|r| r.err()).unwrap_or(RejectReason::Malformed);
+                    count_reject(&mut outcome.rejects, reason, 1, || {
+                        self.counts.message(reason, batch.series.get(sample.series as usize))
+                    });
+                    continue;
+                }
             };
             let bits = sample.value.to_bits();
             let newest = &mut self.newest[*id as usize];
@@ -157,29 +160,34 @@ impl Writer {
         pending.push(Pending { reply, outcome });
     }
 
-    /// Ids of label sets in the present head; `None` past the limit on series.
-    fn resolve(&mut self, series: &[Labels]) -> Vec<Option<u32>> {
-        let mut ids: Vec<Option<u32>> = series.iter().map(|l| self.ids.get(l).copied()).collect();
-        if ids.iter().all(Option::is_some) {
+    /// Ids of label sets in the present head, or why there can be none.
+    fn resolve(&mut self, series: &[Labels]) -> Vec<Result<u32, RejectReason>> {
+        let known = |l: &Labels| self.ids.get(l).copied().ok_or(RejectReason::TooManySeries);
+        let mut ids: Vec<Result<u32, RejectReason>> = series.iter().map(known).collect();
+        if ids.iter().all(Result::is_ok) {
             return ids;
         }
         let head = self.shared.active();
         let mut head = head.write().unwrap_or_else(|e| e.into_inner());
         let mut new = Vec::new();
-        for (labels, id) in series.iter().zip(&mut ids).filter(|(_, id)| id.is_none()) {
-            *id = match self.ids.get(labels) {
-                Some(known) => Some(*known),
-                None if self.ids.len() >= self.series_max => None,
-                None => {
+        for (labels, id) in series.iter().zip(&mut ids).filter(|(_, id)| id.is_err()) {
+            if let Some(known) = self.ids.get(labels) {
+                *id = Ok(*known);
+                continue;
+            }
+            match self.counts.admit(labels) {
+                Err(limit) => *id = Err(limit),
+                Ok(()) => {
                     let fresh = head.add_series(labels.clone());
                     self.ids.insert(labels.clone(), fresh);
                     self.newest.push(NEVER);
                     new.push(labels.clone());
-                    Some(fresh)
+                    *id = Ok(fresh);
                 }
-            };
+            }
         }
         drop(head);
+        self.counts.tell(&self.shared.stats);
         self.shared.announce(new);
         ids
     }
@@ -258,6 +266,7 @@ impl Writer {
             self.shared.stats.wal_errors.inc();
         }
         self.ids = HashMap::new();
+        self.counts.clear();
         self.newest = Vec::new();
         (self.shared.push_head(), floor)
     }

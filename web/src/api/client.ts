@@ -2,7 +2,7 @@
  * Asks Midwatch, of the same origin only. Every failure becomes an `ApiError` that says what to do next. Must never
  * retry by itself: who asks decides when to ask again.
  */
-import type { Chart, Discovery, Found, Home, SeriesFacts, Status, Targets, Tile } from "./types";
+import type { Chart, Discovery, Found, Home, Limits, SeriesFacts, Status, Targets, Tile } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -168,5 +168,6 @@ export const api = {
   home: (signal?: AbortSignal): Promise<Home> => ask("/api/v1/home", signal),
   targets: (signal?: AbortSignal): Promise<Targets> => ask("/api/v1/targets", signal),
   discovery: (signal?: AbortSignal): Promise<Discovery> => ask("/api/v1/discovery", signal),
+  limits: (signal?: AbortSignal): Promise<Limits> => ask("/api/v1/status/limits", signal),
   status: (signal?: AbortSignal): Promise<Status> => ask("/api/v1/status/midwatch", signal),
 };

@@ -154,6 +154,24 @@ export interface Work {
   last: { what: string; ended_ms: number; took_s: number; bytes: number; error: string | null } | null;
 }
 
+/** A bound, and what is used of it. */
+export interface Limit {
+  name: string;
+  unit: string;
+  limit: number;
+  used: number | null;
+  hits: number;
+  counted: string;
+  last_ms: number | null;
+  message: string;
+  at_limit: string;
+}
+
+export interface Limits {
+  since_ms: number;
+  limits: Limit[];
+}
+
 export interface Status {
   version: string;
   started_ms: number;

@@ -9,6 +9,7 @@ import { formatCount, formatValue } from "../format/units";
 import { Failure, Loading, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
+import { LimitsPart } from "./Limits";
 import { WorkTable } from "./Work";
 
 const EVERY_MS = 5000;
@@ -136,6 +137,8 @@ export function MidwatchPage() {
       <StoreFigures data={data} />
       <h2>What it does in the background</h2>
       <WorkTable work={data.work} />
+      <h2>What bounds it</h2>
+      <LimitsPart />
       <h2>Where samples come from</h2>
       <Sources data={data} />
     </main>

@@ -277,8 +277,10 @@ pub const SETTINGS: &[Setting] = &[
 
     row!("store.head_age", Duration Signed, c.store.head_age_ms, (MINUTE, 7 * DAY), "\"4h\"", "Recent samples are cut into a block when the oldest is this old. Longer compresses slow series better, and costs memory and a longer start."),
     row!("store.head_memory", Size Size, c.store.head_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when they take this much memory."),
-    row!("store.wal_size", Size Unsigned, c.store.wal_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when their write-ahead log is this long."),
+    row!("store.wal_size", Size Unsigned, c.store.wal_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when their write-ahead log is this long. At twice that, when blocks cannot be written, nothing more is taken."),
     row!("store.series_max", Count Size, c.store.series_max, (1_000, 1_000_000_000), "10000000", "The most series at one time; a sample of one more is refused."),
+    row!("store.series_per_metric_max", Count Size, c.store.series_per_metric_max, (100, 1_000_000_000), "5000000", "The most series of one metric at one time, so that a label that goes wrong leaves room for the other metrics; a sample of one more is refused."),
+    row!("store.series_per_source_max", Count Size, c.store.series_per_source_max, (100, 1_000_000_000), "5000000", "The most series with one value of the label `job` at one time; a sample of one more is refused."),
     row!("store.index_memory", Size Size, c.store.index_bytes_max, (MIB, TIB), "\"1GiB\"", "The most memory for indexes of blocks between queries."),
     row!("store.metadata_max", Count Size, c.store.metadata_max, (1_000, 10_000_000), "200000", "The most metrics whose type and help text are kept."),
     row!("store.queue_batches_max", Count Size, c.store.queue_batches_max, (1, 65_536), "512", "How many batches may wait to be written; more are refused as busy."),
@@ -301,6 +303,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("query.concurrent_max", Count Size, c.query.concurrent_max, (1, 1_024), "8", "Queries that are evaluated at one time; more wait."),
     row!("query.waiting_max", Count Size, c.query.waiting_max, (0, 65_536), "256", "Queries that wait at one time; more are refused."),
     row!("query.samples_max", Count Size, c.query.samples_max, (1_000, 10_000_000_000), "100000000", "Samples that one query may hold in memory, 16 bytes each."),
+    row!("query.memory_max", Size Size, c.query.bytes_max, (MIB, TIB), "\"4GiB\"", "Memory that one query may hold: 16 bytes for each sample, and the labels of the series."),
     row!("query.series_max", Count Size, c.query.series_max, (100, 1_000_000_000), "5000000", "Series that one selector may find."),
     row!("query.lookback", Duration Signed, c.query.lookback_ms, (SECOND, 7 * DAY), "\"2m\"", "How long the last sample of a series stands for its value."),
 ];

@@ -7,6 +7,7 @@ mod api;
 mod backup;
 mod bad_starts;
 mod blocks;
+mod bounds;
 mod command_line;
 mod discovery;
 mod disk_full;

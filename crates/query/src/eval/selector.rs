@@ -75,6 +75,7 @@ impl Eval<'_> {
         self.go_on()?;
         let found = self.source.select(&selector.matchers, start_ms + 1, end_ms, self.read_limits())?;
         self.hold(count(&found))?;
+        self.hold_labels(label_bytes(&found))?;
         Ok(found)
     }
 
@@ -90,7 +91,7 @@ impl Eval<'_> {
         let smooth = selector.edges == Edges::Smoothed && give == Give::Value;
         let end_ms = times.last() + if smooth { lookback_ms } else { 0 };
         let found = self.read(selector, times.first() - lookback_ms, end_ms)?;
-        let samples = count(&found);
+        let (samples, labels) = (count(&found), label_bytes(&found));
         for mut series in found {
             self.worked(steps.count + series.timestamps_ms.len())?;
             let values = if smooth {
@@ -105,6 +106,7 @@ impl Eval<'_> {
             }
         }
         self.release(samples);
+        self.release_labels(labels);
         Ok(())
     }
 }
@@ -112,6 +114,11 @@ impl Eval<'_> {
 /// Samples in all series together.
 pub(super) fn count(series: &[SeriesData]) -> usize {
     series.iter().map(|s| s.timestamps_ms.len()).sum()
+}
+
+/// Bytes of the labels of all series together.
+pub(super) fn label_bytes(series: &[SeriesData]) -> usize {
+    series.iter().map(|s| s.labels.heap_bytes() + size_of::<SeriesData>()).sum()
 }
 
 /// The newest sample of each step, if it is younger than the lookback and not a stale marker.

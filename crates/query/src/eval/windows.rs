@@ -4,7 +4,7 @@
 use super::column::{ABSENT, Column, Steps, is_present};
 use super::edges;
 use super::over_time::{Extreme, Window};
-use super::selector::{Shifted, count};
+use super::selector::{Shifted, count, label_bytes};
 use super::{Eval, Sink, internal};
 use crate::ast::{Edges, Expr, ExprKind, Subquery};
 use crate::error::QueryError;
@@ -105,12 +105,13 @@ impl Eval<'_> {
                 let (before_ms, after_ms) = windows.reach();
                 let start_ms = times.first() - range_ms - before_ms;
                 let found = self.read(selector, start_ms, times.last() + after_ms)?;
-                let samples = count(&found);
+                let (samples, labels) = (count(&found), label_bytes(&found));
                 for mut series in found {
                     drop_stale(&mut series);
                     sink(series, false, &windows)?;
                 }
                 self.release(samples);
+                self.release_labels(labels);
                 Ok(())
             }
             ExprKind::Subquery(s) => self.subquery(s, steps, sink).map_err(|e| e.at(expr.span)),

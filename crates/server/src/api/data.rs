@@ -31,7 +31,9 @@ pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiR
     if !matches!(encoding.as_str(), "" | "snappy") {
         return Ok(unsupported("remote write has to be encoded with snappy"));
     }
-    let body = read_body(request, app.sink.limits().body_bytes_max).await?;
+    let body = read_body(request, app.sink.limits().body_bytes_max)
+        .await
+        .map_err(|e| e.too_long_for("ingest.body_size"))?;
     let delivered = decode_and_deliver(&app, "remote_write", body, |body, sink| {
         ingest::remote_write::decode(body, sink.limits(), sink.known())
     })
@@ -47,7 +49,9 @@ pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     if !matches!(header_text(request.headers(), header::CONTENT_ENCODING).as_str(), "" | "identity") {
         return Ok(unsupported("send JSON lines uncompressed"));
     }
-    let body = read_body(request, app.sink.limits().body_bytes_max).await?;
+    let body = read_body(request, app.sink.limits().body_bytes_max)
+        .await
+        .map_err(|e| e.too_long_for("ingest.body_size"))?;
     let delivered = decode_and_deliver(&app, "import", body, |body, sink| {
         ingest::json_lines::decode(body, sink.limits())
     })
@@ -60,6 +64,8 @@ pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult 
 
 /// Exports at a time: each holds a thread.
 pub const EXPORTS_MAX: usize = 8;
+/// Its name in the list of limits.
+pub const EXPORTS_BOUND: &str = "exports at a time";
 /// A client that takes nothing for so long has gone.
 const EXPORT_WAIT: Duration = Duration::from_secs(30);
 
@@ -99,7 +105,8 @@ async fn decode_and_deliver(
 /// Whatever the reason, nothing was kept. Senders give up for good on a 4xx (Prometheus does even on 429, by default),
 /// and send again after a 503.
 fn nothing_kept(e: &stdx::Error) -> ApiError {
-    ApiError::from(stdx::Error::new(stdx::ErrorKind::Unavailable, e.to_string()))
+    let unavailable = stdx::Error::new(stdx::ErrorKind::Unavailable, e.to_string());
+    ApiError::from(stdx::Error { bound: e.bound, ..unavailable })
 }
 
 fn refusal(delivered: &Delivered) -> Response {
@@ -142,7 +149,7 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
     let permit = app.exports.clone().try_acquire_owned().map_err(|_| {
         let text = format!("{EXPORTS_MAX} exports are running already; try again when one has ended");
-        ApiError::from(stdx::Error::new(stdx::ErrorKind::Busy, text))
+        ApiError::from(stdx::Error::new(stdx::ErrorKind::Busy, text).bound(EXPORTS_BOUND))
     })?;
     let inside = app.clone();
     let labels = app

@@ -3,6 +3,7 @@
 
 mod data;
 mod json;
+mod limits;
 mod look;
 mod midwatch;
 mod query;
@@ -10,7 +11,7 @@ mod series;
 mod status;
 mod web;
 
-pub use data::EXPORTS_MAX;
+pub use data::{EXPORTS_BOUND, EXPORTS_MAX};
 pub use query::options as query_options;
 
 use crate::app::App;
@@ -37,6 +38,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/tsdb", get(status::tsdb))
+        .route("/api/v1/status/limits", get(limits::limits))
         .route("/api/v1/status/midwatch", get(midwatch::midwatch))
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look/find", get(look::find))
@@ -52,6 +54,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/{*rest}", any(unknown))
         .fallback(web::page)
         .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), limits::count))
         .layer(axum::middleware::from_fn(guard))
         .with_state(app)
 }

@@ -16,6 +16,7 @@ pub fn options(app: &App, stop: crate::gate::Stop) -> QueryOptions {
         lookback_ms: settings.lookback_ms,
         limits: Limits {
             samples_max: settings.samples_max,
+            bytes_max: settings.bytes_max,
             series_max: settings.series_max,
             ..Limits::default()
         },
