@@ -4,37 +4,27 @@
 use crate::entity::{self, Belongs};
 use crate::index::Index;
 use crate::natural;
-use model::{Labels, Matcher, MetricKind};
-use std::collections::HashMap;
-use std::sync::Arc;
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use model::{Labels, Matcher};
+use std::hash::BuildHasher;
 
 /// Limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The most series; one takes 400 to 700 bytes here (labels included).
+    /// The most series; one takes about 120 bytes here besides its labels, which are shared with the store as long as
+    /// that writes the series.
     pub series_max: usize,
+    /// The most series that are kept though they have been silent for longer than [`Settings::silent_after_s`]; those
+    /// silent longest are forgotten first.
+    pub silent_max: usize,
+    /// When a series counts as silent, seconds.
+    pub silent_after_s: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { series_max: 1_000_000 }
-    }
-}
-
-/// What is known of a series besides its labels.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Facts {
-    /// Counter, gauge, ...
-    pub kind: MetricKind,
-    /// As metadata gave it; empty if it did not.
-    pub unit: Arc<str>,
-    /// When it was first seen, milliseconds since 1970-01-01 UTC.
-    pub first_seen_ms: i64,
-}
-
-impl Default for Facts {
-    fn default() -> Self {
-        Facts { kind: MetricKind::Unknown, unit: "".into(), first_seen_ms: 0 }
+        Settings { series_max: 2_000_000, silent_max: 200_000, silent_after_s: 3_600 }
     }
 }
 
@@ -42,8 +32,9 @@ impl Default for Facts {
 pub(crate) struct Entry {
     pub id: u32,
     pub labels: Labels,
-    pub facts: Facts,
     pub thing: u32,
+    /// When it last had a sample, or was added, seconds since 1970.
+    seen_s: u32,
     /// Of the metric's name, up to 63: ranking asks for it on every search.
     pub name_bytes: u8,
 }
@@ -60,7 +51,8 @@ pub(crate) struct Bunch {
 #[derive(Debug, Default)]
 pub(crate) struct Bunches {
     pub all: Vec<Bunch>,
-    by_key: HashMap<Belongs, u32>,
+    by_key: HashTable<u32>,
+    hasher: RandomState,
     /// Indexes into `all`, sorted; without the empty ones.
     pub order: Vec<u32>,
     free: Vec<u32>,
@@ -74,8 +66,9 @@ pub struct Catalogue {
     pub(crate) entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     next_id: u32,
-    by_id: HashMap<u32, u32>,
-    by_labels: HashMap<Labels, u32>,
+    /// Ids with their places, in order, those included that are gone until there are too many of them.
+    by_id: Vec<(u32, u32)>,
+    by_labels: HashTable<u32>,
     pub(crate) things: Bunches,
     pub(crate) metrics: Bunches,
     pub(crate) index: Index,
@@ -87,16 +80,14 @@ impl Catalogue {
         Catalogue { settings, ..Catalogue::default() }
     }
 
-    /// Adds a series, or finds it; its id names it until the process ends. The facts of a known series are
-    /// replaced, but for the time when it was first seen. `None` when the limit is reached.
-    pub fn add(&mut self, labels: &Labels, facts: Facts) -> Option<u32> {
-        if let Some(place) = self.by_labels.get(labels) {
-            let entry = self.entries[*place as usize].as_mut()?;
-            let first_seen_ms = entry.facts.first_seen_ms.min(facts.first_seen_ms);
-            entry.facts = Facts { first_seen_ms, ..facts };
+    /// Adds a series, or finds it; its id names it until the process ends. `None` when the limit is reached.
+    pub fn add(&mut self, labels: &Labels, now_s: u32) -> Option<u32> {
+        if let Some(place) = self.place_of(labels) {
+            let entry = self.entries[place as usize].as_mut()?;
+            entry.seen_s = entry.seen_s.max(now_s);
             return Some(entry.id);
         }
-        if self.by_labels.len() >= self.settings.series_max || self.next_id == u32::MAX {
+        if self.len() >= self.settings.series_max || self.next_id == u32::MAX {
             return None;
         }
         let id = self.next_id;
@@ -107,37 +98,72 @@ impl Catalogue {
         });
         let belongs = entity::belongs(labels);
         self.index.add(place, labels, belongs.kind.as_str(), &belongs.title);
-        let metric =
-            Belongs { kind: entity::Kind::Metric, title: labels.name().to_string(), parent: String::new() };
         let name_bytes = labels.name().len().min(63) as u8;
         let thing = self.things.add(belongs, place, labels, &self.entries);
-        self.metrics.add(metric, place, labels, &self.entries);
-        self.entries[place as usize] = Some(Entry { id, labels: labels.clone(), facts, thing, name_bytes });
-        self.by_id.insert(id, place);
-        self.by_labels.insert(labels.clone(), place);
+        self.metrics.add(of_metric(labels), place, labels, &self.entries);
+        let entry = Entry { id, labels: labels.clone(), thing, seen_s: now_s, name_bytes };
+        self.entries[place as usize] = Some(entry);
+        self.by_id.push((id, place));
+        let entries = &self.entries;
+        self.by_labels.insert_unique(labels.hash64(), place, |place| hash_at(entries, *place));
         Some(id)
     }
 
     /// Forgets a series; false if there is none.
     pub fn remove(&mut self, id: u32) -> bool {
-        let Some(place) = self.by_id.remove(&id) else { return false };
+        let Some(place) = self.place(id) else { return false };
         let Some(entry) = self.entries[place as usize].as_ref() else { return false };
         let labels = entry.labels.clone();
         let belongs = self.things.all[entry.thing as usize].belongs.clone();
         self.index.remove(place, &labels, belongs.kind.as_str(), &belongs.title);
-        let metric =
-            Belongs { kind: entity::Kind::Metric, title: labels.name().to_string(), parent: String::new() };
         self.things.remove(&belongs, place, &labels, &self.entries);
-        self.metrics.remove(&metric, place, &labels, &self.entries);
-        self.by_labels.remove(&labels);
+        self.metrics.remove(&of_metric(&labels), place, &labels, &self.entries);
+        if let Ok(entry) = self.by_labels.find_entry(labels.hash64(), |other| *other == place) {
+            entry.remove();
+        }
         self.entries[place as usize] = None;
         self.free.push(place);
+        if self.by_id.len() > 1024 && self.by_id.len() > 2 * self.len() {
+            let entries = &self.entries;
+            self.by_id.retain(|(id, place)| entries[*place as usize].as_ref().is_some_and(|e| e.id == *id));
+            self.by_id.shrink_to(2 * self.len());
+        }
         true
     }
 
-    /// Labels and facts of a series.
-    pub fn get(&self, id: u32) -> Option<(&Labels, &Facts)> {
-        self.entry(id).map(|e| (&e.labels, &e.facts))
+    /// Notes which series had samples a moment ago (those with an id from `next_id` on were not asked about), and tells
+    /// which of the others should be forgotten: those silent since before `oldest_s`, from when on anything is kept at
+    /// all, and those silent longest where there are too many.
+    pub fn age(
+        &mut self,
+        had_samples: impl Fn(u32) -> bool,
+        next_id: u32,
+        now_s: u32,
+        oldest_s: u32,
+    ) -> Vec<u32> {
+        let mut silent: Vec<(u32, u32)> = Vec::new();
+        for entry in self.entries.iter_mut().flatten().filter(|e| e.id < next_id) {
+            if had_samples(entry.id) {
+                entry.seen_s = entry.seen_s.max(now_s);
+            } else if entry.seen_s.saturating_add(self.settings.silent_after_s) < now_s {
+                silent.push((entry.seen_s, entry.id));
+            }
+        }
+        silent.sort_unstable();
+        let too_many = silent.len().saturating_sub(self.settings.silent_max);
+        let gone = too_many.max(silent.partition_point(|(seen_s, _)| *seen_s < oldest_s));
+        silent.truncate(gone);
+        silent.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The id that the next new series gets.
+    pub fn next_id(&self) -> u32 {
+        self.next_id
+    }
+
+    /// Labels of a series.
+    pub fn get(&self, id: u32) -> Option<&Labels> {
+        self.entry(id).map(|e| &e.labels)
     }
 
     /// What a series belongs to.
@@ -147,12 +173,22 @@ impl Catalogue {
 
     /// The id of a series.
     pub fn id_of(&self, labels: &Labels) -> Option<u32> {
-        let place = *self.by_labels.get(labels)?;
-        self.entries[place as usize].as_ref().map(|e| e.id)
+        self.entries[self.place_of(labels)? as usize].as_ref().map(|e| e.id)
+    }
+
+    fn place_of(&self, labels: &Labels) -> Option<u32> {
+        let is_it = |place: &u32| self.entries[*place as usize].as_ref().is_some_and(|e| e.labels == *labels);
+        self.by_labels.find(labels.hash64(), is_it).copied()
+    }
+
+    fn place(&self, id: u32) -> Option<u32> {
+        let at = self.by_id.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        let place = self.by_id[at].1;
+        self.entries[place as usize].as_ref().filter(|e| e.id == id).map(|_| place)
     }
 
     fn entry(&self, id: u32) -> Option<&Entry> {
-        self.entries[*self.by_id.get(&id)? as usize].as_ref()
+        self.entries[self.place(id)? as usize].as_ref()
     }
 
     /// How many series there are.
@@ -166,8 +202,8 @@ impl Catalogue {
     }
 
     /// Every series with its id, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Labels, &Facts)> {
-        self.entries.iter().flatten().map(|e| (e.id, &e.labels, &e.facts))
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Labels)> {
+        self.entries.iter().flatten().map(|e| (e.id, &e.labels))
     }
 
     /// Which slots pass all matchers. Each matcher looks at the distinct values of its label only.
@@ -176,51 +212,64 @@ impl Catalogue {
         for matcher in matchers {
             // An absent label is an empty value.
             let mut this = vec![matcher.matches_empty(); pass.len()];
-            for (value, places) in self.index.values(&matcher.name) {
+            for (value, source) in self.index.values(&matcher.name) {
                 let passes = matcher.matches(value);
-                places.iter().for_each(|p| this[*p as usize] = passes);
+                self.index.for_each_place(source, |p| this[p as usize] = passes);
             }
             pass.iter_mut().zip(this).for_each(|(all, this)| *all &= this);
         }
         pass
     }
 
-    /// Bytes on the heap, nearly; labels included, though they may be shared with others.
+    /// Bytes on the heap, nearly, besides the labels, which the store holds too.
     pub fn heap_bytes(&self) -> usize {
-        let labels: usize = self.entries.iter().flatten().map(|e| e.labels.heap_bytes()).sum();
         let bunches = |b: &Bunches| {
-            let text =
-                |b: &Bunch| 2 * (b.belongs.title.len() + b.belongs.parent.len()) + 4 * b.places.capacity();
+            let text = |b: &Bunch| b.belongs.title.len() + b.belongs.parent.len() + 4 * b.places.capacity();
             b.all.iter().map(text).sum::<usize>()
                 + b.all.capacity() * size_of::<Bunch>()
-                + b.by_key.capacity() * (size_of::<(Belongs, u32)>() + 1)
+                + b.by_key.allocation_size()
                 + 4 * (b.order.capacity() + b.free.capacity())
         };
-        labels
-            + self.entries.capacity() * size_of::<Option<Entry>>()
-            + self.by_id.capacity() * 9
-            + self.by_labels.capacity() * (size_of::<(Labels, u32)>() + 1)
+        self.entries.capacity() * size_of::<Option<Entry>>()
+            + 4 * self.free.capacity()
+            + self.by_id.capacity() * 8
+            + self.by_labels.allocation_size()
             + bunches(&self.things)
             + bunches(&self.metrics)
             + self.index.heap_bytes()
     }
 }
 
+fn of_metric(labels: &Labels) -> Belongs {
+    Belongs { kind: entity::Kind::Metric, title: labels.name().to_string(), parent: String::new() }
+}
+
+fn hash_at(entries: &[Option<Entry>], place: u32) -> u64 {
+    entries[place as usize].as_ref().map_or(0, |e| e.labels.hash64())
+}
+
 impl Bunches {
     fn add(&mut self, belongs: Belongs, place: u32, labels: &Labels, entries: &[Option<Entry>]) -> u32 {
-        let bunch = match self.by_key.get(&belongs) {
-            Some(bunch) => *bunch,
-            None => self.add_bunch(belongs),
-        };
+        let bunch = self.find(&belongs).unwrap_or_else(|| self.add_bunch(belongs));
         let places = &mut self.all[bunch as usize].places;
         let at = position(places, labels, entries);
         places.insert(at, place);
         bunch
     }
 
+    fn find(&self, belongs: &Belongs) -> Option<u32> {
+        let hash = self.hasher.hash_one(belongs);
+        self.by_key.find(hash, |bunch| self.all[*bunch as usize].belongs == *belongs).copied()
+    }
+
+    /// Where a bunch stands in the order, or would stand.
+    fn at(&self, belongs: &Belongs) -> usize {
+        self.order.partition_point(|b| self.all[*b as usize].belongs.order(belongs).is_lt())
+    }
+
     fn add_bunch(&mut self, belongs: Belongs) -> u32 {
-        let at = self.order.partition_point(|b| self.all[*b as usize].belongs.order(&belongs).is_lt());
-        let new = Bunch { belongs: belongs.clone(), places: Vec::new() };
+        let (at, hash) = (self.at(&belongs), self.hasher.hash_one(&belongs));
+        let new = Bunch { belongs, places: Vec::new() };
         let bunch = match self.free.pop() {
             Some(bunch) => {
                 self.all[bunch as usize] = new;
@@ -232,20 +281,30 @@ impl Bunches {
             }
         };
         self.order.insert(at, bunch);
-        self.by_key.insert(belongs, bunch);
+        let Bunches { all, hasher, .. } = self;
+        self.by_key.insert_unique(hash, bunch, |b| hasher.hash_one(&all[*b as usize].belongs));
         bunch
     }
 
     fn remove(&mut self, belongs: &Belongs, place: u32, labels: &Labels, entries: &[Option<Entry>]) {
-        let Some(bunch) = self.by_key.get(belongs).copied() else { return };
+        let Some(bunch) = self.find(belongs) else { return };
         let places = &mut self.all[bunch as usize].places;
         let at = position(places, labels, entries);
         if places.get(at) == Some(&place) {
             places.remove(at);
         }
         if places.is_empty() {
-            self.by_key.remove(belongs);
-            self.order.retain(|b| *b != bunch);
+            *places = Vec::new();
+            let hash = self.hasher.hash_one(belongs);
+            if let Ok(entry) = self.by_key.find_entry(hash, |other| *other == bunch) {
+                entry.remove();
+            }
+            let at = self.at(belongs);
+            match self.order.get(at) {
+                Some(found) if *found == bunch => drop(self.order.remove(at)),
+                // Two of the same order, such as a thing and its namesake without a parent.
+                _ => self.order.retain(|b| *b != bunch),
+            }
             self.free.push(bunch);
         }
     }

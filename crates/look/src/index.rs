@@ -3,47 +3,54 @@
 //! It knows series only as small numbers (places), and must never hold a text twice.
 
 use crate::typo::Typed;
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 use memchr::memmem::Finder;
 use model::Labels;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::BuildHasher;
+use stdx::ids::{IdSets, SetRef};
 
 /// Bytes of one text that are searched.
 const TEXT_BYTES_MAX: usize = 256;
+/// Bytes of all texts that are searched: a place in them has 32 bits.
+const ALL_BYTES_MAX: usize = 1 << 31;
 /// The buffer is rebuilt when more than half of it, and more than this, belongs to series that are gone.
 const DEAD_BYTES_MIN: usize = 64 << 10;
-/// Between a label's name and value in a key.
-const SPLIT: char = '\u{1f}';
 
 /// What a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum SourceKind {
     Metric,
     Label,
     Thing,
 }
 
+/// One text. What it was before it was made lower case, cut and joined is read off the buffer where that is the same.
 #[derive(Debug)]
 pub(crate) struct Source {
-    key: Arc<str>,
-    pub kind: SourceKind,
     start: u32,
-    bytes: u32,
+    bytes: u16,
     /// Bytes of the label's name, or of the kind of a thing, before the separator.
-    name_bytes: u32,
-    /// The series with this text, sorted.
-    pub places: Vec<u32>,
+    name_bytes: u16,
+    hash: u32,
+    set: SetRef,
+    pub kind: SourceKind,
+    is_alive: bool,
 }
 
 impl Source {
     fn end(&self) -> usize {
-        (self.start + self.bytes) as usize
+        self.start as usize + usize::from(self.bytes)
     }
+}
 
-    /// The metric's name, the label's name and value, or the thing's kind and title, as they were given.
-    pub fn parts(&self) -> (&str, &str) {
-        self.key[1..].split_once(SPLIT).unwrap_or((&self.key[1..], ""))
-    }
+/// The metric's name, the label's name and value, or the thing's kind and title.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key<'a> {
+    kind: SourceKind,
+    name: &'a str,
+    value: &'a str,
 }
 
 /// How well a word fits a text; smaller is better.
@@ -68,136 +75,168 @@ pub(crate) mod fit {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     /// Texts in lower case, each followed by a line feed (which no text holds).
-    text: Vec<u8>,
+    text: String,
     /// One bit for each byte of `text`: a word begins here.
     begins: Vec<u64>,
     pub sources: Vec<Source>,
-    by_key: HashMap<Arc<str>, u32>,
+    /// Names and values of sources of which `text` holds something else.
+    originals: HashMap<u32, (Box<str>, Box<str>)>,
+    /// The series of each source.
+    sets: IdSets,
+    by_key: HashTable<u32>,
+    /// Keyed, so that nobody can aim collisions at us.
+    hasher: RandomState,
     dead_bytes: usize,
+}
+
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Index {
     /// Adds a series at `place`, with the kind and title of what it belongs to.
     pub fn add(&mut self, place: u32, labels: &Labels, kind: &str, title: &str) {
-        self.each_key(labels, kind, title, |index, key| {
-            let source = match index.by_key.get(key) {
-                Some(source) => *source,
-                None => index.add_source(key.into()),
-            };
-            let places = &mut index.sources[source as usize].places;
-            match places.last() {
-                Some(last) if *last >= place => {
-                    if let Err(at) = places.binary_search(&place) {
-                        places.insert(at, place);
-                    }
+        for key in keys(labels, kind, title) {
+            match self.source(key) {
+                Some(source) => self.sets.insert(&mut self.sources[source as usize].set, place),
+                None => {
+                    let set = self.sets.one(place);
+                    self.add_source(key, set);
                 }
-                _ => places.push(place),
             }
-        });
+        }
     }
 
     /// Removes it again; the same arguments as for `add`.
     pub fn remove(&mut self, place: u32, labels: &Labels, kind: &str, title: &str) {
-        self.each_key(labels, kind, title, |index, key| {
-            let Some(source) = index.by_key.get(key) else { return };
-            let source = &mut index.sources[*source as usize];
-            if let Ok(at) = source.places.binary_search(&place) {
-                source.places.remove(at);
+        for key in keys(labels, kind, title) {
+            let Some(id) = self.source(key) else { continue };
+            let source = &mut self.sources[id as usize];
+            if self.sets.remove(&mut source.set, place) {
+                source.is_alive = false;
+                self.dead_bytes += usize::from(source.bytes) + 1;
+                if let Ok(entry) = self.by_key.find_entry(spread(source.hash), |other| *other == id) {
+                    entry.remove();
+                }
+                self.originals.remove(&id);
             }
-            if source.places.is_empty() {
-                index.dead_bytes += source.bytes as usize + 1;
-                source.places = Vec::new();
-                index.by_key.remove(key);
-            }
-        });
+        }
         if self.dead_bytes > DEAD_BYTES_MIN && self.dead_bytes > self.text.len() / 2 {
             self.rebuild();
         }
     }
 
-    fn each_key(&mut self, labels: &Labels, kind: &str, title: &str, mut each: impl FnMut(&mut Index, &str)) {
-        let mut key = String::with_capacity(128);
-        for (name, value) in labels.iter() {
-            key.clear();
-            if name == model::NAME {
-                key.extend(["m", value]);
-            } else {
-                key.extend(["l", name]);
-                key.push(SPLIT);
-                key.push_str(value);
-            }
-            each(self, &key);
-        }
-        key.clear();
-        key.extend(["t", kind]);
-        key.push(SPLIT);
-        key.push_str(title);
-        each(self, &key);
+    fn hash(&self, key: Key<'_>) -> u32 {
+        self.hasher.hash_one(key) as u32
     }
 
-    fn add_source(&mut self, key: Arc<str>) -> u32 {
-        let kind = match key.as_bytes()[0] {
-            b'm' => SourceKind::Metric,
-            b'l' => SourceKind::Label,
-            _ => SourceKind::Thing,
+    fn source(&self, key: Key<'_>) -> Option<u32> {
+        let hash = self.hash(key);
+        let is_it = |id: &u32| {
+            let source = &self.sources[*id as usize];
+            source.hash == hash && source.kind == key.kind && self.parts(source) == (key.name, key.value)
         };
+        self.by_key.find(spread(hash), is_it).copied()
+    }
+
+    /// The metric's name, the label's name and value, or the thing's kind and title, as they were given.
+    pub fn parts<'a>(&'a self, source: &Source) -> (&'a str, &'a str) {
+        if !self.originals.is_empty()
+            && let Ok(id) = self.sources.binary_search_by_key(&source.start, |s| s.start)
+            && let Some((name, value)) = self.originals.get(&(id as u32))
+        {
+            return (name, value);
+        }
+        let text = &self.text[source.start as usize..source.end()];
+        match source.kind {
+            SourceKind::Metric => (text, ""),
+            _ => (
+                text.get(..usize::from(source.name_bytes)).unwrap_or_default(),
+                text.get(usize::from(source.name_bytes) + 1..).unwrap_or_default(),
+            ),
+        }
+    }
+
+    /// How many series have the text.
+    pub fn count(&self, source: &Source) -> usize {
+        if source.is_alive { self.sets.len(source.set) } else { 0 }
+    }
+
+    /// Calls `each` with the places of the series that have the text.
+    pub fn for_each_place(&self, source: &Source, each: impl FnMut(u32)) {
+        if source.is_alive {
+            self.sets.for_each(source.set, each);
+        }
+    }
+
+    fn add_source(&mut self, key: Key<'_>, set: SetRef) {
         let start = self.text.len();
-        let (mut name_bytes, mut before) = (0, ' ');
-        for c in key[1..].chars() {
-            if self.text.len() - start >= TEXT_BYTES_MAX {
+        let room = if start < ALL_BYTES_MAX { TEXT_BYTES_MAX } else { 0 };
+        let (separator, parts) = match key.kind {
+            SourceKind::Metric => (None, [key.name, ""]),
+            SourceKind::Label => (Some('='), [key.name, key.value]),
+            SourceKind::Thing => (Some(' '), [key.name, key.value]),
+        };
+        let (mut name_bytes, mut before, mut is_whole) = (0, ' ', true);
+        let chars = parts[0].chars().map(|c| (c, false));
+        let chars = chars.chain(separator.map(|c| (c, true))).chain(parts[1].chars().map(|c| (c, false)));
+        for (c, is_separator) in chars {
+            if self.text.len() - start >= room {
+                is_whole = false;
                 break;
             }
-            let c = match c {
-                SPLIT if kind == SourceKind::Label => '=',
-                SPLIT => ' ',
-                '\n' => ' ',
-                c => c,
-            };
-            if matches!((c, kind), ('=', SourceKind::Label) | (' ', SourceKind::Thing)) && name_bytes == 0 {
+            if is_separator {
                 name_bytes = self.text.len() - start;
             }
-            if begins_word(before, c) {
+            let one = if c == '\n' { ' ' } else { c };
+            if begins_word(before, one) {
                 let at = self.text.len();
                 self.begins.resize(at / 64 + 1, 0);
                 self.begins[at / 64] |= 1 << (at % 64);
             }
-            before = c;
-            for lower in c.to_lowercase() {
-                self.text.extend(lower.encode_utf8(&mut [0; 4]).as_bytes());
-            }
+            before = one;
+            self.text.extend(one.to_lowercase());
+            is_whole &= one == c && self.text.ends_with(c);
         }
         let bytes = self.text.len() - start;
-        self.text.push(b'\n');
-        let id = self.sources.len() as u32;
-        self.by_key.insert(key.clone(), id);
+        self.text.push('\n');
+        let (id, hash) = (self.sources.len() as u32, self.hash(key));
+        if !is_whole {
+            self.originals.insert(id, (key.name.into(), key.value.into()));
+        }
         self.sources.push(Source {
-            key,
-            kind,
             start: start as u32,
-            bytes: bytes as u32,
-            name_bytes: name_bytes as u32,
-            places: Vec::new(),
+            bytes: bytes as u16,
+            name_bytes: name_bytes as u16,
+            hash,
+            set,
+            kind: key.kind,
+            is_alive: true,
         });
-        id
+        let sources = &self.sources;
+        self.by_key.insert_unique(spread(hash), id, |id| spread(sources[*id as usize].hash));
     }
 
     /// Leaves out the texts that no series has any more.
     fn rebuild(&mut self) {
-        let old = std::mem::take(self);
-        for source in old.sources.into_iter().filter(|s| !s.places.is_empty()) {
-            let id = self.add_source(source.key);
-            self.sources[id as usize].places = source.places;
+        let mut old = std::mem::take(self);
+        self.sets = std::mem::take(&mut old.sets);
+        for source in old.sources.iter().filter(|s| s.is_alive) {
+            let (name, value) = old.parts(source);
+            self.add_source(Key { kind: source.kind, name, value }, source.set);
         }
     }
 
     /// Bytes on the heap, nearly.
     pub fn heap_bytes(&self) -> usize {
-        let source = |s: &Source| s.key.len() + 16 + 4 * s.places.capacity();
+        let original = |(name, value): &(Box<str>, Box<str>)| name.len() + value.len() + 32;
         self.text.capacity()
             + 8 * self.begins.capacity()
             + self.sources.capacity() * size_of::<Source>()
-            + self.sources.iter().map(source).sum::<usize>()
-            + self.by_key.capacity() * (size_of::<(Arc<str>, u32)>() + 1)
+            + self.originals.values().map(original).sum::<usize>()
+            + self.originals.capacity() * (size_of::<(u32, (Box<str>, Box<str>))>() + 1)
+            + self.sets.heap_bytes()
+            + self.by_key.allocation_size()
     }
 
     fn begins(&self, at: usize) -> bool {
@@ -213,7 +252,7 @@ impl Index {
         }
         let finder = Finder::new(needle.as_bytes());
         let (mut at, mut current, mut best) = (0, 0, u8::MAX);
-        while let Some(step) = finder.find(&self.text[at..]) {
+        while let Some(step) = finder.find(&self.text.as_bytes()[at..]) {
             at += step;
             if at >= self.sources[current].end() {
                 if best != u8::MAX {
@@ -226,7 +265,7 @@ impl Index {
                 }
             }
             let source = &self.sources[current];
-            if source.places.is_empty() {
+            if !source.is_alive {
                 at = source.end();
                 continue;
             }
@@ -248,7 +287,7 @@ impl Index {
     /// Whether the pattern stands at `at`; spaces in it match whatever is no letter or digit.
     fn holds(&self, at: usize, pattern: &[u8]) -> bool {
         let separator = |b: u8| b.is_ascii() && !b.is_ascii_alphanumeric() && b != b'\n';
-        match self.text.get(at..at + pattern.len()) {
+        match self.text.as_bytes().get(at..at + pattern.len()) {
             Some(text) => text.iter().zip(pattern).all(|(t, p)| t == p || (*p == b' ' && separator(*t))),
             None => false,
         }
@@ -256,9 +295,9 @@ impl Index {
 
     fn fit(&self, source: &Source, at: usize, bytes: usize) -> u8 {
         let (start, end) = (source.start as usize, at + bytes);
-        let (name_end, text_end) = (start + source.name_bytes as usize, start + source.bytes as usize);
+        let (name_end, text_end) = (start + usize::from(source.name_bytes), source.end());
         let word_begins = self.begins(at);
-        let next = self.text.get(end).copied().unwrap_or(b'\n');
+        let next = self.text.as_bytes().get(end).copied().unwrap_or(b'\n');
         let word_ends =
             end == text_end || self.begins(end) || (next.is_ascii() && !next.is_ascii_alphanumeric());
         match source.kind {
@@ -288,14 +327,14 @@ impl Index {
     /// Calls `found` for every text with a word that the typed one may have been meant to be.
     pub fn find_nearly<'a>(&'a self, typed: &str, mut found: impl FnMut(&'a Source, u8)) {
         let Some(typed) = Typed::new(typed) else { return };
-        for source in self.sources.iter().filter(|s| !s.places.is_empty()) {
+        for source in self.sources.iter().filter(|s| s.is_alive) {
             let (start, end) = (source.start as usize, source.end());
             let (mut best, mut at) = (usize::MAX, start);
             while let Some(word) = self.next_word(at, end) {
                 // Numbers are not mistyped words.
-                if !self.text[word].is_ascii_digit() {
+                if !self.text.as_bytes()[word].is_ascii_digit() {
                     let word_end = self.next_word(word + 1, end).unwrap_or(end);
-                    let errors = typed.compare(&self.text[word..word_end]);
+                    let errors = typed.compare(&self.text.as_bytes()[word..word_end]);
                     best = best.min(errors.unwrap_or(usize::MAX));
                 }
                 at = word + 1;
@@ -331,10 +370,10 @@ impl Index {
             });
             return true;
         }
-        let all = || self.sources.iter().filter(|s| s.kind == SourceKind::Label && !s.places.is_empty());
+        let all = || self.sources.iter().filter(|s| s.kind == SourceKind::Label && s.is_alive);
         let pair = |s: &Source| {
-            let text = &self.text[s.start as usize..s.end()];
-            text.split_at(s.name_bytes as usize)
+            let text = &self.text.as_bytes()[s.start as usize..s.end()];
+            text.split_at(usize::from(s.name_bytes))
         };
         let exact = all().any(|s| pair(s).0 == name.as_bytes());
         let fits = |s: &&Source| {
@@ -364,17 +403,25 @@ impl Index {
         false
     }
 
-    /// The pairs of a label whose values pass (values as they were given); the metric's name for `__name__`.
-    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a [u32])> + 'a {
-        self.sources.iter().filter(|s| !s.places.is_empty()).filter_map(move |s| {
-            let (own, value) = s.parts();
-            match s.kind {
-                SourceKind::Metric if name == model::NAME => Some((own, s.places.as_slice())),
-                SourceKind::Label if own == name => Some((value, s.places.as_slice())),
-                _ => None,
+    /// The values of a label as they were given; the metrics' names for `__name__`.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Source)> + 'a {
+        self.sources.iter().filter(|s| s.is_alive).filter_map(move |s| match s.kind {
+            SourceKind::Metric if name == model::NAME => Some((self.parts(s).0, s)),
+            SourceKind::Label => {
+                Some(self.parts(s)).filter(|(own, _)| *own == name).map(|(_, value)| (value, s))
             }
+            _ => None,
         })
     }
+}
+
+/// The texts of a series.
+fn keys<'a>(labels: &'a Labels, kind: &'a str, title: &'a str) -> impl Iterator<Item = Key<'a>> {
+    let of_label = |(name, value)| match name {
+        model::NAME => Key { kind: SourceKind::Metric, name: value, value: "" },
+        name => Key { kind: SourceKind::Label, name, value },
+    };
+    labels.iter().map(of_label).chain([Key { kind: SourceKind::Thing, name: kind, value: title }])
 }
 
 /// Words begin after separators, at a capital after a small letter or digit, and where letters and digits meet.

@@ -14,6 +14,6 @@ pub mod search;
 mod typo;
 pub mod unit;
 
-pub use catalogue::{Catalogue, Facts, Settings};
+pub use catalogue::{Catalogue, Settings};
 pub use entity::{Belongs, Kind};
 pub use search::{Find, Found, Group, GroupBy, Suggestion};

@@ -113,7 +113,7 @@ impl Catalogue {
         for word in words {
             best.fill(u8::MAX);
             self.fits(word, |source, fit| {
-                source.places.iter().for_each(|p| best[*p as usize] = best[*p as usize].min(fit));
+                self.index.for_each_place(source, |p| best[p as usize] = best[p as usize].min(fit));
             });
             for (score, best) in scores.iter_mut().zip(&best) {
                 let fits = (*best != u8::MAX) != word.exclude;
@@ -217,17 +217,18 @@ impl Catalogue {
         let mut candidates: Vec<(u8, usize, &Source)> = Vec::new();
         self.fits(word, |source, fit| {
             if source.kind != SourceKind::Thing {
-                candidates.push((fit, source.places.len(), source));
+                candidates.push((fit, self.index.count(source), source));
             }
         });
         candidates.sort_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
         let mut out = Vec::new();
         for (_, _, source) in candidates.into_iter().take(10 * SUGGESTIONS_MAX) {
-            let series = source.places.iter().filter(|p| scores[**p as usize] != OUT).count();
+            let mut series = 0;
+            self.index.for_each_place(source, |p| series += usize::from(scores[p as usize] != OUT));
             if series == 0 {
                 continue;
             }
-            let (name, value) = source.parts();
+            let (name, value) = self.index.parts(source);
             let quote = |t: &str| if t.contains([' ', '"']) { format!("\"{t}\"") } else { t.to_string() };
             out.push(match source.kind {
                 SourceKind::Label => {

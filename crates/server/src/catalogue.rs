@@ -2,7 +2,7 @@
 //! which of them have samples in a range, remembered for a second.
 
 use ::query::overview::Mode;
-use look::catalogue::{Catalogue, Facts};
+use look::Catalogue;
 use model::{Labels, MetricKind};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -24,6 +24,11 @@ const ALIVE_FOR: Duration = Duration::from_secs(1);
 /// Ranges that are remembered at the most.
 const RANGES_MAX: usize = 8;
 
+/// A series with a sample in so much time is not silent.
+const RECENT_MS: i64 = 900_000;
+/// Series that are taken back at a time, at the most.
+const UNKNOWN_MAX: usize = 100_000;
+
 type Remembered = Vec<((i64, i64), Instant, Arc<Alive>)>;
 
 /// Every series by words. One per server.
@@ -40,37 +45,47 @@ impl SeriesCatalogue {
     }
 
     /// Takes in series that are new to the store. Returns how many were new here.
-    pub fn add(&self, store: &Store, series: &[Labels], now_ms: i64) -> usize {
+    pub fn add(&self, series: &[Labels], now_ms: i64) -> usize {
         let mut added = 0;
         for part in series.chunks(1024) {
             // Short turns, so that searches wait little.
             let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
-            for labels in part {
-                if catalogue.id_of(labels).is_none() {
-                    let (kind, unit) = kind_and_unit(store, labels);
-                    let facts = Facts { kind, unit: unit.into(), first_seen_ms: now_ms };
-                    added += usize::from(catalogue.add(labels, facts).is_some());
-                }
-            }
+            let before = catalogue.len();
+            part.iter().for_each(|labels| {
+                catalogue.add(labels, seconds(now_ms));
+            });
+            added += catalogue.len() - before;
         }
         added
     }
 
-    /// Forgets series that the store no longer has at all.
+    /// Forgets series that have been silent for long: all of which the store keeps nothing any more, and those silent
+    /// longest where there are too many. One that is heard of again comes back. Only the newest data is looked at, not
+    /// every block. Returns how many were forgotten.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn forget_removed(&self, store: &Store) -> Result<usize> {
-        let kept: std::collections::HashSet<Labels> =
-            store.view().series(&[], i64::MIN, i64::MAX, usize::MAX)?.into_iter().collect();
-        let gone: Vec<u32> = self
-            .read()
-            .iter()
-            .filter(|(_, labels, _)| !kept.contains(*labels))
-            .map(|(id, _, _)| id)
-            .collect();
-        let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
-        Ok(gone.iter().filter(|id| catalogue.remove(**id)).count())
+    pub fn age(&self, store: &Store, now_ms: i64) -> Result<usize> {
+        let next_id = self.read().next_id();
+        let mut unknown = Vec::new();
+        let recent = self.have_samples(store, now_ms - RECENT_MS, i64::MAX, &mut |labels| {
+            if unknown.len() < UNKNOWN_MAX {
+                unknown.push(labels.clone());
+            }
+        })?;
+        self.add(&unknown, now_ms);
+        let oldest_ms = store.status().oldest_ms.unwrap_or_default();
+        let gone = {
+            let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
+            catalogue.age(|id| recent.contains(id), next_id, seconds(now_ms), seconds(oldest_ms))
+        };
+        for part in gone.chunks(256) {
+            let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
+            part.iter().for_each(|id| {
+                catalogue.remove(*id);
+            });
+        }
+        Ok(gone.len())
     }
 
     /// Which series have samples in a range (rounded to 10 s, and up to a second old).
@@ -85,26 +100,43 @@ impl SeriesCatalogue {
         if let Some(known) = known {
             return Ok(known);
         }
-        let mut bits = Vec::new();
-        let catalogue = self.read();
-        store.view().for_each_series(&[], key.0 * 10_000, (key.1 + 1) * 10_000, |labels, _| {
-            if let Some(id) = catalogue.id_of(labels) {
-                let word = id as usize / 64;
-                if bits.len() <= word {
-                    bits.resize(word + 1, 0u64);
-                }
-                bits[word] |= 1 << (id % 64);
-            }
-            Ok(())
-        })?;
-        drop(catalogue);
-        let alive = Arc::new(Alive(bits));
+        let alive = Arc::new(self.have_samples(store, key.0 * 10_000, (key.1 + 1) * 10_000, &mut |_| {})?);
         let mut remembered = lock();
         remembered.retain(|(k, at, _)| *k != key && at.elapsed() < ALIVE_FOR);
         remembered.truncate(RANGES_MAX - 1);
         remembered.push((key, Instant::now(), alive.clone()));
         Ok(alive)
     }
+
+    /// Which series have samples in a range; `unknown` is told those that the catalogue does not have.
+    fn have_samples(
+        &self,
+        store: &Store,
+        start_ms: i64,
+        end_ms: i64,
+        unknown: &mut dyn FnMut(&Labels),
+    ) -> Result<Alive> {
+        let mut bits = Vec::new();
+        let catalogue = self.read();
+        store.view().for_each_series(&[], start_ms, end_ms, |labels, _| {
+            match catalogue.id_of(labels) {
+                Some(id) => {
+                    let word = id as usize / 64;
+                    if bits.len() <= word {
+                        bits.resize(word + 1, 0u64);
+                    }
+                    bits[word] |= 1 << (id % 64);
+                }
+                None => unknown(labels),
+            }
+            Ok(())
+        })?;
+        Ok(Alive(bits))
+    }
+}
+
+fn seconds(time_ms: i64) -> u32 {
+    u32::try_from(time_ms / 1000).unwrap_or(if time_ms < 0 { 0 } else { u32::MAX })
 }
 
 /// Kind and unit of a series: what was said of its metric, else what its name says.

@@ -89,7 +89,7 @@ impl Server {
         let inside = app.clone();
         blocking(move || -> Result<()> {
             let known = inside.store.view().series(&[], i64::MIN, i64::MAX, usize::MAX)?;
-            inside.catalogue.add(&inside.store, &known, now_ms());
+            inside.catalogue.add(&known, now_ms());
             Ok(())
         })
         .await??;
@@ -175,7 +175,7 @@ async fn catalogue(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         let new = app.store.take_new_series();
         if !new.is_empty() {
             let inside = app.clone();
-            let _ = blocking(move || inside.catalogue.add(&inside.store, &new, now_ms())).await;
+            let _ = blocking(move || inside.catalogue.add(&new, now_ms())).await;
         }
     }
 }

@@ -15,7 +15,7 @@ use store::Work;
 
 /// How often the store is asked whether something is due.
 const PERIOD: Duration = Duration::from_secs(5);
-/// How often the catalogue forgets what retention removed.
+/// How often the catalogue forgets series that are long gone.
 const FORGET_PERIOD: Duration = Duration::from_secs(600);
 
 /// The running thread. Dropping it waits until what is being done is done.
@@ -60,7 +60,7 @@ fn run(app: &App, stopped: &Receiver<()>) {
             app.pace.read(now_ms(), own::cost().cpu_seconds, app.sink.accepted());
             if forgotten.elapsed() > FORGET_PERIOD {
                 forgotten = Instant::now();
-                let _ = app.catalogue.forget_removed(&app.store);
+                let _ = app.catalogue.age(&app.store, now_ms());
                 app.sink.known().forget_unused();
             }
             result

@@ -12,7 +12,7 @@ fn index(series: &[&[(&str, &str)]]) -> Index {
 
 fn fits(index: &Index, pattern: &str) -> Vec<(String, u8)> {
     let mut all = Vec::new();
-    index.find(pattern, |s, fit| all.push((s.parts().0.to_string(), fit)));
+    index.find(pattern, |s, fit| all.push((index.parts(s).0.to_string(), fit)));
     all
 }
 
@@ -57,4 +57,21 @@ fn texts_of_removed_series_are_found_no_more_and_their_memory_is_used_again() {
     assert!(index.heap_bytes() < 1 << 20, "{}", index.heap_bytes());
     assert_eq!(fits(&index, "pid-0").len(), 1);
     assert_eq!(fits(&index, "m").len(), 1);
+}
+
+#[test]
+fn texts_come_back_as_they_were_given() {
+    let long = "x".repeat(1_000);
+    let values =
+        ["plain", "Capital", "two\nlines", "a=b", "a b", "\u{1f}", "İ", "ÄÖ", "", long.as_str(), "x"];
+    let mut index = Index::default();
+    for (place, value) in values.iter().enumerate() {
+        let labels = Labels::from_pairs([("__name__", *value), ("Na=me", value)]).unwrap();
+        index.add(place as u32, &labels, "disk", value);
+    }
+    let given: Vec<&str> = values.iter().copied().filter(|v| !v.is_empty()).collect();
+    assert_eq!(index.values("Na=me").map(|(value, _)| value).collect::<Vec<_>>(), given);
+    assert_eq!(index.values("__name__").map(|(value, _)| value).collect::<Vec<_>>(), given);
+    let titles = index.sources.iter().filter(|s| s.kind == SourceKind::Thing).map(|s| index.parts(s));
+    assert!(titles.eq(values.iter().map(|v| ("disk", *v))));
 }

@@ -1,7 +1,6 @@
 //! Tests of search: tables of input and what is wanted.
 
 use super::*;
-use crate::Facts;
 use model::{Labels, MatchOp, Matcher};
 
 const SERIES: &[&str] = &[
@@ -25,7 +24,7 @@ fn catalogue() -> Catalogue {
     for text in SERIES {
         let (name, rest) = text.split_once('{').unwrap();
         let pairs = rest.trim_end_matches('}').split(',').filter_map(|p| p.split_once('='));
-        c.add(&Labels::from_pairs(pairs.chain([("__name__", name)])).unwrap(), Facts::default());
+        c.add(&Labels::from_pairs(pairs.chain([("__name__", name)])).unwrap(), 0);
     }
     c
 }

@@ -179,7 +179,7 @@ pub async fn tiles(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let body = app.gate.run(None, move |stop| -> stdx::Result<Json> {
         let known: Vec<(u32, Labels)> = {
             let catalogue = inside.catalogue.read();
-            asked.ids.iter().filter_map(|id| Some((*id, catalogue.get(*id)?.0.clone()))).collect()
+            asked.ids.iter().filter_map(|id| Some((*id, catalogue.get(*id)?.clone()))).collect()
         };
         let view = inside.store.view();
         let mut tiles = Vec::with_capacity(known.len());
