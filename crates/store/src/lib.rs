@@ -9,10 +9,13 @@
 mod backup;
 mod block;
 mod block_write;
+#[cfg(test)]
+mod bucket_tests;
 pub mod chunk;
 mod folder;
 mod head;
 mod index;
+mod lease;
 mod maintenance;
 mod manifest;
 mod merge;
@@ -20,8 +23,12 @@ mod objects;
 mod open;
 mod parquet_io;
 mod parquet_write;
+mod place;
 mod progress;
 mod recovery;
+#[cfg(test)]
+#[path = "../tests/support/s3.rs"]
+mod s3;
 mod segment;
 mod series_counts;
 mod settings;
@@ -39,6 +46,7 @@ mod xor;
 
 pub use backup::{Backup, BackupOptions, Restored, backup, restore};
 pub use index::LabelIndex;
+pub use objects::Location;
 pub use progress::Progress;
 pub use settings::Settings;
 pub use store::{Pending, Status, Store};

@@ -4,6 +4,7 @@
 use crate::block::{self, Block};
 use crate::block_write::BlockWriter;
 use crate::head::Head;
+use crate::lease::Lease;
 use crate::manifest::{BlockEntry, Manifest};
 use crate::merge::{Failed, merge};
 use crate::objects::Objects;
@@ -19,6 +20,9 @@ use stdx::{Error, ErrorKind, Result};
 /// What maintenance remembers from one call to the next.
 pub(crate) struct Maintenance {
     manifest: Manifest,
+    lease: Lease,
+    /// The name of the log, if it does not lie beside the manifests.
+    log: Option<String>,
     /// Cut heads that wait to be written as blocks, each with the first log segment after it.
     cut: Vec<(Arc<RwLock<Head>>, u64)>,
     head_since_ms: Option<u64>,
@@ -43,9 +47,11 @@ const PAUSE_MS_MAX: i64 = 86_400_000;
 const HOLD_MS: u64 = 86_400_000;
 
 impl Maintenance {
-    pub fn new(manifest: Manifest) -> Maintenance {
+    pub fn new(manifest: Manifest, log: Option<String>) -> Maintenance {
         Maintenance {
             manifest,
+            lease: Lease::default(),
+            log,
             cut: Vec::new(),
             head_since_ms: None,
             write_again_ms: 0,
@@ -70,14 +76,23 @@ impl Maintenance {
     }
 
     fn commit(&mut self, objects: &Objects, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        if let Some(used) = self.lease.settle(objects)? {
+            self.manifest.number = used;
+        }
         let mut next = self.manifest.next();
         change(&mut next);
-        let committed = next.commit(objects);
+        let committed = self.lease.commit(&next, objects);
         match committed {
             Ok(()) => self.manifest = next,
+            Err(_) if objects.is_shared() => {}
             Err(_) => self.burn_number(),
         }
         committed
+    }
+
+    /// What says whether this process may write, and the newest manifest that it made.
+    pub fn lease(&mut self) -> (&mut Lease, &Manifest) {
+        (&mut self.lease, &self.manifest)
     }
 
     /// A clock that was set ahead makes everything look old. What is removed does not come back when it is set right.
@@ -113,6 +128,9 @@ impl Store {
         self.shared.is_over_wal.store(status.wal_bytes / 2 >= self.settings.wal_bytes_max, Relaxed);
         m.watch_clock(now_ms, uptime_ms, || self.newest_ms());
         *self.shared.held.lock().unwrap_or_else(|e| e.into_inner()) = m.held.as_ref().map(|h| h.1.clone());
+        if !self.is_writer(&mut m, uptime_ms) {
+            return Ok(());
+        }
         // What frees space comes first, and nothing that fails keeps the rest from being done.
         let removed = self.retain(&mut m, now_ms);
         self.remove_retired(&mut m);
@@ -194,8 +212,9 @@ impl Store {
             }
             out.finish()?
         };
+        let log = m.log.clone();
         m.commit(&self.objects, |next| {
-            next.wal_floor = floor;
+            next.set_floor(log.as_deref(), floor);
             next.blocks.extend(entry.clone());
         })?;
         {

@@ -16,18 +16,33 @@ pub struct Manifest {
     pub format: u32,
     /// Number of this manifest; each one is one more than the last.
     pub number: u64,
-    /// How often the folder has been opened for writing. Two writers cannot both commit the same number.
+    /// How often the store has been opened for writing. Two writers cannot both commit the same number.
     pub epoch: u64,
-    /// Write-ahead segments below this number are in blocks.
+    /// Who made it, where several machines can write: a name that no other opening of the store has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub writer: String,
+    /// Write-ahead segments below this number are in blocks; of a log that lies beside the manifest.
     pub wal_floor: u64,
+    /// The same for logs that lie on machines of their own, those used last at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogFloor>,
     /// Number of the next block.
     pub next_block: u64,
     /// Blocks in order of precedence: of two samples at one instant, the earlier block's counts.
     pub blocks: Vec<BlockEntry>,
 }
 
-/// A block as the manifest knows it.
+/// How far the log of one machine is in blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogFloor {
+    /// Name of the log.
+    pub log: String,
+    /// Its segments below this number are in blocks.
+    pub floor: u64,
+}
+
+/// A block as the manifest knows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BlockEntry {
     /// Its number, which its files are named after.
     pub id: u64,
@@ -82,7 +97,10 @@ struct Envelope {
 }
 
 /// The newest format number that this version writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// Logs that are remembered. What a forgotten one holds is written once more when it comes back, which does no harm.
+const LOGS_MAX: usize = 64;
 
 /// Where the manifest of this number lies.
 pub fn path(number: u64) -> String {
@@ -144,9 +162,26 @@ impl Manifest {
     /// Makes this manifest the newest, durably.
     ///
     /// # Errors
-    /// `Conflict` if another process has made a manifest of this number.
+    /// `Conflict` if another process has made one of this number or a higher one: it is the writer now. After any other
+    /// error this one may be there all the same.
     pub fn commit(&self, objects: &Objects) -> Result<()> {
-        objects.put_new(&path(self.number), &encode(self)?)?;
+        let bytes = encode(self)?;
+        match objects.put_new(&path(self.number), &bytes) {
+            // A request that was repeated after its answer was lost finds what it has made itself.
+            Err(e) if e.kind == ErrorKind::Conflict && objects.is_shared() => {
+                match objects.get(&path(self.number)) {
+                    Ok(found) if found == bytes => {}
+                    Err(e) if e.kind != ErrorKind::NotFound => return Err(e),
+                    _ => return Err(fenced()),
+                }
+            }
+            done => done?,
+        }
+        // Its number may have been made and removed again by a writer that is far ahead.
+        if objects.is_shared() && self.is_superseded(objects)? {
+            let _ = objects.delete(&path(self.number));
+            return Err(fenced());
+        }
         if self.number > KEEP {
             // A left-over old manifest does no harm: the highest number counts.
             let _ = objects.delete(&path(self.number - KEEP));
@@ -154,10 +189,43 @@ impl Manifest {
         Ok(())
     }
 
+    /// Whether somebody has made a newer one.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn is_superseded(&self, objects: &Objects) -> Result<bool> {
+        Ok(Manifest::numbers(objects)?.into_iter().any(|number| number > self.number))
+    }
+
     /// The next version, to be changed and committed.
     pub fn next(&self) -> Manifest {
-        Manifest { number: self.number + 1, ..self.clone() }
+        Manifest { format: FORMAT, number: self.number + 1, ..self.clone() }
     }
+
+    /// Segments below this number of a log are in blocks; `None` is the log that lies beside the manifest.
+    pub fn floor(&self, log: Option<&str>) -> u64 {
+        match log {
+            None => self.wal_floor,
+            Some(log) => self.logs.iter().find(|l| l.log == log).map_or(0, |l| l.floor),
+        }
+    }
+
+    /// Says that segments below this number of a log are in blocks.
+    pub fn set_floor(&mut self, log: Option<&str>, floor: u64) {
+        let Some(log) = log else {
+            self.wal_floor = floor;
+            return;
+        };
+        self.logs.retain(|l| l.log != log);
+        self.logs.push(LogFloor { log: log.into(), floor });
+        let excess = self.logs.len().saturating_sub(LOGS_MAX);
+        self.logs.drain(..excess);
+    }
+}
+
+/// The error of a writer that is not the writer any more.
+pub fn fenced() -> Error {
+    Error::new(ErrorKind::Conflict, "another Midwatch has begun to write to the same place")
 }
 
 fn encode(manifest: &Manifest) -> Result<Vec<u8>> {

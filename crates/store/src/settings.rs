@@ -1,9 +1,13 @@
 //! What a store can be told. Plain values with units in their names; it must never read a file or the
 //! environment for them.
 
+use std::path::PathBuf;
+
 /// Settings of a store; each field says what it costs to change it.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Where the log is kept when the data is in a bucket. It needs a local disk: acknowledgements wait for it.
+    pub wal: PathBuf,
     /// Samples older than this are removed, whole blocks at a time. Longer costs disk.
     pub retention_ms: i64,
     /// Oldest blocks are removed when all blocks together are larger than this.
@@ -38,6 +42,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            wal: "./midwatch-wal".into(),
             retention_ms: 30 * 86_400_000,
             blocks_bytes_max: 20 << 30,
             head_age_ms: 2 * 3_600_000,

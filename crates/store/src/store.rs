@@ -4,10 +4,11 @@
 use crate::block::Block;
 use crate::folder::DataFolder;
 use crate::head::Head;
+use crate::lease::{self, Opened};
 use crate::maintenance::Maintenance;
-use crate::manifest::Manifest;
 use crate::objects::Objects;
-use crate::recovery::{adopt_blocks, recover, remove_orphans};
+use crate::place::Place;
+use crate::recovery::{recover, remove_orphans};
 use crate::settings::Settings;
 use crate::view::View;
 use crate::wal;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub is_over_memory: AtomicBool,
     /// The same of the log.
     pub is_over_wal: AtomicBool,
+    /// Another process writes to the same bucket now, and nothing more is taken.
+    pub is_fenced: AtomicBool,
     /// Why removal by age is held, while it is.
     pub held: Mutex<Option<String>>,
     pub stats: Stats,
@@ -69,6 +72,10 @@ pub(crate) struct Stats {
     pub source_series: Value,
     pub metadata_refused: Value,
 }
+
+/// What a writer says that another one has taken over from.
+const FENCED: &str = "another Midwatch writes to the same bucket now, so nothing more is recorded here; what was \
+    acknowledged is safe in the log of this machine: stop the other one and start this one again, and it goes there";
 
 /// Names, help texts and units that are kept at the most, bytes.
 const METADATA_BYTES_MAX: usize = 16 << 20;
@@ -179,25 +186,21 @@ pub struct Status {
 }
 
 impl Store {
-    /// Opens the data folder and reads the log.
+    /// Opens a data folder, or a bucket (`s3://BUCKET/PREFIX`) with its log in a folder, and reads the log.
     ///
     /// # Errors
     /// `Conflict` if another process has it, `Invalid` if it is not ours, `Unavailable` if it cannot be
     /// used, `Corrupt` if no manifest can be read. Damaged blocks and log segments are no error: see
     /// [`Status::messages`].
     pub fn open(path: &Path, settings: Settings, registry: &Registry) -> Result<Store> {
-        let folder = DataFolder::open(path)?;
-        let objects = Objects::local(&folder.path)?;
-        let (mut manifest, mut messages) = Manifest::load(&objects)?;
-        if !messages.is_empty() {
-            adopt_blocks(&objects, &mut manifest, &mut messages)?;
-        }
-        let manifest = Manifest { epoch: manifest.epoch + 1, ..manifest.next() };
+        Store::open_at(Place::open(path, &settings)?, settings, registry)
+    }
+
+    pub(crate) fn open_at(place: Place, settings: Settings, registry: &Registry) -> Result<Store> {
+        let Place { folder, objects, log } = place;
         // What cannot be written now is written later; until then nothing may be removed on its word.
-        let committed = manifest.commit(&objects);
-        if let Err(e) = &committed {
-            messages.push(format!("nothing can be written now, what is stored can be read: {e}"));
-        }
+        let Opened { manifest, mut messages, is_committed } = lease::open(&objects, log.as_deref())?;
+        let floor = manifest.floor(log.as_deref());
         let blocks = manifest.blocks.iter().map(|e| Arc::new(Block::new(e.clone(), objects.clone())));
         let shared = Arc::new(Shared {
             state: RwLock::new(State { blocks: Arc::new(blocks.collect()), heads: vec![Arc::default()] }),
@@ -206,24 +209,24 @@ impl Store {
             queued_bytes: AtomicUsize::new(0),
             is_over_memory: AtomicBool::new(false),
             is_over_wal: AtomicBool::new(false),
+            is_fenced: AtomicBool::new(false),
             held: Mutex::default(),
             stats: Stats::new(registry),
             work: Work::new(registry),
         });
         let wal_folder = folder.path.join("wal");
-        if committed.is_ok() {
+        if is_committed {
             remove_orphans(&objects, &manifest, &mut messages);
-            wal::remove_below(&wal_folder, manifest.wal_floor)?;
+            wal::remove_below(&wal_folder, floor)?;
         }
-        let (writer, is_durable) =
-            recover(&shared, &wal_folder, manifest.wal_floor, &settings, &mut messages)?;
+        let (writer, is_durable) = recover(&shared, &wal_folder, floor, &settings, &mut messages)?;
         let (commands, queue) = sync_channel(settings.queue_batches_max);
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run(queue))
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
-        let mut maintenance = Maintenance::new(manifest);
-        if committed.is_err() {
+        let mut maintenance = Maintenance::new(manifest, log);
+        if !is_committed {
             maintenance.burn_number();
         }
         let store = Store {
@@ -250,7 +253,8 @@ impl Store {
     /// Hands a batch to the writer. What can be awaited resolves when the samples are durable.
     ///
     /// # Errors
-    /// `Busy` if too many batches are waiting already, or memory is used up: try again later.
+    /// `Busy` if too many batches are waiting already, or memory is used up: try again later. `Unavailable` if another
+    /// process writes to the same bucket now.
     pub fn append(&self, batch: Batch) -> Result<Pending> {
         let (reply, outcome) = tokio::sync::oneshot::channel();
         let commands = self.commands.as_ref().ok_or_else(stopped)?;
@@ -260,6 +264,9 @@ impl Store {
                 "memory for samples is used up while blocks cannot be written; see the status for why",
             )
             .bound("store.head_memory"));
+        }
+        if self.shared.is_fenced.load(Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, FENCED));
         }
         if self.shared.is_over_wal.load(Relaxed) {
             return Err(Error::new(
@@ -324,6 +331,14 @@ impl Store {
         &self.shared.work
     }
 
+    /// Why nothing can be written now, in words.
+    fn problem(&self) -> Option<String> {
+        if self.shared.is_fenced.load(Relaxed) {
+            return Some(FENCED.into());
+        }
+        self.shared.stats.problem.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
     /// The store in numbers.
     pub fn status(&self) -> Status {
         let view = self.view();
@@ -335,7 +350,7 @@ impl Store {
             oldest_ms: view.blocks.iter().map(|b| b.entry.first_ms).min(),
             disk_free_bytes: disk.map(|d| d.0),
             disk_total_bytes: disk.map(|d| d.1),
-            problem: self.shared.stats.problem.lock().unwrap_or_else(|e| e.into_inner()).clone(),
+            problem: self.problem(),
             messages: self.messages.clone(),
             work: self.shared.work.read(),
             metric_series: self.shared.stats.metric_series.get() as u64,
