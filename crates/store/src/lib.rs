@@ -15,6 +15,7 @@ pub mod chunk;
 mod folder;
 mod head;
 mod index;
+mod join;
 mod lease;
 mod maintenance;
 mod manifest;

@@ -11,7 +11,7 @@ use crate::store::Shared;
 use crate::wal::{self, Wal};
 use crate::wal_read::{ById, Replay, replay_all};
 use crate::writer::{NEVER, Writer};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use model::{Labels, Metadata};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,13 +93,12 @@ pub(crate) fn recover(
     struct Recovery<'a> {
         shared: &'a Shared,
         head: Head,
-        ids: HashMap<Labels, u32>,
         segment_ids: ById<u32>,
     }
     impl Replay for Recovery<'_> {
         fn series(&mut self, segment_id: u32, labels: Labels) -> Result<()> {
             let head = &mut self.head;
-            let id = *self.ids.entry(labels.clone()).or_insert_with(|| head.add_series(labels));
+            let id = head.index.find(&labels).unwrap_or_else(|| head.add_series(labels));
             self.segment_ids.insert(segment_id, id);
             Ok(())
         }
@@ -117,8 +116,7 @@ pub(crate) fn recover(
             self.shared.new_metadata(vec![metadata], usize::MAX);
         }
     }
-    let mut recovery =
-        Recovery { shared, head: Head::default(), ids: HashMap::new(), segment_ids: ById::default() };
+    let mut recovery = Recovery { shared, head: Head::default(), segment_ids: ById::default() };
     let segments = wal::segments(wal_folder)?;
     let mut next = floor.max(1);
     let mut is_durable = true;
@@ -168,7 +166,6 @@ pub(crate) fn recover(
     let writer = Writer {
         shared: shared.clone(),
         wal: Wal::new(wal_folder, next),
-        ids: recovery.ids,
         newest,
         group: None,
         counts,

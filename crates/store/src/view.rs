@@ -2,9 +2,10 @@
 //! the newest head may still take samples while a view exists, later than those already seen.
 //! It must never write, and never give a sample that a checksum does not confirm.
 
-use crate::block::{Block, too_many_samples};
+use crate::block::Block;
 use crate::chunk::Summary;
 use crate::head::{Head, Piece, merge};
+use crate::join::{self, Joined};
 use foldhash::{HashMap, HashMapExt};
 use model::{Labels, Matcher, SeriesData};
 use std::sync::{Arc, Mutex, RwLock};
@@ -23,7 +24,7 @@ pub struct View {
 pub struct SeriesPieces {
     /// The series.
     pub labels: Labels,
-    pieces: Vec<Piece>,
+    pub(crate) pieces: Vec<Piece>,
 }
 
 /// A part of a series: its summary where it is a whole chunk.
@@ -105,35 +106,14 @@ impl View {
         series_max: usize,
         samples_max: usize,
     ) -> Result<Vec<SeriesPieces>> {
-        let mut found: Vec<SeriesPieces> = Vec::new();
-        let mut positions: HashMap<Labels, usize> = HashMap::new();
-        let mut samples = 0usize;
-        let mut add = |labels: &Labels, mut pieces: Vec<Piece>| -> Result<()> {
-            for piece in &pieces {
-                samples += match piece {
-                    Piece::Sealed(chunk) => chunk.summary.count as usize,
-                    Piece::Plain(t, _) => t.len(),
-                };
-            }
-            if samples > samples_max {
-                return Err(too_many_samples(samples_max));
-            }
-            match positions.get(labels) {
-                Some(position) => found[*position].pieces.append(&mut pieces),
-                None if found.len() >= series_max => return Err(too_many_series(series_max)),
-                None => {
-                    positions.insert(labels.clone(), found.len());
-                    found.push(SeriesPieces { labels: labels.clone(), pieces });
-                }
-            }
-            Ok(())
-        };
+        let mut found = Joined::new(series_max, samples_max);
         for block in self.blocks.iter().filter(|b| b.overlaps(start_ms, end_ms)) {
             let mut warnings = Vec::new();
             let read = block.read(matchers, start_ms, end_ms, samples_max, &mut warnings);
             self.warn(warnings);
+            found.next_source();
             for (labels, pieces) in self.or_warn(block, read)?.unwrap_or_default() {
-                add(&labels, pieces)?;
+                found.add(&labels, pieces)?;
             }
         }
         for lock in &self.heads {
@@ -141,8 +121,9 @@ impl View {
             if head.range_ms.is_none_or(|(first, last)| first > end_ms || last < start_ms) {
                 continue;
             }
-            let ids: Vec<u32> = head.index.select(matchers).into_iter().collect();
+            let ids = head.index.select(matchers);
             drop(head);
+            found.next_source();
             // Ids and labels of a head only grow. The writer waits for the lock: a large read gives it up often.
             for part in ids.chunks(IDS_PER_LOCK) {
                 let head = lock.read().unwrap_or_else(|e| e.into_inner());
@@ -150,12 +131,12 @@ impl View {
                     let mut pieces = Vec::new();
                     head.pieces(*id, start_ms, end_ms, &mut pieces)?;
                     if !pieces.is_empty() {
-                        add(head.index.labels(*id), pieces)?;
+                        found.add(head.index.labels(*id), pieces)?;
                     }
                 }
             }
         }
-        Ok(found)
+        Ok(found.series)
     }
 
     /// The parts of the one series with exactly these labels; `None` if it has none in the range.
@@ -187,14 +168,8 @@ impl View {
         series_max: usize,
         samples_max: usize,
     ) -> Result<Vec<SeriesData>> {
-        let mut out = Vec::new();
-        for series in self.pieces(matchers, start_ms, end_ms, series_max, samples_max)? {
-            let (timestamps_ms, values) = series.samples(start_ms, end_ms)?;
-            if !timestamps_ms.is_empty() {
-                out.push(SeriesData { labels: series.labels, timestamps_ms, values });
-            }
-        }
-        Ok(out)
+        let found = self.pieces(matchers, start_ms, end_ms, series_max, samples_max)?;
+        join::all(found, start_ms, end_ms)
     }
 
     /// The label sets of series that pass the matchers and have chunks that overlap the range.
@@ -259,11 +234,16 @@ impl View {
                 }
             }
         }
-        for head in &self.heads {
-            let head = head.read().unwrap_or_else(|e| e.into_inner());
-            for id in head.index.select(matchers) {
-                if let Some(life) = head.lifetime(id, start_ms, end_ms) {
-                    found(head.index.labels(id), life)?;
+        for lock in &self.heads {
+            let head = lock.read().unwrap_or_else(|e| e.into_inner());
+            let ids = head.index.select(matchers);
+            drop(head);
+            for part in ids.chunks(IDS_PER_LOCK) {
+                let head = lock.read().unwrap_or_else(|e| e.into_inner());
+                for id in part {
+                    if let Some(life) = head.lifetime(*id, start_ms, end_ms) {
+                        found(head.index.labels(*id), life)?;
+                    }
                 }
             }
         }
@@ -303,7 +283,7 @@ impl View {
     }
 }
 
-fn too_many_series(max: usize) -> Error {
+pub(crate) fn too_many_series(max: usize) -> Error {
     let text = format!("this selects more than {max} series; use narrower label matchers");
     Error::new(ErrorKind::TooLarge, text).bound("query.series_max")
 }

@@ -6,7 +6,7 @@ use crate::head::Head;
 use crate::series_counts::SeriesCounts;
 use crate::wal::Wal;
 use crate::{Shared, Stats};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use model::batch::count_reject;
 use model::{Batch, Labels, Metadata, Reject, RejectReason};
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,7 +46,6 @@ const APPLY_SAMPLES: usize = 512;
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub wal: Wal,
-    pub ids: HashMap<Labels, u32>,
     /// For each id, time and bits of the newest in-order sample that was given to the log; [`NEVER`] before the first.
     pub newest: Vec<(i64, u64)>,
     /// The samples of the present group by id and time, which the head does not have yet; made when the first late
@@ -162,24 +161,25 @@ impl Writer {
 
     /// Ids of label sets in the present head, or why there can be none.
     fn resolve(&mut self, series: &[Labels]) -> Vec<Result<u32, RejectReason>> {
-        let known = |l: &Labels| self.ids.get(l).copied().ok_or(RejectReason::TooManySeries);
-        let mut ids: Vec<Result<u32, RejectReason>> = series.iter().map(known).collect();
+        let active = self.shared.active();
+        let mut ids: Vec<Result<u32, RejectReason>> = {
+            let head = active.read().unwrap_or_else(|e| e.into_inner());
+            series.iter().map(|l| head.index.find(l).ok_or(RejectReason::TooManySeries)).collect()
+        };
         if ids.iter().all(Result::is_ok) {
             return ids;
         }
-        let head = self.shared.active();
-        let mut head = head.write().unwrap_or_else(|e| e.into_inner());
+        let mut head = active.write().unwrap_or_else(|e| e.into_inner());
         let mut new = Vec::new();
         for (labels, id) in series.iter().zip(&mut ids).filter(|(_, id)| id.is_err()) {
-            if let Some(known) = self.ids.get(labels) {
-                *id = Ok(*known);
+            if let Some(known) = head.index.find(labels) {
+                *id = Ok(known);
                 continue;
             }
             match self.counts.admit(labels) {
                 Err(limit) => *id = Err(limit),
                 Ok(()) => {
                     let fresh = head.add_series(labels.clone());
-                    self.ids.insert(labels.clone(), fresh);
                     self.newest.push(NEVER);
                     new.push(labels.clone());
                     *id = Ok(fresh);
@@ -265,7 +265,6 @@ impl Writer {
         if !self.shared.metadata().is_empty() && self.open_segment().is_ok() && self.wal.flush().is_err() {
             self.shared.stats.wal_errors.inc();
         }
-        self.ids = HashMap::new();
         self.counts.clear();
         self.newest = Vec::new();
         (self.shared.push_head(), floor)

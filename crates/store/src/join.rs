@@ -1,0 +1,184 @@
+//! Parts of series from several heads and blocks put together, and decoded on several cores where that pays. It must
+//! never hold more samples than the caller allows.
+
+use crate::block::too_many_samples;
+use crate::head::{Piece, merge};
+use crate::view::{SeriesPieces, too_many_series};
+use hashbrown::HashTable;
+use model::{Labels, SeriesData};
+use stdx::{Error, Result};
+
+/// Samples from which on a second thread pays: about a millisecond of decoding.
+const SAMPLES_PER_THREAD: usize = 100_000;
+/// Threads that decode for one query at the most.
+const THREADS_MAX: usize = 4;
+
+/// Series by their labels, from one source after the other.
+#[derive(Default)]
+pub(crate) struct Joined {
+    pub series: Vec<SeriesPieces>,
+    series_max: usize,
+    samples_max: usize,
+    samples: usize,
+    /// Places in `series` by labels. Made for the second source: within one no series comes twice.
+    by_labels: HashTable<u32>,
+    /// Series of sources before this one.
+    before: usize,
+}
+
+impl Joined {
+    /// Nothing yet; it will take so many series and samples.
+    pub fn new(series_max: usize, samples_max: usize) -> Joined {
+        Joined { series_max, samples_max, ..Joined::default() }
+    }
+
+    /// What is added from now on comes from another source.
+    pub fn next_source(&mut self) {
+        let Joined { series, by_labels, before, .. } = self;
+        by_labels.reserve(series.len() - *before, |i| series[*i as usize].labels.hash64());
+        for i in *before..series.len() {
+            let hash = |i: &u32| series[*i as usize].labels.hash64();
+            by_labels.insert_unique(series[i].labels.hash64(), i as u32, hash);
+        }
+        *before = series.len();
+    }
+
+    /// Adds parts of a series.
+    ///
+    /// # Errors
+    /// `TooLarge` past a limit.
+    pub fn add(&mut self, labels: &Labels, mut pieces: Vec<Piece>) -> Result<()> {
+        self.samples += pieces.iter().map(samples).sum::<usize>();
+        if self.samples > self.samples_max {
+            return Err(too_many_samples(self.samples_max));
+        }
+        let is_it = |i: &u32| self.series[*i as usize].labels == *labels;
+        match self.by_labels.find(labels.hash64(), is_it) {
+            Some(i) => self.series[*i as usize].pieces.append(&mut pieces),
+            None if self.series.len() >= self.series_max.min(u32::MAX as usize) => {
+                return Err(too_many_series(self.series_max));
+            }
+            None => self.series.push(SeriesPieces { labels: labels.clone(), pieces }),
+        }
+        Ok(())
+    }
+}
+
+fn samples(piece: &Piece) -> usize {
+    match piece {
+        Piece::Sealed(chunk) => chunk.summary.count as usize,
+        Piece::Plain(t, _) => t.len(),
+    }
+}
+
+/// Decodes series; those without a sample in the range are left out.
+///
+/// # Errors
+/// `Corrupt` if a chunk does not decode.
+pub(crate) fn all(series: Vec<SeriesPieces>, start_ms: i64, end_ms: i64) -> Result<Vec<SeriesData>> {
+    let sealed = |s: &SeriesPieces| -> usize {
+        s.pieces.iter().filter(|p| matches!(p, Piece::Sealed(_))).map(samples).sum()
+    };
+    let work: usize = series.iter().map(sealed).sum();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = (work / SAMPLES_PER_THREAD).min(cores).clamp(1, THREADS_MAX);
+    let decode = |series: Vec<SeriesPieces>| -> Result<Vec<SeriesData>> {
+        let mut out = Vec::with_capacity(series.len());
+        for one in series {
+            let (timestamps_ms, values) = decoded(one.pieces, start_ms, end_ms)?;
+            if !timestamps_ms.is_empty() {
+                out.push(SeriesData { labels: one.labels, timestamps_ms, values });
+            }
+        }
+        Ok(out)
+    };
+    if threads == 1 {
+        return decode(series);
+    }
+    let each = series.len().div_ceil(threads);
+    let mut rest = series;
+    let mut parts = Vec::with_capacity(threads);
+    while rest.len() > each {
+        let tail = rest.split_off(rest.len() - each);
+        parts.push(tail);
+    }
+    // The parts stand from the last to the first; this thread takes the first.
+    let found: Vec<Result<Vec<SeriesData>>> = std::thread::scope(|scope| {
+        let others: Vec<_> = parts.into_iter().rev().map(|part| scope.spawn(|| decode(part))).collect();
+        let own = decode(rest);
+        let failed = || Err(Error::new(stdx::ErrorKind::Internal, "a thread that decoded samples failed"));
+        [own].into_iter().chain(others.into_iter().map(|t| t.join().unwrap_or_else(|_| failed()))).collect()
+    });
+    let mut out = Vec::new();
+    for part in found {
+        out.append(&mut part?);
+    }
+    Ok(out)
+}
+
+/// As [`merge`], without copying what is decoded already.
+fn decoded(mut pieces: Vec<Piece>, start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, Vec<f64>)> {
+    match pieces.as_mut_slice() {
+        [Piece::Plain(t, v)] if t.len() == v.len() => {
+            // A plain part is in order of time, each instant once.
+            let from = t.partition_point(|t| *t < start_ms);
+            let to = t.partition_point(|t| *t <= end_ms).max(from);
+            if to - from < t.len() / 4 {
+                return Ok((t[from..to].to_vec(), v[from..to].to_vec()));
+            }
+            t.truncate(to);
+            v.truncate(to);
+            t.drain(..from);
+            v.drain(..from);
+            Ok((std::mem::take(t), std::mem::take(v)))
+        }
+        _ => merge(&pieces, start_ms, end_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::seal;
+
+    fn piece(start: i64, is_sealed: bool) -> Piece {
+        let t: Vec<i64> = (0..400).map(|i| start + i).collect();
+        let v: Vec<f64> = t.iter().map(|t| *t as f64).collect();
+        if is_sealed { Piece::Sealed(seal(&t, &v).unwrap()) } else { Piece::Plain(t, v) }
+    }
+
+    fn labels(i: usize) -> Labels {
+        Labels::from_pairs([("i", i.to_string())]).unwrap()
+    }
+
+    #[test]
+    fn many_series_of_two_sources_in_order_on_any_number_of_threads() {
+        for count in [1, 7, 1_500] {
+            let mut joined = Joined::new(count, usize::MAX);
+            joined.next_source();
+            (0..count).step_by(2).for_each(|i| joined.add(&labels(i), vec![piece(0, true)]).unwrap());
+            joined.next_source();
+            (0..count).for_each(|i| joined.add(&labels(i), vec![piece(400, i % 3 == 0)]).unwrap());
+            let wanted: Vec<Labels> = joined.series.iter().map(|s| s.labels.clone()).collect();
+            assert_eq!(wanted.len(), count);
+            let found = all(joined.series, 390, 410).unwrap();
+            for (series, labels) in found.iter().zip(&wanted) {
+                let has_first = labels.get("i").parse::<usize>().unwrap() % 2 == 0;
+                let want: Vec<i64> = (if has_first { 390..=410 } else { 400..=410 }).collect();
+                assert_eq!((&series.labels, &series.timestamps_ms), (labels, &want));
+                assert!(series.values.iter().zip(&want).all(|(v, t)| *v == *t as f64));
+            }
+            assert_eq!(found.len(), count);
+        }
+    }
+
+    #[test]
+    fn limits_are_errors() {
+        let mut joined = Joined::new(1, 800);
+        joined.add(&labels(1), vec![piece(0, true)]).unwrap();
+        assert!(joined.add(&labels(2), vec![]).is_err(), "a second series");
+        joined.next_source();
+        joined.add(&labels(1), vec![piece(400, false)]).unwrap();
+        assert!(joined.add(&labels(1), vec![piece(800, false)]).is_err(), "more samples");
+    }
+}
