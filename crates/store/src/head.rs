@@ -179,6 +179,11 @@ impl Head {
         life
     }
 
+    /// Number of series without a sample after `since_ms`.
+    pub fn silent_series(&self, since_ms: i64) -> usize {
+        self.series.iter().filter(|s| s.newest().is_none_or(|(newest_ms, _)| newest_ms < since_ms)).count()
+    }
+
     /// All ids, by labels.
     pub fn in_order_of_labels(&self) -> Vec<u32> {
         let mut ids: Vec<u32> = (0..self.series.len() as u32).collect();

@@ -26,6 +26,8 @@ pub(crate) struct Maintenance {
     /// Cut heads that wait to be written as blocks, each with the first log segment after it.
     cut: Vec<(Arc<RwLock<Head>>, u64)>,
     head_since_ms: Option<u64>,
+    /// When silent series are counted next (uptime).
+    look_for_silent_ms: u64,
     /// After a failed write: when to try again, and how long was waited for that.
     write_again_ms: u64,
     write_wait_ms: u64,
@@ -43,6 +45,10 @@ pub(crate) struct Maintenance {
 const CLOCK_JUMP_MS: i64 = 10 * 60_000;
 /// A first reading that is further after the newest sample may be a wrong clock as well as a long pause.
 const PAUSE_MS_MAX: i64 = 86_400_000;
+/// A series without a sample for so long, by the time of the newest of all, is silent.
+const SILENT_MS: i64 = 10 * 60_000;
+/// How often they are counted: it touches every series.
+const SILENT_PERIOD_MS: u64 = 30_000;
 /// How long a clock that jumped ahead has to stay before samples are removed on its word.
 const HOLD_MS: u64 = 86_400_000;
 
@@ -54,6 +60,7 @@ impl Maintenance {
             log,
             cut: Vec::new(),
             head_since_ms: None,
+            look_for_silent_ms: 0,
             write_again_ms: 0,
             write_wait_ms: 0,
             retired: Vec::new(),
@@ -145,7 +152,8 @@ impl Store {
         let since_ms = *m.head_since_ms.get_or_insert(uptime_ms);
         let due = uptime_ms.saturating_sub(since_ms) as i64 >= self.settings.head_age_ms
             || status.head_bytes as usize >= self.settings.head_bytes_max
-            || status.wal_bytes >= self.settings.wal_bytes_max;
+            || status.wal_bytes >= self.settings.wal_bytes_max
+            || self.is_mostly_silent(m, uptime_ms);
         if due && m.cut.is_empty() && status.head_samples > 0 {
             self.cut(m)?;
             m.head_since_ms = Some(uptime_ms);
@@ -160,6 +168,22 @@ impl Store {
         m.write_wait_ms = if written.is_ok() { 0 } else { (m.write_wait_ms * 2).clamp(5_000, 30_000) };
         m.write_again_ms = uptime_ms + m.write_wait_ms;
         written
+    }
+
+    /// Whether most of what the head knows has ended: a rollout replaced it. Nothing is gained by keeping that in memory
+    /// until the head is old.
+    fn is_mostly_silent(&self, m: &mut Maintenance, uptime_ms: u64) -> bool {
+        if uptime_ms < m.look_for_silent_ms {
+            return false;
+        }
+        m.look_for_silent_ms = uptime_ms + SILENT_PERIOD_MS;
+        let head = self.shared.active();
+        let head = head.read().unwrap_or_else(|e| e.into_inner());
+        let Some((_, newest_ms)) = head.range_ms.filter(|_| head.len() >= self.settings.silent_series_min) else {
+            return false;
+        };
+        let silent = head.silent_series(newest_ms.saturating_sub(SILENT_MS));
+        silent >= self.settings.silent_series_min && silent * 2 >= head.len()
     }
 
     /// Time of the newest sample.

@@ -19,6 +19,9 @@ pub struct Settings {
     pub head_bytes_max: usize,
     /// A head is cut early when its log is this long. At twice that nothing more is taken.
     pub wal_bytes_max: u64,
+    /// A head is cut early when so many series in it, and more than half of all, have ended. Fewer make more and smaller
+    /// blocks when series come and go, and save memory.
+    pub silent_series_min: usize,
     /// The most series in one head; a sample of one more is refused.
     pub series_max: usize,
     /// The most series of one metric in one head, so that one that goes wrong leaves room for the others.
@@ -48,6 +51,7 @@ impl Default for Settings {
             head_age_ms: 2 * 3_600_000,
             head_bytes_max: 1 << 30,
             wal_bytes_max: 1 << 30,
+            silent_series_min: 20_000,
             series_max: 5_000_000,
             series_per_metric_max: 2_000_000,
             series_per_source_max: 4_000_000,

@@ -397,3 +397,35 @@ fn a_failed_commit_is_superseded() {
     drop(store);
     assert_eq!(read(&open(folder.path(), Settings::default())).len(), 2);
 }
+
+/// A rollout replaces every series: what has ended goes into a block long before the head is old.
+#[test]
+fn series_that_end_do_not_pile_up_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings { silent_series_min: 20, ..Settings::default() });
+    let generation = |n: i64, at_ms: i64| {
+        let mut batch = Batch::default();
+        for i in 0..20 {
+            let labels =
+                Labels::from_pairs([("__name__", "up".into()), ("pod", format!("{n}-{i}"))]).unwrap();
+            batch.push(&labels, at_ms, 1.0);
+        }
+        store.append(batch).unwrap().wait_blocking().unwrap();
+    };
+    generation(0, 0);
+    generation(1, 600_000);
+    store.maintain(600_000, 1_000).unwrap();
+    assert_eq!((store.status().blocks, store.status().head_series), (0, 40), "the first may go on");
+    generation(2, 600_001);
+    store.maintain(600_001, 2_000).unwrap();
+    assert_eq!(store.status().blocks, 0, "not counted at every call");
+    generation(1, 600_002);
+    store.maintain(600_002, 40_000).unwrap();
+    assert_eq!(store.status().blocks, 0, "a third has ended, which is not most");
+    for n in 3..6 {
+        generation(n, 1_300_000);
+    }
+    store.maintain(1_300_000, 80_000).unwrap();
+    assert_eq!((store.status().blocks, store.status().head_series), (1, 0));
+    assert_eq!(store.view().series(&[], i64::MIN, i64::MAX, usize::MAX).unwrap().len(), 120);
+}
