@@ -228,7 +228,47 @@ function home() {
   };
 }
 
+function cardinality(p) {
+  const by = p.get("by") ?? "metric";
+  const selected = series.filter(parseSelector(p.get("match") ?? "") ?? (() => true));
+  const counts = new Map();
+  const values = new Map();
+  const one = (name, value) => {
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (value !== undefined) values.set(name, (values.get(name) ?? new Set()).add(value));
+  };
+  for (const s of selected) {
+    if (by === "metric") one(s.metric);
+    for (const [k, v] of Object.entries(s.labels)) {
+      if (by === "label") one(k, v);
+      if (by === "pair") one(`${k}=${v}`);
+      if ((by === "value" && k === p.get("label")) || (by === "source" && k === "job")) one(v);
+    }
+  }
+  const rows = [...counts]
+    .map(([name, n], i) => ({
+      name,
+      series: n,
+      day_ago: i % 4 ? n : n + (i % 3) - 1,
+      growth: i % 4 ? 0 : 1 - (i % 3),
+      ...(by === "label" ? { values: values.get(name).size } : {}),
+      ...(by === "metric" ? { queried: i % 3, queried_ms: i % 3 ? Date.now() - 1e6 : null } : {}),
+    }))
+    .filter((r) => r.name.toLowerCase().includes(p.get("filter") ?? ""))
+    .sort((a, b) => b.series - a.series);
+  return {
+    rows: rows.slice(0, 200),
+    found: rows.length,
+    series: selected.length,
+    day_ago: selected.length - 7,
+    cut: false,
+    queried_since_ms: started - 6e8,
+    warnings: [],
+  };
+}
+
 export const routes = {
+  "/api/v1/cardinality": cardinality,
   "/api/v1/look/find": find,
   "/api/v1/look/chart": chart,
   "/api/v1/look/series": facts,

@@ -84,6 +84,27 @@ Examples:
 It decodes every sample, changes nothing, and may run beside the program that uses the folder.
 Exit code 0: all is whole. 1: something is damaged or doubtful, which is said with what is lost and what to do.")]
     Verify(VerifyArgs),
+    /// Delete series for good: personal data that must not be kept
+    #[command(after_help = "\
+Examples:
+  midwatch delete-series --match '{user=\"ada\"}'
+  midwatch delete-series --match '{user=\"ada\"}' --reason 'request 4711' --yes
+  midwatch delete-series --match 'logins_total{user=\"ada\"}' --end 2026-03-01T00:00:00Z --data /var/lib/midwatch
+
+Without --yes it says what it would delete, and changes nothing. With --data it works in a folder that no program uses;
+else a running Midwatch does it, if admin.delete_series is on there. Every file that holds a deleted sample is written
+anew without it. The audit keeps who, when, why and how much; of values only a keyed hash: see midwatch audit --help.
+Exit code 0: it is gone. 1: it is not, or not all of it could be reached, which is said.")]
+    DeleteSeries(DeleteArgs),
+    /// What was deleted on somebody's word, by whom and why
+    #[command(after_help = "\
+Examples:
+  midwatch audit
+  midwatch audit --data /var/lib/midwatch --json
+  midwatch audit --value ada
+
+Values of labels stand in the audit as a keyed hash: --value finds the entries of a value that you know.")]
+    Audit(AuditArgs),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -191,6 +212,46 @@ pub struct BackupArgs {
     /// Copy blocks even if DEST is on the same file system, rather than give them a second name
     #[arg(long)]
     pub copy: bool,
+}
+
+/// Flags of `delete-series`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// Series to delete: a selector; more may be given
+    #[arg(long = "match", value_name = "SELECTOR", required = true)]
+    pub matches: Vec<String>,
+    /// Only samples from here on: seconds since 1970, or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// Only samples up to here
+    #[arg(long, value_name = "TIME")]
+    pub end: Option<String>,
+    /// Why: goes into the audit, so name no person in it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do it
+    #[arg(long, requires = "reason")]
+    pub yes: bool,
+    /// A data folder that no program uses
+    #[arg(long, value_name = "FOLDER", conflicts_with = "url")]
+    pub data: Option<PathBuf>,
+    /// The Midwatch to ask
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub url: String,
+}
+
+/// Flags of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The folder in which everything is kept
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+    /// Only entries that name this value of a label
+    #[arg(long, value_name = "TEXT")]
+    pub value: Option<String>,
+    /// Print JSON, one entry a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `restore`.

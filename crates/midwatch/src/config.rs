@@ -46,6 +46,8 @@ pub struct Config {
     pub ingest: ingest::Limits,
     /// Limits on queries.
     pub query: server::QuerySettings,
+    /// Series may be deleted by request.
+    pub delete_series: bool,
 }
 
 impl Default for Config {
@@ -64,6 +66,7 @@ impl Default for Config {
             discover: server::DiscoverySettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
+            delete_series: false,
         }
     }
 }
@@ -214,6 +217,7 @@ impl Config {
             scrape: self.scrape,
             ingest: self.ingest,
             query: self.query,
+            delete_series: self.delete_series,
             hostname: self.hostname,
             shown,
         })

@@ -4,6 +4,7 @@
 mod answer;
 mod cli;
 mod config;
+mod delete;
 mod http;
 mod keep;
 mod plot;
@@ -43,6 +44,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Backup(args) => keep::backup(&args, server::now_ms()),
         Command::Restore(args) => keep::restore(&args),
         Command::Verify(args) => keep::verify(&args),
+        Command::DeleteSeries(args) => delete::run(&args, server::now_ms),
+        Command::Audit(args) => print(&delete::audit(&args)?),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
         Command::Config(ConfigCommand::Explain { name, .. }) => {

@@ -1,6 +1,7 @@
 //! What every request handler shares: the store, the books, the catalogue, and the gate that bounds queries.
 //! It holds things together and does nothing itself.
 
+use crate::cardinality::Remembered;
 use crate::catalogue::SeriesCatalogue;
 use crate::discovery::Discovery;
 use crate::gate::Gate;
@@ -10,6 +11,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::usage::Usage;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use stdx::metrics::Registry;
@@ -39,6 +41,10 @@ pub struct App {
     pub pace: Pace,
     /// Bounds exports.
     pub exports: Arc<tokio::sync::Semaphore>,
+    /// Where series come from, as of the last seconds.
+    pub cardinality: Remembered,
+    /// Which metrics are asked for.
+    pub usage: Usage,
     /// How often each bound was hit.
     pub limits: LimitBooks,
     /// Bounds queries.

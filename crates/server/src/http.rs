@@ -49,6 +49,11 @@ impl ApiError {
         }
     }
 
+    /// Something that is switched off.
+    pub fn forbidden(message: impl Into<String>) -> ApiError {
+        ApiError { status: StatusCode::FORBIDDEN, ..ApiError::bad(message) }
+    }
+
     /// Names the setting that bounds the length of a body, if that is what was hit.
     pub fn too_long_for(self, setting: &'static str) -> ApiError {
         let bound = (self.status == StatusCode::PAYLOAD_TOO_LARGE).then_some(setting);

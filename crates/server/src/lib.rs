@@ -3,6 +3,7 @@
 
 mod api;
 mod app;
+mod cardinality;
 mod catalogue;
 mod client;
 mod clock;
@@ -23,7 +24,9 @@ mod sink;
 #[cfg(test)]
 mod test_http;
 mod upkeep;
+mod usage;
 
+pub use api::NOT_REACHED;
 pub use client::check_client;
 pub use clock::now_ms;
 pub use discovery::{Discovery, PortState, PortStatus, Surroundings};

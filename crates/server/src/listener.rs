@@ -46,7 +46,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
-        let (Ok(place), Ok((stream, _))) = (place, stream) else {
+        let (Ok(place), Ok((stream, peer))) = (place, stream) else {
             // Out of file descriptors, mostly: give others the time to close theirs.
             failed.inc();
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -56,7 +56,7 @@ pub async fn serve(
         let (router, open, stopping) = (router.clone(), open.clone(), stopping.clone());
         open.add(1.0);
         connections.spawn(async move {
-            one(stream, router, stopping).await;
+            one(stream, Peer(peer), router, stopping).await;
             open.add(-1.0);
             drop(place);
         });
@@ -66,11 +66,20 @@ pub async fn serve(
     let _ = tokio::time::timeout(grace, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn one(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
+/// Who is at the other end: on every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub std::net::SocketAddr);
+
+async fn one(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
     let io = TokioIo::new(Lingering(Some(stream)));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
-    let mut connection = std::pin::pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
+    let inner = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        hyper::service::Service::call(&inner, request)
+    });
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     tokio::select! {
         // What goes wrong with one connection is that client's matter.
         _ = connection.as_mut() => {}

@@ -13,6 +13,7 @@ use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
 use crate::upkeep::Upkeep;
+use crate::usage::Usage;
 use crate::{api, listener, own};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,6 +78,8 @@ impl Server {
             exports: Arc::new(tokio::sync::Semaphore::new(api::EXPORTS_MAX)),
             pace: Pace::default(),
             limits: LimitBooks::new(&registry),
+            cardinality: Default::default(),
+            usage: Usage::open(&settings.data),
             settings,
             address,
             store,

@@ -25,6 +25,8 @@ pub struct Settings {
     pub ingest: ingest::Limits,
     /// Limits on queries.
     pub query: QuerySettings,
+    /// Series may be deleted by request.
+    pub delete_series: bool,
     /// The name of this host, for labels and pages.
     pub hostname: String,
     /// Every setting with its value as text, for the API; secrets must not be among them.

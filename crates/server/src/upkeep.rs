@@ -5,6 +5,7 @@
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::own;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -62,6 +63,7 @@ fn run(app: &App, stopped: &Receiver<()>) {
                 forgotten = Instant::now();
                 let _ = app.catalogue.age(&app.store, now_ms());
                 app.sink.known().forget_unused();
+                flush_usage(app);
             }
             result
         }));
@@ -69,4 +71,12 @@ fn run(app: &App, stopped: &Receiver<()>) {
             errors.inc();
         }
     }
+    flush_usage(app);
+}
+
+/// A record that cannot be written now is written the next time.
+fn flush_usage(app: &App) {
+    let names: BTreeSet<String> =
+        app.catalogue.read().iter().map(|(_, labels, _)| labels.name().to_string()).collect();
+    let _ = app.usage.flush(names.iter().map(String::as_str));
 }

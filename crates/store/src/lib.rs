@@ -6,12 +6,14 @@
 //! acknowledgement. Later [`Store::maintain`] cuts the head into a block, commits a manifest that names it,
 //! and drops the head and its log segments. A reader's view has every sample once at every instant.
 
+pub mod audit;
 mod backup;
 mod block;
 mod block_write;
 #[cfg(test)]
 mod bucket_tests;
 pub mod chunk;
+mod delete;
 mod folder;
 mod head;
 mod index;
@@ -46,6 +48,7 @@ mod writer;
 mod xor;
 
 pub use backup::{Backup, BackupOptions, Restored, backup, restore};
+pub use delete::{Deletion, Reach};
 pub use index::LabelIndex;
 pub use objects::Location;
 pub use progress::Progress;

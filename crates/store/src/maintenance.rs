@@ -19,7 +19,7 @@ use stdx::{Error, ErrorKind, Result};
 
 /// What maintenance remembers from one call to the next.
 pub(crate) struct Maintenance {
-    manifest: Manifest,
+    pub(crate) manifest: Manifest,
     lease: Lease,
     /// The name of the log, if it does not lie beside the manifests.
     log: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Maintenance {
     write_again_ms: u64,
     write_wait_ms: u64,
     /// Blocks out of the manifest whose files readers may still use.
-    retired: Vec<Arc<Block>>,
+    pub(crate) retired: Vec<Arc<Block>>,
     /// Blocks that could not be read whole: they are left as they are.
     unreadable: HashSet<u64>,
     /// Wall clock and uptime at the last call.
@@ -77,7 +77,7 @@ impl Maintenance {
     }
 
     /// The number of a new block. One whose write failed may have left files: it is not used again.
-    fn take_block_number(&mut self) -> u64 {
+    pub(crate) fn take_block_number(&mut self) -> u64 {
         self.manifest.next_block += 1;
         self.manifest.next_block - 1
     }
@@ -205,7 +205,7 @@ impl Store {
         self.write_cut_heads(&mut m)
     }
 
-    fn cut(&self, m: &mut Maintenance) -> Result<()> {
+    pub(crate) fn cut(&self, m: &mut Maintenance) -> Result<()> {
         let (reply, outcome) = tokio::sync::oneshot::channel();
         let commands = self.commands.as_ref().ok_or_else(stopped)?;
         commands.send(Command::Cut(reply)).map_err(|_| stopped())?;
@@ -214,7 +214,7 @@ impl Store {
         Ok(())
     }
 
-    fn write_cut_heads(&self, m: &mut Maintenance) -> Result<()> {
+    pub(crate) fn write_cut_heads(&self, m: &mut Maintenance) -> Result<()> {
         while let Some((head, floor)) = m.cut.first().cloned() {
             let bytes = head.read().unwrap_or_else(|e| e.into_inner()).heap_bytes() as u64;
             let run = self.shared.work.begin(WorkKind::WriteBlock, "a cut head", bytes);
@@ -330,7 +330,7 @@ impl Store {
         self.replace_blocks(m, keep)
     }
 
-    fn replace_blocks(&self, m: &mut Maintenance, keep: Vec<BlockEntry>) -> Result<()> {
+    pub(crate) fn replace_blocks(&self, m: &mut Maintenance, keep: Vec<BlockEntry>) -> Result<()> {
         m.commit(&self.objects, |next| next.blocks = keep)?;
         let mut state = self.shared.state.write().unwrap_or_else(|e| e.into_inner());
         let old = state.blocks.clone();
@@ -345,7 +345,7 @@ impl Store {
     }
 
     /// Files go when the last reader has gone. What is left over by a crash goes at the next start.
-    fn remove_retired(&self, m: &mut Maintenance) {
+    pub(crate) fn remove_retired(&self, m: &mut Maintenance) {
         m.retired.retain(|block| {
             if Arc::strong_count(block) > 1 {
                 return true;

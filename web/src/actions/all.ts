@@ -7,6 +7,7 @@ import { go, openPage, overlay, say, settleAddress, view } from "../state/app";
 import { PRESETS } from "../state/range";
 import { isDark, setTheme } from "../state/theme";
 import type { Page } from "../state/url";
+import { cardinality } from "./cardinality";
 import { chart, look, onLook } from "./look";
 import type { Action } from "./registry";
 
@@ -63,6 +64,13 @@ const everywhere: Action[] = [
     area: "Everywhere",
     keys: ["g t"],
     run: toPage("targets"),
+  },
+  {
+    id: "cardinality",
+    title: "Cardinality: where series come from",
+    area: "Everywhere",
+    keys: ["g c"],
+    run: toPage("cardinality"),
   },
   {
     id: "midwatch",
@@ -128,4 +136,4 @@ const time: Action[] = [
   ),
 ];
 
-export const ACTIONS: readonly Action[] = [...everywhere, ...time, ...look, ...chart];
+export const ACTIONS: readonly Action[] = [...everywhere, ...time, ...look, ...chart, ...cardinality];

@@ -2,7 +2,18 @@
  * Asks Midwatch, of the same origin only. Every failure becomes an `ApiError` that says what to do next. Must never
  * retry by itself: who asks decides when to ask again.
  */
-import type { Chart, Discovery, Found, Home, Limits, SeriesFacts, Status, Targets, Tile } from "./types";
+import type {
+  Cardinality,
+  Chart,
+  Discovery,
+  Found,
+  Home,
+  Limits,
+  SeriesFacts,
+  Status,
+  Targets,
+  Tile,
+} from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -124,7 +135,29 @@ export interface FindQuery {
   limit?: number;
 }
 
+export interface CardinalityQuery {
+  by: string;
+  match: string;
+  sort: string;
+  filter: string;
+  limit: number;
+}
+
 export const api = {
+  cardinality: (c: CardinalityQuery, signal?: AbortSignal): Promise<Cardinality> => {
+    const [by, label] = c.by.startsWith("value:") ? ["value", c.by.slice(6)] : [c.by, ""];
+    return ask(
+      `/api/v1/cardinality?${query([
+        ["by", by],
+        ["label", label],
+        ["match", c.match],
+        ["sort", c.sort],
+        ["filter", c.filter],
+        ["limit", c.limit],
+      ])}`,
+      signal,
+    );
+  },
   find: (f: FindQuery, signal?: AbortSignal): Promise<Found> =>
     ask(
       `/api/v1/look/find?${query([

@@ -167,6 +167,26 @@ export interface Limit {
   at_limit: string;
 }
 
+export interface CardinalityRow {
+  name: string;
+  series: number;
+  day_ago: number | null;
+  growth: number | null;
+  values?: number;
+  queried?: number;
+  queried_ms?: number | null;
+}
+
+export interface Cardinality {
+  rows: CardinalityRow[];
+  found: number;
+  series: number;
+  day_ago: number | null;
+  cut: boolean;
+  queried_since_ms: number;
+  warnings: string[];
+}
+
 export interface Limits {
   since_ms: number;
   limits: Limit[];

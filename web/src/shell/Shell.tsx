@@ -4,6 +4,7 @@
 import { useEffect } from "preact/hooks";
 import { Home } from "../home/Home";
 import { Look } from "../look/Look";
+import { CardinalityPage } from "../pages/CardinalityPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
 import { TargetsPage } from "../pages/TargetsPage";
 import { Help } from "../palette/Help";
@@ -17,10 +18,17 @@ const PAGES: readonly { page: Page; title: string }[] = [
   { page: "home", title: "Home" },
   { page: "look", title: "Look" },
   { page: "targets", title: "Targets" },
+  { page: "cardinality", title: "Cardinality" },
   { page: "midwatch", title: "Midwatch" },
 ];
 
-const SHOWS = { home: Home, look: Look, targets: TargetsPage, midwatch: MidwatchPage };
+const SHOWS = {
+  home: Home,
+  look: Look,
+  targets: TargetsPage,
+  cardinality: CardinalityPage,
+  midwatch: MidwatchPage,
+};
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

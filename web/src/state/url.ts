@@ -7,7 +7,7 @@
 import { spanCode } from "../format/time";
 import { bounded, DEFAULT_RANGE, parseDuration, type Range } from "./range";
 
-export type Page = "home" | "look" | "targets" | "midwatch";
+export type Page = "home" | "look" | "targets" | "cardinality" | "midwatch";
 export type Under = "h" | "y" | "w";
 export type Group = "entity" | "metric";
 
@@ -34,12 +34,17 @@ export interface ViewState {
   at: string;
   /** Keys of the groups that are shut. */
   shut: string[];
+  /** What Cardinality counts by: metric, label, pair, source, or `value:LABEL`. */
+  by: string;
+  /** What it is sorted by; "" is the number of series. */
+  sort: string;
 }
 
 export const PATHS: Record<Page, string> = {
   home: "/",
   look: "/look",
   targets: "/targets",
+  cardinality: "/cardinality",
   midwatch: "/midwatch",
 };
 
@@ -60,6 +65,8 @@ export function defaults(page: Page): ViewState {
     why: false,
     at: "",
     shut: [],
+    by: "metric",
+    sort: "",
   };
 }
 
@@ -105,6 +112,8 @@ export function parseUrl(url: string): ViewState {
     why: p.get("why") === "1",
     at: text("at"),
     shut: list("shut"),
+    by: /^(label|pair|source|value:.+)$/s.test(text("by")) ? text("by") : "metric",
+    sort: ["growth", "values", "name", "queried"].find((name) => name === text("sort")) ?? "",
   };
 }
 
@@ -130,6 +139,8 @@ export function toUrl(s: ViewState): string {
   if (s.why) add("why", "1");
   add("at", s.at);
   for (const o of s.shut.slice(0, LIST_MAX)) add("shut", o);
+  if (s.by !== "metric") add("by", s.by);
+  add("sort", s.sort);
   // encodeURIComponent escapes more than a query string must: these stay readable.
   const encode = (v: string): string =>
     encodeURIComponent(v).replace(/%20/g, "+").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%2C/g, ",");
@@ -144,6 +155,7 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.page !== b.page ||
     range(a.range) !== range(b.range) ||
     a.open.join("\n") !== b.open.join("\n") ||
-    a.match !== b.match
+    a.match !== b.match ||
+    a.by !== b.by
   );
 }

@@ -207,6 +207,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("store", "How samples are kept. Change these for very large or very small machines only."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
+    ("admin", "What may be done to stored data by request."),
 ];
 
 const MS: u64 = 1;
@@ -306,6 +307,8 @@ pub const SETTINGS: &[Setting] = &[
     row!("query.memory_max", Size Size, c.query.bytes_max, (MIB, TIB), "\"4GiB\"", "Memory that one query may hold: 16 bytes for each sample, and the labels of the series."),
     row!("query.series_max", Count Size, c.query.series_max, (100, 1_000_000_000), "5000000", "Series that one selector may find."),
     row!("query.lookback", Duration Signed, c.query.lookback_ms, (SECOND, 7 * DAY), "\"2m\"", "How long the last sample of a series stands for its value."),
+
+    row!("admin.delete_series", Switch, c.delete_series, "true", "Series may be deleted by request (`POST /api/v1/admin/tsdb/delete_series`), for personal data that must not be kept. There is no password yet: whoever reaches this server could. Each deletion is in the audit."),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod bad_starts;
 mod blocks;
 mod bounds;
 mod command_line;
+mod deletion;
 mod discovery;
 mod disk_full;
 mod durability;

@@ -249,10 +249,12 @@ pub async fn chart(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let inside = app.clone();
     let data = if let Some(text) = params.get("expr") {
         let expr = ::query::parse(text).map_err(|e| ApiError::parse("expr", e))?;
+        app.usage.asked(&expr);
         app.gate.run(None, move |stop| expression_chart(&inside, &expr, window, &offsets_ms, stop)).await?
     } else {
         let text = params.required("match", params.get("match"))?;
         let matchers = ::query::parse_selector(text).map_err(|e| ApiError::parse("match", e))?;
+        app.usage.asked_for(&[matchers.as_slice()]);
         app.gate
             .run(None, move |_| {
                 series_chart(&inside, &matchers, window, raw, &offsets_ms).map_err(QueryError::from)

@@ -1,6 +1,8 @@
 //! The HTTP API: one file for each group of routes. Handlers read parameters, ask an engine or a decider, and
 //! write the answer; they must never compute one themselves.
 
+mod admin;
+mod cardinality;
 mod data;
 mod json;
 mod limits;
@@ -11,6 +13,7 @@ mod series;
 mod status;
 mod web;
 
+pub use admin::NOT_REACHED;
 pub use data::{EXPORTS_BOUND, EXPORTS_MAX};
 pub use query::options as query_options;
 
@@ -40,6 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/api/v1/status/limits", get(limits::limits))
         .route("/api/v1/status/midwatch", get(midwatch::midwatch))
+        .route("/api/v1/cardinality", get(cardinality::cardinality))
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))
@@ -48,6 +52,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/write", post(data::remote_write))
         .route("/api/v1/import", post(data::import))
         .route("/api/v1/export", get(data::export).post(data::export))
+        .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route("/api/v1/audit", get(admin::audit))
         .route("/-/ready", get(status::ready))
         .route("/-/healthy", get(status::healthy))
         .route("/metrics", get(status::metrics))

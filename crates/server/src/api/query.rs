@@ -89,6 +89,7 @@ async fn evaluate(
             let mut options = options(&inside, stop);
             options.lookback_ms = asked.lookback_ms.unwrap_or(options.lookback_ms);
             let view = inside.store.view();
+            inside.usage.asked(&expr);
             let mut result = run(&view, &expr, &options)?;
             truncate(&mut result, asked.limit);
             Ok(json::answer(&result, time_ms, &view.warnings()))
