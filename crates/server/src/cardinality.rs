@@ -3,7 +3,7 @@
 //! never be a reason to refuse or to drop anything.
 
 use crate::gate::Stop;
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::{HashMap, HashSet};
 use model::labels::NAME;
 use model::{Labels, Matcher};
 use std::hash::BuildHasher;

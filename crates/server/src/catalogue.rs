@@ -3,7 +3,7 @@
 
 use ::query::overview::Mode;
 use look::Catalogue;
-use model::{Labels, MetricKind};
+use model::{Labels, Matcher, MetricKind};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use stdx::Result;
@@ -85,6 +85,29 @@ impl SeriesCatalogue {
                 catalogue.remove(*id);
             });
         }
+        Ok(gone.len())
+    }
+
+    /// Forgets series that were deleted: those that a set of matchers selects, and the store has no more.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn forget_deleted(&self, store: &Store, matchers: &[Vec<Matcher>]) -> Result<usize> {
+        let mut kept = std::collections::HashSet::new();
+        for set in matchers {
+            kept.extend(store.view().series(set, i64::MIN, i64::MAX, usize::MAX)?);
+        }
+        let is_meant = |labels: &Labels| matchers.iter().any(|set| Matcher::all(set, labels));
+        let gone: Vec<u32> = self
+            .read()
+            .iter()
+            .filter(|(_, labels)| is_meant(labels) && !kept.contains(*labels))
+            .map(|(id, _)| id)
+            .collect();
+        let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
+        gone.iter().for_each(|id| {
+            catalogue.remove(*id);
+        });
         Ok(gone.len())
     }
 

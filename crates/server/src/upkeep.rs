@@ -77,6 +77,6 @@ fn run(app: &App, stopped: &Receiver<()>) {
 /// A record that cannot be written now is written the next time.
 fn flush_usage(app: &App) {
     let names: BTreeSet<String> =
-        app.catalogue.read().iter().map(|(_, labels, _)| labels.name().to_string()).collect();
+        app.catalogue.read().iter().map(|(_, labels)| labels.name().to_string()).collect();
     let _ = app.usage.flush(names.iter().map(String::as_str));
 }

@@ -20,7 +20,10 @@ fn by_request_only_where_it_is_allowed_and_only_when_it_is_meant() {
     let path = "/api/v1/admin/tsdb/delete_series";
     let data = |users: &[&str]| -> Vec<_> {
         let now = now_ms();
-        users.iter().map(|u| series("logins_total", &[("user", u)], &[(now - 1000, 1.0), (now, 2.0)])).collect()
+        users
+            .iter()
+            .map(|u| series("logins_total", &[("user", u)], &[(now - 1000, 1.0), (now, 2.0)]))
+            .collect()
     };
     {
         let midwatch = home.serve_quietly();
@@ -73,7 +76,10 @@ fn by_command_in_a_folder_that_nobody_uses() {
     assert!(in_use.code == Some(1) && in_use.stderr.contains("--url"), "{in_use:?}");
     midwatch.stop();
     let plan = command(&[]);
-    assert!(plan.code == Some(0) && plan.stdout.starts_with("Would delete up to 1 samples of 1 series"), "{plan:?}");
+    assert!(
+        plan.code == Some(0) && plan.stdout.starts_with("Would delete up to 1 samples of 1 series"),
+        "{plan:?}"
+    );
     let done = command(&["--yes", "--reason", "request 4711"]);
     assert!(done.code == Some(0) && done.stdout.starts_with("Deleted 1 samples of 1 series"), "{done:?}");
     let midwatch = home.serve_quietly();

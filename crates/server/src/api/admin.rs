@@ -47,7 +47,7 @@ pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> Api
         }
         let reach = inside.store.delete_series(&deletion, &who, &now_ms)?;
         // What searches and senders' books remember of the labels.
-        let _ = inside.catalogue.forget_removed(&inside.store);
+        let _ = inside.catalogue.forget_deleted(&inside.store, &deletion.matchers);
         inside.sink.known().forget_unused();
         Ok(reach)
     });
