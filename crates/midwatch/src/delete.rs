@@ -37,6 +37,11 @@ fn texts(list: &Json) -> Vec<String> {
 }
 
 fn in_folder(args: &DeleteArgs, data: &Path, now: fn() -> i64) -> anyhow::Result<Json> {
+    if data.to_string_lossy().contains("://") {
+        bail!(
+            "data in a bucket is deleted by a running Midwatch: switch admin.delete_series on there, and use --url"
+        );
+    }
     if !data.join("MIDWATCH").exists() {
         bail!("{} is not a data folder of Midwatch; name one with --data", data.display());
     }

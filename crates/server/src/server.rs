@@ -79,7 +79,7 @@ impl Server {
             pace: Pace::default(),
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
-            usage: Usage::open(&settings.data),
+            usage: Usage::open(store.folder()),
             settings,
             address,
             store,

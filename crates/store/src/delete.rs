@@ -297,16 +297,15 @@ impl Store {
         for (number, _) in wal::segments(&wal_folder)?.iter().filter(|(n, _)| *n < m.manifest.wal_floor) {
             reach.remaining.push(format!("log segment {number} could not be removed; remove it by hand"));
         }
-        for folder in ["blocks", "wal"] {
-            let entries = std::fs::read_dir(self.folder.path.join(folder));
-            let names = entries.into_iter().flatten().flatten().map(|e| e.file_name());
-            for name in names.filter(|n| n.to_string_lossy().ends_with(DAMAGED)) {
-                reach.remaining.push(format!(
-                    "{folder}/{} was set aside because it is damaged, and cannot be searched; remove it by hand",
-                    name.to_string_lossy()
-                ));
-            }
+        let mut set_aside: Vec<String> =
+            self.objects.list("blocks")?.into_iter().map(|(path, _)| path).collect();
+        for entry in std::fs::read_dir(&wal_folder).into_iter().flatten().flatten() {
+            set_aside.push(format!("wal/{}", entry.file_name().to_string_lossy()));
         }
+        set_aside.retain(|path| path.ends_with(DAMAGED));
+        reach.remaining.extend(set_aside.iter().map(|path| {
+            format!("{path} was set aside because it is damaged, and cannot be searched; remove it by hand")
+        }));
         Ok(())
     }
 }

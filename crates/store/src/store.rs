@@ -326,6 +326,11 @@ impl Store {
         &self.settings
     }
 
+    /// The folder on this machine: of everything, or of the log alone where blocks lie in a bucket.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
     /// The register of background work.
     pub fn work(&self) -> &Work {
         &self.shared.work

@@ -15,7 +15,7 @@ use store::{Deletion, Reach};
 pub const NOT_REACHED: &[&str] = &[
     "backups and exports that were made before; make new ones and remove the old",
     "samples of these series that arrive after the deletion began; stop their sender first",
-    "what the file system or the disk keeps of removed files: snapshots, unused sectors",
+    "what a file system, a disk or a bucket keeps of removed files: snapshots, unused sectors, old versions",
 ];
 
 pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> ApiResult {
@@ -71,7 +71,7 @@ pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> Api
 
 pub async fn audit(State(app): State<Arc<App>>) -> ApiResult {
     let inside = app.clone();
-    let task = tokio::task::spawn_blocking(move || audit::read(&inside.settings.data));
+    let task = tokio::task::spawn_blocking(move || audit::read(inside.store.folder()));
     let lines = task.await.map_err(|_| {
         stdx::Error::new(stdx::ErrorKind::Internal, "the audit cannot be read; this is a bug")
     })??;
