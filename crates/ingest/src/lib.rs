@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod json_lines;
 mod known;
 pub mod limits;
+pub mod open_metrics;
 pub mod relabel;
 pub mod remote_write;
 pub mod scrape;

@@ -67,7 +67,7 @@ pub fn write(families: &[FamilyReading], format: TextFormat) -> String {
     out
 }
 
-fn escape(text: &str, quotes: bool) -> Cow<'_, str> {
+pub(crate) fn escape(text: &str, quotes: bool) -> Cow<'_, str> {
     if !text.contains(['\\', '\n', '"']) {
         return text.into();
     }
@@ -76,7 +76,7 @@ fn escape(text: &str, quotes: bool) -> Cow<'_, str> {
 }
 
 /// A value as people like to read it, in both formats' grammar.
-fn plain_float(value: f64) -> String {
+pub(crate) fn plain_float(value: f64) -> String {
     if value.is_nan() {
         "NaN".into()
     } else if value.is_infinite() {

@@ -105,6 +105,18 @@ Examples:
 
 Values of labels stand in the audit as a keyed hash: --value finds the entries of a value that you know.")]
     Audit(AuditArgs),
+    /// Write what is kept as files that other programs read
+    #[command(after_help = "\
+Examples:
+  midwatch export --format parquet --out load.parquet --match 'node_load1'
+  midwatch export --format parquet --out day.parquet --start 2026-03-04T00:00:00Z --end 2026-03-05T00:00:00Z
+  midwatch export --format jsonl --match '{job=\"api\"}' --match 'up' | gzip > api.jsonl.gz
+  midwatch export --format openmetrics --match 'http_requests_total' --out requests.om
+
+It reads the data folder, also while it is in use, and changes nothing. Parquet has one row for each sample: metric,
+labels (a map), timestamp, value. JSON lines are those of the API, and `POST /api/v1/import` reads them back.
+If something is damaged it says so, makes no file, and ends with 1, unless --partial is given.")]
+    Export(ExportArgs),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -279,6 +291,43 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
+/// Flags of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// A selector, as in PromQL; may be given several times [default: everything]
+    #[arg(long = "match", value_name = "SELECTOR")]
+    pub selectors: Vec<String>,
+    /// The first instant: seconds since 1970, or RFC 3339 [default: the oldest sample]
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// The last instant [default: the newest sample]
+    #[arg(long, value_name = "TIME")]
+    pub end: Option<String>,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to write [default: standard output; parquet needs a file]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The folder in which everything is kept
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+    /// Leave out what is damaged, and say what that was
+    #[arg(long)]
+    pub partial: bool,
+}
+
+/// Formats of `export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Parquet, a row for each sample.
+    Parquet,
+    /// JSON lines, a line for each series.
+    Jsonl,
+    /// OpenMetrics text, a line for each sample.
+    Openmetrics,
+}
+
 /// `midwatch config ...`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -393,6 +442,7 @@ mod tests {
             "midwatch backup d --data e --copy",
             "midwatch restore d --data e --partial",
             "midwatch verify d --json",
+            "midwatch export --format jsonl --match a --match b --start 0 --end 1 --out f --data d --partial",
             "midwatch completions zsh",
         ] {
             assert!(parse(good).is_ok(), "{good}");
@@ -404,6 +454,7 @@ mod tests {
             "midwatch serv",
             "midwatch backup",
             "midwatch restore d",
+            "midwatch export --format csv",
             "midwatch config",
         ] {
             assert!(parse(bad).is_err(), "{bad}");

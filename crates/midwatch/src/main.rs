@@ -5,6 +5,7 @@ mod answer;
 mod cli;
 mod config;
 mod delete;
+mod export;
 mod http;
 mod keep;
 mod plot;
@@ -43,6 +44,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Backup(args) => keep::backup(&args, server::now_ms()),
         Command::Restore(args) => keep::restore(&args),
+        Command::Export(args) => export::run(&args),
         Command::Verify(args) => keep::verify(&args),
         Command::DeleteSeries(args) => delete::run(&args, server::now_ms),
         Command::Audit(args) => print(&delete::audit(&args)?),

@@ -44,6 +44,11 @@ impl Working {
         }
         !self.stop.load(SeqCst)
     }
+
+    /// Whether the next text would be shown: it need not be made before.
+    pub fn is_due(&self) -> bool {
+        self.stop.load(SeqCst) || (self.terminal && self.shown.is_none_or(|t| t.elapsed() >= EVERY))
+    }
 }
 
 impl Drop for Working {

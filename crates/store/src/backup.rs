@@ -15,7 +15,7 @@ use crate::folder;
 use crate::manifest::{self, BlockEntry, Manifest};
 use crate::objects::{Objects, io_error, sync_folder};
 use crate::progress::{Progress, Watch};
-use crate::segment::read_settled;
+use crate::segment::settled_end;
 use crate::verify::{Finding, Report, Severity};
 use crate::wal;
 use list::{List, Listed};
@@ -82,12 +82,7 @@ pub fn backup(
     now_ms: i64,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<Backup> {
-    if !folder::is_ours(data) {
-        return Err(Error::invalid(format!(
-            "{} is not a data folder of Midwatch; name it with --data",
-            data.display()
-        )));
-    }
+    folder::must_be_ours(data)?;
     let objects = Objects::existing(data)?;
     let _lock = prepare(data, dest)?;
     let before = match List::read(dest) {
@@ -351,18 +346,19 @@ impl Work<'_> {
         let mut files = Vec::new();
         self.watch.expect(all.len() as u64, all.iter().map(|(_, bytes)| bytes).sum());
         for (number, _) in all.into_iter().filter(|(number, _)| *number >= floor) {
-            let bytes = unless_gone(read_settled(&from, number, newest == Some(number)))?;
-            let Some(bytes) = bytes else { return Ok(None) };
+            let end = match newest == Some(number) {
+                true => unless_gone(settled_end(&from, number))?.map(|end| end.whole + end.rest.bytes),
+                false => Some(u64::MAX),
+            };
+            let source = wal::segment_path(&from, number);
             let file = wal::segment_path(&to, number);
-            put(&file, &bytes)?;
-            self.result.copied_bytes += bytes.len() as u64;
-            self.watch.bytes(bytes.len() as u64)?;
+            let watch = &mut self.watch;
+            let copied = end.map(|end| copy(&source, &file, end, &mut |n| watch.bytes(n))).transpose();
+            let Some((bytes, crc32)) = unless_gone(copied)?.flatten() else { return Ok(None) };
+            self.result.copied_bytes += bytes;
             self.watch.file()?;
-            files.push(Listed {
-                path: wal::segment_path(Path::new(name), number).display().to_string(),
-                bytes: bytes.len() as u64,
-                crc32: crc32fast::hash(&bytes),
-            });
+            let path = wal::segment_path(Path::new(name), number).display().to_string();
+            files.push(Listed { path, bytes, crc32 });
         }
         sync_folder(&to)?;
         Ok(Some(files))
@@ -451,6 +447,24 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::rename(&staged, path)
     };
     write().map_err(|e| io_error(path, e))
+}
+
+/// Copies a file up to `end`, durable but for its name. Its length, and its checksum.
+fn copy(from: &Path, to: &Path, end: u64, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<(u64, u32)> {
+    let mut source = File::open(from).map_err(|e| io_error(from, e))?.take(end);
+    let mut out = File::create_new(to).map_err(|e| io_error(to, e))?;
+    let (mut crc, mut bytes, mut buffer) = (crc32fast::Hasher::new(), 0, vec![0; 1 << 20]);
+    loop {
+        let n = source.read(&mut buffer).map_err(|e| io_error(from, e))?;
+        if n == 0 {
+            out.sync_all().map_err(|e| io_error(to, e))?;
+            return Ok((bytes, crc.finalize()));
+        }
+        crc.update(&buffer[..n]);
+        out.write_all(&buffer[..n]).map_err(|e| io_error(to, e))?;
+        bytes += n as u64;
+        progress(n as u64)?;
+    }
 }
 
 /// The checksum of a whole file.

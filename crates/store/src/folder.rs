@@ -1,7 +1,7 @@
 //! The data folder: that it is ours, that nobody else has it open, and that it can be written.
 //! It must never touch a folder that holds somebody else's files.
 
-use crate::objects::{io_error, sync_folder};
+use crate::objects::{Location, io_error, sync_folder};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use stdx::{Error, ErrorKind, Result};
@@ -23,6 +23,30 @@ pub struct DataFolder {
 /// Whether a folder is a data folder of ours.
 pub fn is_ours(path: &Path) -> bool {
     path.join(IDENTITY).is_file()
+}
+
+/// Checks that a folder is one of ours that holds blocks, for those who only read.
+///
+/// # Errors
+/// `NotFound`, or `Invalid`, with what it is.
+pub fn must_be_ours(path: &Path) -> Result<()> {
+    let shown = path.display();
+    if let Location::Bucket { .. } = Location::parse(path)? {
+        let text =
+            "this works on folders; a bucket is copied and checked by its own means (versions, replication)";
+        return Err(Error::invalid(format!("{shown}: {text}")));
+    }
+    if !path.is_dir() {
+        let text = format!("{shown} is not a folder that is there; name a data folder of Midwatch");
+        return Err(Error::new(ErrorKind::NotFound, text));
+    }
+    if !is_ours(path) {
+        return Err(Error::invalid(format!("{shown} is not a data folder of Midwatch; name one")));
+    }
+    if path.join("BUCKET").exists() {
+        return Err(Error::invalid(format!("{shown} holds only the log of what is kept in a bucket")));
+    }
+    Ok(())
 }
 
 /// What tells one data folder from another, and goes with it into a backup; "" in folders that were made before there

@@ -6,6 +6,7 @@ mod folder;
 mod location;
 mod transport;
 
+use crate::pinned::Pinned;
 use bucket::{Bucket, Upload};
 use bytes::Bytes;
 use folder::{Folder, Staged};
@@ -68,6 +69,11 @@ impl Objects {
     /// If the folder is not there or cannot be read.
     pub fn existing(folder: &Path) -> Result<Objects> {
         Ok(Objects(Arc::new(Backend::Folder(Folder::existing(folder)?))))
+    }
+
+    /// Objects below a folder, for a reader that holds these files open.
+    pub fn pinned(folder: &Path, files: Pinned) -> Objects {
+        Objects(Arc::new(Backend::Folder(Folder::pinned(folder, files))))
     }
 
     /// A bucket of a test's server.

@@ -214,7 +214,8 @@ impl Metadata {
         self.0.num_row_groups()
     }
 
-    fn rows(&self, group: usize) -> usize {
+    /// Number of rows of a row group.
+    pub fn rows(&self, group: usize) -> usize {
         usize::try_from(self.0.row_group(group).num_rows()).unwrap_or(0)
     }
 }

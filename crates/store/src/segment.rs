@@ -1,8 +1,9 @@
-//! Reads a segment of the log that a program may be writing to at this moment. It must never wait long.
+//! Finds out how much of a segment of the log is whole, while a program may be writing to it. It must never wait long,
+//! nor take a write that is going on for damage.
 
-use crate::objects::io_error;
-use crate::wal;
-use crate::wal_read;
+use crate::wal::HEADER_BYTES;
+use crate::wal_read::{Replay, Rest, replay_file};
+use model::{Labels, Metadata};
 use std::path::Path;
 use std::time::Duration;
 use stdx::Result;
@@ -13,29 +14,48 @@ const LOOKS_MAX: usize = 200;
 const UNCHANGED_MAX: usize = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The bytes of a segment without the end of a write that was going on, which nobody was told is kept. What is not whole
-/// and stays so is in it.
+/// The end of a segment.
+pub struct End {
+    /// Bytes of whole frames, the header included.
+    pub whole: u64,
+    /// What follows, if that was not being written.
+    pub rest: Rest,
+}
+
+/// Nothing is kept of what is read.
+struct Ignore;
+
+impl Replay for Ignore {
+    fn series(&mut self, _: u32, _: Labels) -> Result<()> {
+        Ok(())
+    }
+    fn sample(&mut self, _: u32, _: i64, _: u64) -> Result<()> {
+        Ok(())
+    }
+    fn metadata(&mut self, _: Metadata) {}
+}
+
+/// Where a segment ends that may be written to at this moment: at least all that was there when this began, if it is
+/// whole.
 ///
 /// # Errors
 /// `NotFound` if it is not there (any more), `Unavailable`.
-pub fn read_settled(folder: &Path, number: u64, is_newest: bool) -> Result<Vec<u8>> {
-    let path = wal::segment_path(folder, number);
-    let read = || std::fs::read(&path).map_err(|e| io_error(&path, e));
-    let mut bytes = read()?;
-    let wanted = bytes.len();
+pub fn settled_end(folder: &Path, number: u64) -> Result<End> {
+    let (mut length, mut rest) = replay_file(folder, number, &mut Ignore)?;
+    let wanted = length.max(HEADER_BYTES);
     let mut unchanged = 0;
     for _ in 0..LOOKS_MAX {
-        let whole = bytes.len() - wal_read::rest(&bytes, number).bytes as usize;
+        let whole = length - rest.bytes;
         if whole >= wanted {
-            bytes.truncate(whole);
+            return Ok(End { whole, rest: Rest { bytes: 0, is_damage: false } });
         }
-        if whole >= wanted || !is_newest || unchanged >= UNCHANGED_MAX {
+        if unchanged >= UNCHANGED_MAX {
             break;
         }
         std::thread::sleep(PAUSE);
-        let again = read()?;
-        unchanged = if again.len() == bytes.len() { unchanged + 1 } else { 0 };
-        bytes = again;
+        let before = length;
+        (length, rest) = replay_file(folder, number, &mut Ignore)?;
+        unchanged = if length == before { unchanged + 1 } else { 0 };
     }
-    Ok(bytes)
+    Ok(End { whole: length - rest.bytes, rest })
 }

@@ -19,7 +19,7 @@ use crate::progress::{Progress, Watch};
 use report::About;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use stdx::{Error, ErrorKind, Result};
+use stdx::{ErrorKind, Result};
 
 /// How often a list of blocks that changes all the time is read anew.
 const ROUNDS_MAX: usize = 20;
@@ -80,18 +80,11 @@ pub fn verify(folder: &Path, go_on: &mut dyn FnMut(&Progress) -> bool) -> Result
 
 /// Finds out what the folder is. `None` if nothing in it can be read: the report says why.
 fn place_of(folder: &Path, report: &mut Report, watch: &mut Watch<'_>) -> Result<Option<Place>> {
-    let shown = folder.display();
-    if !folder.is_dir() {
-        return Err(Error::new(ErrorKind::NotFound, format!("{shown} is not a folder that is there")));
-    }
     if backup::is_backup(folder) {
         let Some(wal) = backup::check_list(folder, report, watch)? else { return Ok(None) };
         return Ok(Some(Place { objects: Objects::existing(folder)?, wal }));
     }
-    if !crate::folder::is_ours(folder) {
-        let text = format!("{shown} is neither a data folder of Midwatch nor a backup of one");
-        return Err(Error::invalid(text));
-    }
+    crate::folder::must_be_ours(folder)?;
     Ok(Some(Place { objects: Objects::existing(folder)?, wal: folder.join("wal") }))
 }
 

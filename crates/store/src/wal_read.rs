@@ -74,28 +74,21 @@ pub fn replay_all<R: Replay>(
     });
 }
 
-/// Reads a segment that is in memory already, as [`replay_all`] does.
+/// Reads one segment on this thread, and no more of it than is there when this begins. Returns how long that is, in
+/// bytes, too.
 ///
 /// # Errors
-/// If `replay` fails.
-pub fn replay_bytes(bytes: &[u8], number: u64, replay: &mut impl Replay) -> Result<Rest> {
-    let length = bytes.len() as u64;
-    read_frames(bytes, length, number, |records| {
-        records.into_iter().try_for_each(|record| record.tell(replay))
-    })
-}
-
-/// What follows the last whole frame of a segment, without decoding any.
-pub fn rest(segment: &[u8], number: u64) -> Rest {
-    let Some(mut rest) = segment.strip_prefix(MAGIC).and_then(|r| r.strip_prefix(&number.to_le_bytes()))
-    else {
-        let bytes = segment.len() as u64;
-        return Rest { bytes, is_damage: bytes > HEADER_BYTES };
-    };
-    while let Some((_, after)) = split_frame(rest) {
-        rest = after;
-    }
-    Rest { bytes: rest.len() as u64, is_damage: holds_a_frame(rest) }
+/// If the file cannot be read, or `replay` fails.
+pub fn replay_file(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<(u64, Rest)> {
+    let path = segment_path(folder, number);
+    let io = |e| io_error(&path, e);
+    let file = File::open(&path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let rest =
+        read_frames(BufReader::with_capacity(1 << 20, file).take(length), length, number, |records| {
+            records.into_iter().try_for_each(|record| record.tell(replay))
+        })?;
+    Ok((length, rest))
 }
 
 fn read_file(folder: &Path, number: u64, each: impl FnMut(Vec<Record>) -> Result<()>) -> Result<Rest> {

@@ -102,9 +102,10 @@ fn what_is_wrong_is_said_and_what_is_somebody_elses_is_left() {
         (&["restore", "b", "--data", "midwatch-data"], "the backup is damaged"),
         (&["restore", "midwatch-data", "--data", "new"], "is not a backup"),
         (&["backup", text(&here)], "lie inside of each other"),
-        (&["backup", "c", "--data", "nowhere"], "name it with --data"),
+        (&["backup", "c", "--data", "nowhere"], "nowhere is not a folder that is there"),
+        (&["backup", "c", "--data", "s3://bucket/prefix"], "this works on folders"),
         (&["verify", "nowhere"], "is not a folder that is there"),
-        (&["verify", text(&here)], "neither a data folder"),
+        (&["verify", text(&here)], "is not a data folder of Midwatch"),
     ] {
         let ended = home.run(args);
         assert_eq!(ended.code, Some(1), "{args:?} {ended:?}");

@@ -13,6 +13,7 @@ mod deletion;
 mod discovery;
 mod disk_full;
 mod durability;
+mod export;
 mod exporter;
 mod host;
 mod hostile_targets;

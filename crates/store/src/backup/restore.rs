@@ -2,12 +2,11 @@
 //! that looks whole before it is.
 
 use super::list::{List, Listed};
-use super::{PIECE_BYTES, is_backup};
+use super::{copy, is_backup};
 use crate::folder;
 use crate::objects::{io_error, sync_folder};
 use crate::progress::{Progress, Watch};
 use std::fs::File;
-use std::io::{Read, Write};
 use std::path::Path;
 use stdx::{Error, ErrorKind, Result};
 
@@ -68,7 +67,8 @@ pub fn restore(
             Some(name) => format!("wal/{name}"),
             None => file.path.clone(),
         };
-        let crc32 = copy(&source.join(&file.path), &data.join(&path), &mut watch)?;
+        let (from, to) = (source.join(&file.path), data.join(&path));
+        let (_, crc32) = copy(&from, &to, u64::MAX, &mut |n| watch.bytes(n))?;
         if crc32 != file.crc32 && !is_known(&restored, file) {
             return Err(Error::corrupt(format!("{} changed while it was copied", file.path)));
         }
@@ -122,21 +122,4 @@ fn prepare(data: &Path, id: &str) -> Result<File> {
         let _ = sync_folder(parent);
     }
     Ok(lock)
-}
-
-/// Copies a file, durable but for its name, and gives its checksum.
-fn copy(from: &Path, to: &Path, watch: &mut Watch<'_>) -> Result<u32> {
-    let mut source = File::open(from).map_err(|e| io_error(from, e))?;
-    let mut out = File::create_new(to).map_err(|e| io_error(to, e))?;
-    let (mut crc, mut buffer) = (crc32fast::Hasher::new(), vec![0; PIECE_BYTES as usize]);
-    loop {
-        let n = source.read(&mut buffer).map_err(|e| io_error(from, e))?;
-        if n == 0 {
-            out.sync_all().map_err(|e| io_error(to, e))?;
-            return Ok(crc.finalize());
-        }
-        crc.update(&buffer[..n]);
-        out.write_all(&buffer[..n]).map_err(|e| io_error(to, e))?;
-        watch.bytes(n as u64)?;
-    }
 }

@@ -2,6 +2,7 @@
 //! file of that name. It must never replace a file.
 
 use super::DAMAGED;
+use crate::pinned::Pinned;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,8 +14,8 @@ use stdx::{Error, ErrorKind, Result};
 /// The folders that objects lie in.
 const FOLDERS: [&str; 2] = ["manifest", "blocks"];
 
-/// A folder with objects.
-pub struct Folder(PathBuf);
+/// A folder with objects, some of which may be held open.
+pub struct Folder(PathBuf, Option<Pinned>);
 
 /// A file that is being written, under a name that no reader looks at.
 pub struct Staged {
@@ -40,12 +41,24 @@ impl Folder {
 
     pub fn existing(folder: &Path) -> Result<Folder> {
         std::fs::read_dir(folder).map_err(|e| io_error(folder, e))?;
-        Ok(Folder(folder.into()))
+        Ok(Folder(folder.into(), None))
+    }
+
+    /// For readers: these files are read through what holds them open, whatever becomes of their names.
+    pub fn pinned(folder: &Path, files: Pinned) -> Folder {
+        Folder(folder.into(), Some(files))
+    }
+
+    fn file(&self, path: &str) -> std::io::Result<File> {
+        match self.1.as_ref().and_then(|pinned| pinned.file(path)) {
+            Some(file) => file,
+            None => File::open(self.0.join(path)),
+        }
     }
 
     pub fn size(&self, path: &str) -> Result<u64> {
-        let file = self.0.join(path);
-        std::fs::metadata(&file).map(|m| m.len()).map_err(|e| io_error(&file, e))
+        let size = self.file(path).and_then(|file| Ok(file.metadata()?.len()));
+        size.map_err(|e| io_error(&self.0.join(path), e))
     }
 
     pub fn stage(&self, path: &str) -> Result<Staged> {
@@ -60,8 +73,13 @@ impl Folder {
     }
 
     pub fn get(&self, path: &str) -> Result<Bytes> {
-        let file = self.0.join(path);
-        std::fs::read(&file).map(Bytes::from).map_err(|e| io_error(&file, e))
+        let read = || -> std::io::Result<Bytes> {
+            let file = self.file(path)?;
+            let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).unwrap_or(0)];
+            file.read_exact_at(&mut bytes, 0)?;
+            Ok(bytes.into())
+        };
+        read().map_err(|e| io_error(&self.0.join(path), e))
     }
 
     pub fn get_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -70,7 +88,7 @@ impl Folder {
             std::io::ErrorKind::UnexpectedEof => super::short(path),
             _ => io_error(&file_path, e),
         };
-        let file = File::open(&file_path).map_err(io)?;
+        let file = self.file(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         let read = |range: &Range<u64>| {
             // Before memory is taken: a damaged footer may claim any size.

@@ -2,9 +2,9 @@
 
 use super::report::{About, Finding, Lost, Report, Severity};
 use crate::progress::Watch;
-use crate::segment::read_settled;
+use crate::segment::settled_end;
 use crate::wal;
-use crate::wal_read::{Replay, replay_bytes};
+use crate::wal_read::{Replay, replay_file};
 use model::{Labels, Metadata};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -68,9 +68,12 @@ fn segment(
     watch: &mut Watch<'_>,
 ) -> Result<()> {
     let mut count = Count::default();
-    let read = read_settled(folder, number, is_newest).and_then(|bytes| {
-        let rest = replay_bytes(&bytes, number, &mut count)?;
-        Ok((bytes.len() as u64, rest))
+    let read = replay_file(folder, number, &mut count).and_then(|(length, rest)| {
+        let whole = length - rest.bytes;
+        match is_newest && (rest.bytes > 0 || whole == 0) {
+            true => settled_end(folder, number).map(|end| (end.whole.max(whole), end.rest)),
+            false => Ok((whole, rest)),
+        }
     });
     match read {
         // In a block by now.
@@ -79,12 +82,12 @@ fn segment(
             let finding = Finding::new(name(number), Severity::Damage, e.to_string()).lost(Lost::default());
             report.add(finding.about(About::Segment(number)));
         }
-        Ok((bytes, rest)) => {
-            report.bytes += bytes;
-            if rest.bytes > 0 || bytes == 0 {
-                report.add(finding(number, bytes - rest.bytes, rest.bytes, rest.is_damage, &count));
+        Ok((whole, rest)) => {
+            report.bytes += whole;
+            if rest.bytes > 0 || whole == 0 {
+                report.add(finding(number, whole, rest.bytes, rest.is_damage, &count));
             }
-            watch.bytes(bytes)?;
+            watch.bytes(whole)?;
         }
     }
     report.files += 1;
