@@ -5,7 +5,7 @@ use super::*;
 use crate::audit::{self, Line};
 use crate::objects::Objects;
 use crate::testing::files;
-use crate::wal_read::{Replay, replay_bytes};
+use crate::wal_read::{Replay, replay_file};
 use crate::{Settings, block, parquet_io as pq};
 use model::{Batch, MatchOp, Metadata};
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ fn everything_on_disk(folder: &Path) -> (Vec<String>, Vec<(i64, f64)>) {
                 all.1.extend(t.into_iter().zip(v));
             }
         } else if let Some(number) = name.strip_prefix("wal/").and_then(|n| n.strip_suffix(".wal")) {
-            replay_bytes(&bytes, number.parse().unwrap(), &mut all).unwrap();
+            replay_file(&folder.join("wal"), number.parse().unwrap(), &mut all).unwrap();
         } else {
             all.0.push(String::from_utf8_lossy(&bytes).into_owned());
         }
