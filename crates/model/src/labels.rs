@@ -1,6 +1,8 @@
 //! A label set: sorted, unique, immutable, cheap to clone, with its hash computed once.
 //! It must never hold an empty value (an empty label is an absent label) or two labels of one name.
 
+pub use crate::packed::NAME_BYTES_MAX;
+use crate::packed::{Pairs, VALUE_BYTES_MAX, pack};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -9,15 +11,7 @@ use std::sync::{Arc, OnceLock};
 /// The label that holds the metric's name.
 pub const NAME: &str = "__name__";
 
-/// The longest label name in bytes that [`Labels`] can hold.
-pub const NAME_BYTES_MAX: usize = (1 << 14) - 1;
-/// The longest label value in bytes that [`Labels`] can hold (limits on input are lower).
-pub const VALUE_BYTES_MAX: usize = (1 << 21) - 1;
-
 /// A sorted set of `name=value` pairs in one allocation.
-///
-/// Layout of `packed`, which is valid UTF-8 throughout because every length byte is below 128:
-/// for each label, name length (2 bytes of 7 bits, low first), name, value length (3 bytes), value.
 #[derive(Clone)]
 pub struct Labels {
     hash: u64,
@@ -76,19 +70,7 @@ impl Labels {
 
     /// Pairs in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        let mut rest = &*self.packed;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let name_len = unpack(rest, 2);
-            let name = &rest[2..2 + name_len];
-            rest = &rest[2 + name_len..];
-            let value_len = unpack(rest, 3);
-            let value = &rest[3..3 + value_len];
-            rest = &rest[3 + value_len..];
-            Some((name, value))
-        })
+        Pairs(&self.packed)
     }
 
     /// The value of `name`, or "" if the label is absent (as in Prometheus, the two are the same).
@@ -151,22 +133,6 @@ impl Default for Labels {
     fn default() -> Self {
         Labels::from_packed(String::new())
     }
-}
-
-fn unpack(text: &str, bytes: usize) -> usize {
-    text.as_bytes()[..bytes].iter().rev().fold(0, |n, b| n << 7 | usize::from(*b))
-}
-
-fn pack(out: &mut String, name: &str, value: &str) {
-    let mut length = |mut n: usize, bytes: usize, text: &str| {
-        for _ in 0..bytes {
-            out.push(char::from((n & 127) as u8));
-            n >>= 7;
-        }
-        out.push_str(text);
-    };
-    length(name.len(), 2, name);
-    length(value.len(), 3, value);
 }
 
 impl PartialEq for Labels {

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod labels;
 pub mod matcher;
 pub mod metadata;
+mod packed;
 mod pattern;
 pub mod time;
 
