@@ -196,6 +196,11 @@ impl Head {
         self.heap_bytes + self.index.heap_bytes()
     }
 
+    /// The part of [`Head::heap_bytes`] that samples take; the rest is the series themselves.
+    pub fn samples_bytes(&self) -> usize {
+        self.heap_bytes.saturating_sub(self.series.len() * size_of::<HeadSeries>())
+    }
+
     /// Number of series.
     pub fn len(&self) -> usize {
         self.series.len()

@@ -130,8 +130,6 @@ impl Store {
         let mut m = self.maintenance.lock().unwrap_or_else(|e| e.into_inner());
         let status = self.status();
         self.shared.stats.read(&status);
-        let head_bytes_max = self.settings.head_bytes_max;
-        self.shared.is_over_memory.store(status.head_bytes as usize / 2 >= head_bytes_max, Relaxed);
         self.shared.is_over_wal.store(status.wal_bytes / 2 >= self.settings.wal_bytes_max, Relaxed);
         m.watch_clock(now_ms, uptime_ms, || self.newest_ms());
         *self.shared.held.lock().unwrap_or_else(|e| e.into_inner()) = m.held.as_ref().map(|h| h.1.clone());
@@ -151,7 +149,7 @@ impl Store {
     fn cut_when_due(&self, m: &mut Maintenance, status: &Status, uptime_ms: u64) -> Result<()> {
         let since_ms = *m.head_since_ms.get_or_insert(uptime_ms);
         let due = uptime_ms.saturating_sub(since_ms) as i64 >= self.settings.head_age_ms
-            || status.head_bytes as usize >= self.settings.head_bytes_max
+            || self.is_heavy(status.head_bytes as usize)
             || status.wal_bytes >= self.settings.wal_bytes_max
             || self.is_mostly_silent(m, uptime_ms);
         if due && m.cut.is_empty() && status.head_samples > 0 {
@@ -160,6 +158,9 @@ impl Store {
         }
         let heads = m.cut.iter().map(|(head, _)| head.read().unwrap_or_else(|e| e.into_inner()).heap_bytes());
         self.shared.work.waiting(WorkKind::WriteBlock, m.cut.len() as u64, heads.sum::<usize>() as u64);
+        // Nothing more is taken only while blocks cannot be written: series that are more than the budget are no reason.
+        let is_over = !m.cut.is_empty() && status.head_bytes as usize / 2 >= self.settings.head_bytes_max;
+        self.shared.is_over_memory.store(is_over, Relaxed);
         if m.cut.is_empty() || uptime_ms < m.write_again_ms {
             return Ok(());
         }
@@ -167,7 +168,23 @@ impl Store {
         // Sealing a head costs CPU time: a disk that stays full is not asked every few seconds.
         m.write_wait_ms = if written.is_ok() { 0 } else { (m.write_wait_ms * 2).clamp(5_000, 30_000) };
         m.write_again_ms = uptime_ms + m.write_wait_ms;
+        if written.is_ok() {
+            self.shared.is_over_memory.store(false, Relaxed);
+        }
         written
+    }
+
+    /// Whether samples should leave memory now: they take more than the budget has for them, or more than their series do,
+    /// from where on a longer head would save little disk and cost much memory. Series themselves stay as long as they
+    /// are written, so that a budget which they alone fill still leaves its half to samples.
+    fn is_heavy(&self, all_bytes: usize) -> bool {
+        let head = self.shared.active();
+        let head = head.read().unwrap_or_else(|e| e.into_inner());
+        let samples = head.samples_bytes();
+        let series = head.heap_bytes() - samples;
+        let max = self.settings.head_bytes_max;
+        let room = max.saturating_sub(all_bytes - samples).max(max / 2);
+        samples >= room || samples >= series.max(self.settings.head_samples_bytes_min)
     }
 
     /// Whether most of what the head knows has ended: a rollout replaced it. Nothing is gained by keeping that in memory
@@ -179,7 +196,8 @@ impl Store {
         m.look_for_silent_ms = uptime_ms + SILENT_PERIOD_MS;
         let head = self.shared.active();
         let head = head.read().unwrap_or_else(|e| e.into_inner());
-        let Some((_, newest_ms)) = head.range_ms.filter(|_| head.len() >= self.settings.silent_series_min) else {
+        let Some((_, newest_ms)) = head.range_ms.filter(|_| head.len() >= self.settings.silent_series_min)
+        else {
             return false;
         };
         let silent = head.silent_series(newest_ms.saturating_sub(SILENT_MS));

@@ -17,6 +17,8 @@ pub struct Settings {
     pub head_age_ms: i64,
     /// A head is cut early when it takes this much memory.
     pub head_bytes_max: usize,
+    /// A head is cut early when its samples take more memory than its series, and at least this much.
+    pub head_samples_bytes_min: usize,
     /// A head is cut early when its log is this long. At twice that nothing more is taken.
     pub wal_bytes_max: u64,
     /// A head is cut early when so many series in it, and more than half of all, have ended. Fewer make more and smaller
@@ -50,6 +52,7 @@ impl Default for Settings {
             blocks_bytes_max: 20 << 30,
             head_age_ms: 2 * 3_600_000,
             head_bytes_max: 1 << 30,
+            head_samples_bytes_min: 16 << 20,
             wal_bytes_max: 1 << 30,
             silent_series_min: 20_000,
             series_max: 5_000_000,

@@ -429,3 +429,29 @@ fn series_that_end_do_not_pile_up_in_memory() {
     assert_eq!((store.status().blocks, store.status().head_series), (1, 0));
     assert_eq!(store.view().series(&[], i64::MIN, i64::MAX, usize::MAX).unwrap().len(), 120);
 }
+
+/// Samples leave memory when they outweigh their series; series that are more than the budget are no reason to refuse.
+#[test]
+fn memory_is_given_back_early_and_never_by_refusing() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { head_samples_bytes_min: 1000, ..Settings::default() };
+    let store = open(folder.path(), settings.clone());
+    for t in 0..200i64 {
+        append(&store, &[(0, t * 1000, t as f64 * 0.7)]);
+    }
+    store.maintain(0, 0).unwrap();
+    assert_eq!((store.status().blocks, store.status().head_samples), (1, 0));
+    for t in 200..210i64 {
+        append(&store, &[(0, t * 1000, t as f64 * 0.7)]);
+    }
+    store.maintain(0, 5_000).unwrap();
+    assert_eq!((store.status().blocks, store.status().head_samples), (1, 10), "not worth a block");
+    drop(store);
+
+    let store = open(folder.path(), Settings { head_bytes_max: 1, ..settings });
+    for round in 0..5i64 {
+        append(&store, &(0..100).map(|s| (s, (300 + round) * 1000, 1.0)).collect::<Vec<_>>());
+        store.maintain(0, round as u64 * 5_000).unwrap();
+    }
+    assert_eq!(read(&store).len(), 210 + 500);
+}
