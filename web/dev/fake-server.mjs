@@ -70,7 +70,7 @@ function serve(req, res) {
   }
   const route = routes[u.pathname];
   if (route) return answer(res, route(u.searchParams));
-  const name = ["/", "/look", "/targets", "/midwatch"].includes(u.pathname)
+  const name = ["/", "/look", "/targets", "/cardinality", "/midwatch"].includes(u.pathname)
     ? "index.html"
     : u.pathname.slice(1);
   const file = join(dist, name);

@@ -225,6 +225,26 @@ await step("the palette goes anywhere, the help names every key", async () => {
   await page.waitForSelector(".figures");
 });
 
+await step("Cardinality leads from a metric to its labels, their values, and the series", async () => {
+  await page.keyboard.press("g");
+  await page.keyboard.press("c");
+  await address(page, (_p, url) => url.pathname === "/cardinality", "Cardinality");
+  await page.waitForSelector("a.drill");
+  await page.keyboard.press("/");
+  await page.keyboard.type("node_cpu_seconds");
+  await address(page, (p) => p.get("q") === "node_cpu_seconds", "the letters are in the address");
+  await page.waitForSelector('a.drill >> text="node_cpu_seconds_total"');
+  await page.click('a.drill >> text="node_cpu_seconds_total"');
+  await address(page, (p) => p.get("by") === "label" && p.get("match")?.includes("node_cpu"), "its labels");
+  await page.click('a.drill >> text="mode"');
+  await address(page, (p) => p.get("by") === "value:mode", "their values");
+  await page.waitForSelector('a.drill >> text="idle"');
+  assert.deepEqual(await nameless(page), []);
+  await page.screenshot({ path: join(results, "cardinality.png") });
+  await page.click("td a >> nth=0");
+  await address(page, (p, url) => url.pathname === "/look" && p.get("match")?.includes("mode="), "in Look");
+});
+
 await step("a hostile label is text everywhere", async () => {
   await page.goto(`${base}/look?q=web_test&last=5m`);
   await counted(page);
@@ -330,6 +350,7 @@ await step("nothing is wider than 360 px", async () => {
     ["/look", "#wall [role=option]"],
     ["/look?from=2026-11-20T15:40:07Z&to=2026-11-21T16:00:03Z", ".notice, #wall [role=option]"],
     ["/targets", ".table"],
+    ["/cardinality", ".table"],
     ["/midwatch", ".figures"],
     ["/look?q=node_load1&open=node_load1&why=1&under=h", ".why-line"],
   ]) {

@@ -24,9 +24,8 @@ function Growth({ row }: { row: CardinalityRow }) {
   const g = row.growth;
   if (g === null) return <span class="muted">not known yet</span>;
   if (g === 0) return <span class="muted">= none</span>;
-  const share = row.day_ago
-    ? ` (${g > 0 ? "+" : "−"}${Math.round((100 * Math.abs(g)) / row.day_ago)} %)`
-    : "";
+  const percent = row.day_ago ? Math.round((100 * Math.abs(g)) / row.day_ago) : 0;
+  const share = percent > 0 ? ` (${g > 0 ? "+" : "−"}${percent} %)` : "";
   return (
     <span class={g > 0 ? "grows" : "shrinks"}>
       {g > 0 ? "▲ +" : "▼ −"}

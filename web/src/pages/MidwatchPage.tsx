@@ -131,7 +131,8 @@ export function MidwatchPage() {
         />
       </dl>
       <p>
-        <a href="/look?q=midwatch">Everything it records of itself</a>
+        <a href="/look?q=midwatch">Everything it records of itself</a> ·{" "}
+        <a href="/cardinality">Where its series come from</a>
       </p>
       <h2>What it keeps</h2>
       <StoreFigures data={data} />
