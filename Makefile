@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/midwatch/targe
 export CARGO_TERM_COLOR ?= always
 ARGS ?=
 
-.PHONY: help run test build web setup-build setup-test fmt lint rust-test web-test browser-test bench clean
+.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test web-test browser-test bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ rust-test: ## all Rust tests
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --workspace --locked --no-fail-fast && cargo test --workspace --locked --doc -q; \
 	else cargo test --workspace --locked --no-fail-fast; fi
+
+s3-test: ## what objects promise, at another server that speaks S3 (moto, or ARGS=URL); not part of `make test`
+	@scripts/test-s3 $(ARGS)
 
 web-test: web/node_modules/.stamp ## tsc, Biome, unit tests of the pages
 	@echo "== tsc, Biome, unit tests"

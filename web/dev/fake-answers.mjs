@@ -332,6 +332,28 @@ export const routes = {
     ],
     droppedTargets: [],
   }),
+  "/api/v1/archive": () => {
+    const day = 86_400_000;
+    const now = Date.now();
+    const block = (i, state) => ({
+      id: i,
+      first_ms: now - (30 - i) * day,
+      last_ms: now - (29 - i) * day,
+      series: 1316,
+      samples: 125_326 * 40,
+      bytes: 4_200_000,
+      state,
+      here_until_ms: state === "here" ? now + 5 * day : null,
+    });
+    return {
+      location: "s3://cold/midwatch",
+      after_ms: 14 * day,
+      retention_ms: null,
+      problem: null,
+      bytes: 3 * 4_200_000,
+      blocks: [block(0, "archived"), block(1, "coming"), block(2, "here")],
+    };
+  },
   "/api/v1/status/limits": () => ({
     since_ms: started,
     limits: [

@@ -30,6 +30,7 @@ pub enum Command {
 Examples:
   midwatch serve
   midwatch serve --data /var/lib/midwatch --retention 90d --retention-size 100GiB
+  midwatch serve --data s3://telemetry/prod --wal /var/lib/midwatch-wal
   midwatch serve --config midwatch.toml
   midwatch serve --config prometheus.yml --no-host --no-discover
 
@@ -117,6 +118,9 @@ It reads the data folder, also while it is in use, and changes nothing. Parquet 
 labels (a map), timestamp, value. JSON lines are those of the API, and `POST /api/v1/import` reads them back.
 If something is damaged it says so, makes no file, and ends with 1, unless --partial is given.")]
     Export(ExportArgs),
+    /// List what was archived, or bring it back
+    #[command(subcommand, arg_required_else_help = true)]
+    Archive(ArchiveCommand),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -138,9 +142,15 @@ pub struct ServeArgs {
     /// Where to listen [default: 127.0.0.1:4004]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// The folder in which everything is kept [default: ./midwatch-data]
+    /// The folder in which everything is kept, or a bucket: s3://BUCKET/PREFIX [default: ./midwatch-data]
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<String>,
+    /// With a bucket: the folder for what is not in the bucket yet, on a disk that stays [default: ./midwatch-wal]
+    #[arg(long, value_name = "FOLDER")]
+    pub wal: Option<String>,
+    /// Move old blocks to this folder or bucket, from where they can be brought back
+    #[arg(long, value_name = "FOLDER")]
+    pub archive: Option<String>,
     /// Settings in TOML; or a configuration of Prometheus, if the name ends in .yml or .yaml
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -328,6 +338,53 @@ pub enum ExportFormat {
     Openmetrics,
 }
 
+/// `midwatch archive ...`
+#[derive(Debug, Subcommand)]
+pub enum ArchiveCommand {
+    /// List the archived blocks: their time, size, series and samples
+    #[command(after_help = "\
+Examples:
+  midwatch archive list
+  midwatch archive list --json | jq '.data.blocks[].bytes'")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The server.
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Bring the archived blocks of a period back for a while
+    #[command(after_help = "\
+Examples:
+  midwatch archive restore --start 2026-03-04T00:00:00Z --end 2026-03-05T00:00:00Z
+  midwatch archive restore --start 2026-03-04T00:00:00Z --end 2026-03-05T00:00:00Z --keep 30d
+
+They are copied in the background, and stay in the archive too. --keep 0s sends them away again.")]
+    Restore {
+        /// The beginning of the period: seconds since 1970, or RFC 3339
+        #[arg(long, value_name = "TIME")]
+        start: String,
+        /// Its end
+        #[arg(long, value_name = "TIME")]
+        end: String,
+        /// How long they stay
+        #[arg(long, value_name = "DURATION", default_value = "7d")]
+        keep: String,
+        /// The server.
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// The server that a command asks.
+#[derive(Debug, Args)]
+pub struct Server {
+    /// The Midwatch to ask
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub url: String,
+}
+
 /// `midwatch config ...`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -426,7 +483,7 @@ mod tests {
     fn flags() {
         let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         let Ok(Cli { command: Command::Serve(args) }) = parse(
-            "midwatch serve --listen 127.0.0.1:1 --data d --config f --retention 30d --retention-size 20GiB --no-host \
+            "midwatch serve --listen 127.0.0.1:1 --data d --wal w --config f --retention 30d --retention-size 20GiB --no-host \
              --no-discover --insecure-listen",
         ) else {
             panic!("serve")
@@ -439,6 +496,8 @@ mod tests {
             "midwatch top --sort io",
             "midwatch config check f",
             "midwatch config explain",
+            "midwatch archive list --json",
+            "midwatch archive restore --start 0 --end 1 --keep 1d --url http://127.0.0.1:1",
             "midwatch backup d --data e --copy",
             "midwatch restore d --data e --partial",
             "midwatch verify d --json",

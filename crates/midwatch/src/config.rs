@@ -24,7 +24,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Also where others can reach it.
     pub insecure_listen: bool,
-    /// The data folder.
+    /// The data folder, or a bucket.
     pub data: PathBuf,
     /// Empty: the kernel's.
     pub hostname: String,
@@ -175,8 +175,14 @@ fn unknown_setting(section: &str, key: &str) -> String {
 /// Paths in a file are relative to its folder, wherever the program was started.
 fn resolve_paths(config: &mut Config, folder: &Path) {
     let defaults = Config::default();
-    if config.data != defaults.data {
+    if config.data != defaults.data && !store::Location::is_bucket(&config.data) {
         config.data = folder.join(&config.data);
+    }
+    if let Some(archive) = config.store.archive.as_mut().filter(|a| !store::Location::is_bucket(a)) {
+        *archive = folder.join(&*archive);
+    }
+    if config.store.wal != defaults.store.wal {
+        config.store.wal = folder.join(&config.store.wal);
     }
     config.scrape_config_files.iter_mut().for_each(|f| *f = folder.join(&*f));
 }
@@ -202,6 +208,15 @@ impl Config {
                 self.listen,
                 self.listen.port()
             ));
+        }
+        // Before anything is shown: an address may hold a password by mistake.
+        for place in [Some(&self.data), self.store.archive.as_ref()].into_iter().flatten() {
+            store::Location::parse(place).map_err(|e| e.message)?;
+        }
+        if self.store.archive.is_some() && self.store.archive_after_ms >= self.store.retention_ms {
+            return Err("archive_after has to be shorter than retention, or everything is removed before it is archived: \
+                        give a longer retention or a shorter archive_after"
+                .into());
         }
         if self.hostname.is_empty() {
             self.hostname = kernel_hostname();

@@ -2,6 +2,7 @@
 //! crates below; this one must never hold a decision of theirs.
 
 mod answer;
+mod archive;
 mod cli;
 mod config;
 mod delete;
@@ -42,6 +43,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
+        Command::Archive(command) => print(&archive::run(&command)?),
         Command::Backup(args) => keep::backup(&args, server::now_ms()),
         Command::Restore(args) => keep::restore(&args),
         Command::Export(args) => export::run(&args),

@@ -78,13 +78,25 @@ async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
     stop.wait().await;
     tell!(stderr, "Stopping; a second Ctrl-C stops at once.");
     tokio::select! {
-        () = server.stop() => tell!(stderr, "Stopped. Everything is in {}.", about.data.display()),
+        left = server.stop() => {
+            left.iter().for_each(|text| tell!(stderr, "{}", clean(text)));
+            tell!(stderr, "Stopped. Everything is in {}.", places(&about));
+        }
         () = stop.wait() => {
             tell!(stderr, "Stopped at once. Nothing acknowledged is lost.");
             std::process::exit(130);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the data is, in words.
+fn places(settings: &server::Settings) -> String {
+    let data = settings.data.display();
+    match store::Location::is_bucket(&settings.data) {
+        true => format!("{data} and {}", settings.store.wal.display()),
+        false => data.to_string(),
+    }
 }
 
 /// SIGINT and SIGTERM.
@@ -161,6 +173,8 @@ fn apply(args: &ServeArgs, config: &mut Config) -> Result<(), String> {
     let texts = [
         ("listen", &args.listen),
         ("data", &args.data),
+        ("wal", &args.wal),
+        ("archive", &args.archive),
         ("retention", &args.retention),
         ("retention_size", &args.retention_size),
     ];
@@ -245,6 +259,21 @@ mod tests {
         for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:4004"] {
             assert!(Config { listen: listen.parse().unwrap(), ..Config::default() }.into_settings().is_ok());
         }
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused_unseen_and_an_archive_has_to_come_before_the_end() {
+        for setting in ["data", "archive"] {
+            let mut config = Config::default();
+            table::find(setting).unwrap().parse(&mut config, "s3://me:hunter2@telemetry/prod").unwrap();
+            let error = config.into_settings().unwrap_err();
+            assert!(error.contains("AWS_ACCESS_KEY_ID") && !error.contains("hunter2"), "{error}");
+        }
+        let mut config = Config::default();
+        for (setting, value) in [("archive", "cold"), ("archive_after", "30d")] {
+            table::find(setting).unwrap().parse(&mut config, value).unwrap();
+        }
+        assert!(config.into_settings().unwrap_err().contains("shorter than retention"));
     }
 
     #[test]

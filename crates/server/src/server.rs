@@ -122,8 +122,8 @@ impl Server {
         self.app.store.status().messages
     }
 
-    /// Takes no more requests, ends those that are open, and closes the store.
-    pub async fn stop(mut self) {
+    /// Takes no more requests, ends those that are open, and closes the store. Returns what could not be done, in words.
+    pub async fn stop(mut self) -> Vec<String> {
         let host = self.host.take();
         let _ = blocking(move || drop(host)).await;
         let _ = self.stop.send(true);
@@ -132,7 +132,16 @@ impl Server {
         }
         // The store's own runtime must not end on a task of this one.
         let (app, upkeep) = (self.app, self.upkeep);
-        let _ = blocking(move || drop((upkeep, app))).await;
+        let handed_over = blocking(move || {
+            drop(upkeep);
+            app.store.hand_over()
+        });
+        if let Ok(Err(e)) = handed_over.await {
+            return vec![format!(
+                "The newest samples are not in the bucket yet, only in the log of this machine: {e}"
+            )];
+        }
+        Vec::new()
     }
 }
 

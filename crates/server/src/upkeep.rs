@@ -8,6 +8,7 @@ use crate::own;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,8 +22,9 @@ const FORGET_PERIOD: Duration = Duration::from_secs(600);
 
 /// The running thread. Dropping it waits until what is being done is done.
 pub struct Upkeep {
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Vec<SyncSender<()>>,
+    threads: Vec<JoinHandle<()>>,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Upkeep {
@@ -31,20 +33,49 @@ impl Upkeep {
     /// # Errors
     /// `Unavailable` if there can be no more threads.
     pub fn start(app: Arc<App>) -> Result<Upkeep> {
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let mut upkeep = Upkeep { stop: Vec::new(), threads: Vec::new(), is_stopping: is_stopping.clone() };
+        let inside = app.clone();
+        upkeep.spawn("store-upkeep", move |stopped| run(&inside, stopped))?;
+        // Copying a block over a network may take minutes, which cuts cannot wait for.
+        upkeep.spawn("store-archive", move |stopped| archive(&app, stopped, &is_stopping))?;
+        Ok(upkeep)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce(&Receiver<()>) + Send + 'static) -> Result<()> {
         let (stop, stopped) = sync_channel(0);
         let thread = std::thread::Builder::new()
-            .name("store-upkeep".into())
-            .spawn(move || run(&app, &stopped))
+            .name(name.into())
+            .spawn(move || work(&stopped))
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
-        Ok(Upkeep { stop: Some(stop), thread: Some(thread) })
+        self.stop.push(stop);
+        self.threads.push(thread);
+        Ok(())
     }
 }
 
 impl Drop for Upkeep {
     fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
+        self.is_stopping.store(true, Relaxed);
+        self.stop.clear();
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
+        }
+    }
+}
+
+/// Moves old blocks to the archive, and brings back what was asked for.
+fn archive(app: &App, stopped: &Receiver<()>, is_stopping: &AtomicBool) {
+    Work::lower_priority();
+    let errors = app.registry.counter(
+        "midwatch_store_archive_errors_total",
+        "Times that the archive could not be used, or a block not moved.",
+    );
+    while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+        let done =
+            catch_unwind(AssertUnwindSafe(|| app.store.archive(now_ms(), &|| !is_stopping.load(Relaxed))));
+        if !matches!(done, Ok(Ok(()))) && !is_stopping.load(Relaxed) {
+            errors.inc();
         }
     }
 }

@@ -160,6 +160,7 @@ impl Store {
             }
         }
         reach.series = series.len() as u64;
+        reach.remaining.extend(self.archived_unsearched(deletion.start_ms, deletion.end_ms));
         Ok(reach)
     }
 
@@ -206,6 +207,7 @@ impl Store {
             self.remove_retired(&mut m);
         }
         reach.series = series.len() as u64;
+        reach.remaining.extend(self.archived_unsearched(deletion.start_ms, deletion.end_ms));
         self.look_again(&mut m, deletion, &mut reach)?;
         Ok(reach)
     }
@@ -265,7 +267,18 @@ impl Store {
         if let Some(at) = keep.iter().position(|b| b.id == id) {
             keep.splice(at..=at, entry);
         }
-        self.replace_blocks(m, keep)?;
+        // What came back from the archive is there too: that copy goes with it, and the new block is archived in its turn.
+        let copy = m.manifest.blocks.iter().find(|b| b.id == id).and_then(|b| b.restored.clone());
+        let copy = copy.and_then(|r| m.manifest.archived.iter().find(|a| a.block.id == r.archived).cloned());
+        self.change(m, |next| {
+            next.blocks = keep;
+            next.archived.retain(|a| Some(a.block.id) != copy.as_ref().map(|c| c.block.id));
+        })?;
+        if let Some(Err(e)) = copy.map(|copy| self.remove_archived(&copy)) {
+            reach
+                .remaining
+                .push(format!("the copy of block {id} in the archive could not be removed now ({e})"));
+        }
         reach.samples += deleted;
         reach.blocks.push(id);
         Ok(())
@@ -293,8 +306,9 @@ impl Store {
                 return Err(Error::new(ErrorKind::Internal, text));
             }
         }
+        let floor = m.manifest.floor(m.log.as_deref());
         let wal_folder = self.folder.path.join("wal");
-        for (number, _) in wal::segments(&wal_folder)?.iter().filter(|(n, _)| *n < m.manifest.wal_floor) {
+        for (number, _) in wal::segments(&wal_folder)?.iter().filter(|(n, _)| *n < floor) {
             reach.remaining.push(format!("log segment {number} could not be removed; remove it by hand"));
         }
         let mut set_aside: Vec<String> =

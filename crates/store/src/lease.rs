@@ -47,6 +47,7 @@ pub fn open(objects: &Objects, log: Option<&str>) -> Result<Opened> {
         };
         if !messages.is_empty() {
             adopt_blocks(objects, &mut manifest, &mut messages)?;
+            manifest.keep_strangers = true;
         }
         if let (Some(log), Some(before)) = (log, manifest.writer.split_once('.'))
             && before.0 != log
@@ -136,6 +137,16 @@ impl Lease {
 }
 
 impl Store {
+    /// Writes what is only in the log of this machine to the bucket, so that another one can go on from there; call it
+    /// before an orderly end. On a folder there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Store::maintain`]; what could not be written is in the log.
+    pub fn hand_over(&self) -> Result<()> {
+        let is_needed = self.objects.is_shared() && !self.shared.is_fenced.load(Relaxed);
+        if is_needed { self.flush_head() } else { Ok(()) }
+    }
+
     /// Whether this process may still write; if not, new samples are refused from now on.
     pub(crate) fn is_writer(&self, m: &mut Maintenance, uptime_ms: u64) -> bool {
         let (lease, manifest) = m.lease();

@@ -6,6 +6,9 @@
 //! acknowledgement. Later [`Store::maintain`] cuts the head into a block, commits a manifest that names it,
 //! and drops the head and its log segments. A reader's view has every sample once at every instant.
 
+mod archive;
+#[cfg(test)]
+mod archive_tests;
 pub mod audit;
 mod backup;
 mod block;
@@ -51,6 +54,7 @@ mod work;
 mod writer;
 mod xor;
 
+pub use archive::{ArchiveReading, ArchivedReading, BringingBack};
 pub use backup::{Backup, BackupOptions, Restored, backup, restore};
 pub use delete::{Deletion, Reach};
 pub use index::LabelIndex;

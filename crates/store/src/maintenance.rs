@@ -1,6 +1,7 @@
 //! What the store does between appends: cut the head into a block, merge blocks, remove what retention no longer
 //! covers. It must never remove anything on the word of a clock that has just jumped, nor use a number twice.
 
+use crate::archive;
 use crate::block::{self, Block};
 use crate::block_write::BlockWriter;
 use crate::head::Head;
@@ -22,7 +23,7 @@ pub(crate) struct Maintenance {
     pub(crate) manifest: Manifest,
     lease: Lease,
     /// The name of the log, if it does not lie beside the manifests.
-    log: Option<String>,
+    pub(crate) log: Option<String>,
     /// Cut heads that wait to be written as blocks, each with the first log segment after it.
     cut: Vec<(Arc<RwLock<Head>>, u64)>,
     head_since_ms: Option<u64>,
@@ -95,6 +96,26 @@ impl Maintenance {
             Err(_) => self.burn_number(),
         }
         committed
+    }
+
+    /// The newest manifest that this process made.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether a block could not be read whole.
+    pub fn is_unreadable(&self, id: u64) -> bool {
+        self.unreadable.contains(&id)
+    }
+
+    /// Notes that a block could not be read whole: it is left as it is.
+    pub fn set_unreadable(&mut self, id: u64) {
+        self.unreadable.insert(id);
+    }
+
+    /// Whether the clock jumped, so that nothing may be removed or moved for its age.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// What says whether this process may write, and the newest manifest that it made.
@@ -277,7 +298,12 @@ impl Store {
             Some(_) => i64::MIN,
             None => now_ms.saturating_sub(self.settings.retention_ms),
         };
-        let mut keep: Vec<_> = m.manifest.blocks.iter().filter(|b| b.last_ms >= oldest_ms).cloned().collect();
+        let stays = |b: &&BlockEntry| match &b.restored {
+            // It is in the archive as well: nothing is lost by a wrong clock.
+            Some(restored) => restored.until_ms > now_ms,
+            None => b.last_ms >= oldest_ms,
+        };
+        let mut keep: Vec<_> = m.manifest.blocks.iter().filter(stays).cloned().collect();
         let size = |b: &BlockEntry| b.chunks_bytes + b.series_bytes;
         let mut total: u64 = keep.iter().map(size).sum();
         while total > self.settings.blocks_bytes_max && !keep.is_empty() {
@@ -298,7 +324,7 @@ impl Store {
         let n = self.settings.merge_blocks.max(2);
         let size = |b: &BlockEntry| b.chunks_bytes + b.series_bytes;
         let is_due = |w: &[BlockEntry]| {
-            w.iter().all(|b| b.level == w[0].level && !m.unreadable.contains(&b.id))
+            w.iter().all(|b| b.level == w[0].level && b.restored.is_none() && !m.unreadable.contains(&b.id))
                 && w.iter().map(size).sum::<u64>() <= self.settings.merge_bytes_max
         };
         let all = &m.manifest.blocks;
@@ -349,14 +375,21 @@ impl Store {
     }
 
     pub(crate) fn replace_blocks(&self, m: &mut Maintenance, keep: Vec<BlockEntry>) -> Result<()> {
-        m.commit(&self.objects, |next| next.blocks = keep)?;
+        self.change(m, |next| next.blocks = keep)
+    }
+
+    /// Commits a change of the manifest, and shows it to readers.
+    pub(crate) fn change(&self, m: &mut Maintenance, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        m.commit(&self.objects, change)?;
         let mut state = self.shared.state.write().unwrap_or_else(|e| e.into_inner());
         let old = state.blocks.clone();
         let kept = m.manifest.blocks.iter().map(|entry| {
-            let known = old.iter().find(|b| b.entry.id == entry.id).cloned();
+            let known = old.iter().find(|b| b.entry == *entry).cloned();
             known.unwrap_or_else(|| Arc::new(Block::new(entry.clone(), self.objects.clone())))
         });
         state.blocks = Arc::new(kept.collect());
+        state.archived = Arc::new(m.manifest.archived.clone());
+        state.away = Arc::new(archive::away(&m.manifest));
         let gone = old.iter().filter(|b| !m.manifest.blocks.iter().any(|e| e.id == b.entry.id));
         m.retired.extend(gone.cloned());
         Ok(())

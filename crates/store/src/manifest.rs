@@ -30,6 +30,15 @@ pub struct Manifest {
     pub next_block: u64,
     /// Blocks in order of precedence: of two samples at one instant, the earlier block's counts.
     pub blocks: Vec<BlockEntry>,
+    /// Name of the archive, once there is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub archive: String,
+    /// Blocks in the archive, in the order in which they went there. What is earlier counts more, as among `blocks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archived: Vec<ArchivedBlock>,
+    /// A manifest was damaged once: the archive may hold blocks that only it named, so nothing unknown is removed there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_strangers: bool,
 }
 
 /// How far the log of one machine is in blocks.
@@ -39,6 +48,27 @@ pub struct LogFloor {
     pub log: String,
     /// Its segments below this number are in blocks.
     pub floor: u64,
+}
+
+/// A block in the archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArchivedBlock {
+    /// As it was before.
+    pub block: BlockEntry,
+    /// Epoch of the writer that copied it: its files are named after it.
+    pub epoch: u64,
+    /// It was asked for, to be in the store as well until then, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_until_ms: Option<i64>,
+}
+
+/// What is known of a block that came back from the archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Number of the block in the archive. It is there still.
+    pub archived: u64,
+    /// Until when it stays, milliseconds since 1970.
+    pub until_ms: i64,
 }
 
 /// A block as the manifest knows it.
@@ -66,6 +96,9 @@ pub struct BlockEntry {
     /// Checksum over the rows of `chunks.parquet` without their samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_crc32: Option<u32>,
+    /// It is here for a while only, and in the archive for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// Checksum of the whole of `chunks.parquet`; absent in blocks written before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks_crc32: Option<u32>,
@@ -82,10 +115,7 @@ impl BlockEntry {
             samples: 0,
             chunks_bytes,
             series_bytes,
-            level: 0,
-            series_crc32: None,
-            rows_crc32: None,
-            chunks_crc32: None,
+            ..BlockEntry::default()
         }
     }
 }

@@ -108,6 +108,53 @@ impl Objects {
         })
     }
 
+    /// Copies a whole object into another store, in pieces, and returns the checksum (CRC-32) of what was read. `each` is
+    /// told how many bytes are done, and may end it.
+    ///
+    /// # Errors
+    /// As [`Objects::get_range`] of this and [`Objects::put_new`] of the other; those of `each`.
+    pub fn copy_to(
+        &self,
+        path: &str,
+        size: u64,
+        other: &Objects,
+        other_path: &str,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u32> {
+        let mut object = other.create(other_path)?;
+        let crc32 = self.for_each_piece(path, size, &mut |piece| {
+            object.write_all(piece).map_err(|e| io_error(Path::new(other_path), e))?;
+            each(piece.len() as u64)
+        })?;
+        object.finish()?;
+        Ok(crc32)
+    }
+
+    /// The checksum (CRC-32) of a whole object of this size, as it is stored.
+    ///
+    /// # Errors
+    /// As [`Objects::get_range`].
+    pub fn checksum(&self, path: &str, size: u64) -> Result<u32> {
+        self.for_each_piece(path, size, &mut |_| Ok(()))
+    }
+
+    fn for_each_piece(
+        &self,
+        path: &str,
+        size: u64,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u32> {
+        let mut crc32 = crc32fast::Hasher::new();
+        let mut at = 0;
+        while at < size {
+            let piece = self.get_range(path, at, (size - at).min(PIECE_BYTES))?;
+            crc32.update(&piece);
+            each(&piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(crc32.finalize())
+    }
+
     /// Gives an object that cannot be read a name under which nobody looks for it and nobody removes it.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
 
@@ -168,24 +169,39 @@ impl ChunkReader for Part {
     }
 }
 
-fn column_reader<T: DataType>(
+/// The bytes of some columns of a row group, asked for at once: from a bucket they come in one answer.
+fn fetch(
     objects: &Objects,
     path: &str,
     metadata: &Metadata,
     group: usize,
+    columns: Range<usize>,
+) -> Result<Vec<Part>> {
+    let group = metadata.0.row_group(group);
+    let place = |column: usize| {
+        let chunk = group.column(column);
+        let offset = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        let (start, length) = (u64::try_from(offset).ok(), u64::try_from(chunk.compressed_size()).ok());
+        let place = start.zip(length).and_then(|(start, length)| Some(start..start.checked_add(length)?));
+        place.ok_or_else(|| Error::corrupt(format!("{path}: column {column} lies nowhere")))
+    };
+    let places = columns.map(place).collect::<Result<Vec<_>>>()?;
+    let parts = objects.get_ranges(path, &places)?;
+    Ok(places.iter().zip(parts).map(|(place, bytes)| Part { start: place.start, bytes }).collect())
+}
+
+fn column_reader<T: DataType>(
+    path: &str,
+    metadata: &Metadata,
+    group: usize,
     column: usize,
+    part: Part,
 ) -> Result<ColumnReaderImpl<T>> {
     let group = metadata.0.row_group(group);
     let chunk = group.column(column);
     if chunk.column_type() != T::get_physical_type() {
         return Err(Error::corrupt(format!("{path}: column {column} has another type")));
     }
-    let offset = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    let (start, length) = match (u64::try_from(offset), u64::try_from(chunk.compressed_size())) {
-        (Ok(start), Ok(length)) => (start, length),
-        _ => return Err(Error::corrupt(format!("{path}: column {column} lies nowhere"))),
-    };
-    let part = Part { start, bytes: objects.get_range(path, start, length)? };
     let rows = usize::try_from(group.num_rows()).unwrap_or(0);
     let pages = SerializedPageReader::new(Arc::new(part), chunk, rows, None).map_err(reading)?;
     Ok(ColumnReaderImpl::new(chunk.column_descr_ptr(), Box::new(pages)))
@@ -232,11 +248,13 @@ pub fn read_summaries(
     s: &mut Summaries,
 ) -> Result<()> {
     let rows = metadata.rows(group);
+    let mut parts = guarded(|| fetch(objects, path, metadata, group, 0..TIMESTAMPS))?.into_iter();
     let mut position = 0;
     macro_rules! read {
         ($type:ty, $($field:ident),*) => {$(
+            let part = parts.next().ok_or_else(|| Error::corrupt(format!("{path}: too few columns")))?;
             let (read, _, _) = guarded(|| {
-                let mut reader = column_reader::<$type>(objects, path, metadata, group, position)?;
+                let mut reader = column_reader::<$type>(path, metadata, group, position, part)?;
                 reader.read_records(rows, None, None, &mut s.$field).map_err(reading)
             })?;
             if read != rows {
@@ -265,8 +283,7 @@ pub fn read_group_payloads(
     group: usize,
 ) -> Result<Vec<(Bytes, Bytes)>> {
     let rows: Vec<u64> = (0..metadata.rows(group) as u64).collect();
-    let timestamps = read_rows(objects, path, metadata, group, TIMESTAMPS, &rows)?;
-    let values = read_rows(objects, path, metadata, group, VALUES, &rows)?;
+    let [timestamps, values] = read_rows(objects, path, metadata, group, &rows)?;
     let bytes = |b: ByteArray| Bytes::copy_from_slice(b.data());
     Ok(timestamps.into_iter().map(bytes).zip(values.into_iter().map(bytes)).collect())
 }
@@ -290,8 +307,7 @@ pub fn read_payloads(
         if count > 0 {
             let rows: Vec<u64> =
                 wanted[next..next + count].iter().map(|r| u64::from(*r) - first_row).collect();
-            let timestamps = read_rows(objects, path, metadata, group, TIMESTAMPS, &rows)?;
-            let values = read_rows(objects, path, metadata, group, VALUES, &rows)?;
+            let [timestamps, values] = read_rows(objects, path, metadata, group, &rows)?;
             for (i, (t, v)) in timestamps.into_iter().zip(values).enumerate() {
                 // A copy of its own: a view into the page would keep the whole page alive.
                 found(next + i, Bytes::copy_from_slice(t.data()), Bytes::copy_from_slice(v.data()));
@@ -303,27 +319,32 @@ pub fn read_payloads(
     Ok(())
 }
 
-/// The values of one binary column at some rows (rising) of one row group.
+/// The values of the two binary columns at some rows (rising) of one row group.
 fn read_rows(
     objects: &Objects,
     path: &str,
     metadata: &Metadata,
     group: usize,
-    column: usize,
     rows: &[u64],
-) -> Result<Vec<ByteArray>> {
-    guarded(|| read_rows_unguarded(objects, path, metadata, group, column, rows))
+) -> Result<[Vec<ByteArray>; 2]> {
+    guarded(|| {
+        let mut parts = fetch(objects, path, metadata, group, TIMESTAMPS..VALUES + 1)?.into_iter();
+        let mut column = |column: usize| {
+            let part = parts.next().ok_or_else(|| Error::corrupt(format!("{path}: too few columns")))?;
+            read_column(path, metadata, group, (column, part), rows)
+        };
+        Ok([column(TIMESTAMPS)?, column(VALUES)?])
+    })
 }
 
-fn read_rows_unguarded(
-    objects: &Objects,
+fn read_column(
     path: &str,
     metadata: &Metadata,
     group: usize,
-    column: usize,
+    (column, part): (usize, Part),
     rows: &[u64],
 ) -> Result<Vec<ByteArray>> {
-    let mut reader = column_reader::<ByteArrayType>(objects, path, metadata, group, column)?;
+    let mut reader = column_reader::<ByteArrayType>(path, metadata, group, column, part)?;
     let mut out = Vec::with_capacity(rows.len());
     let (mut at, mut i) = (0u64, 0usize);
     let short = || Error::corrupt(format!("{path}: column {column} is short"));

@@ -2,6 +2,7 @@
 //! writing anything. Files of blocks are held open, so that what that program removes meanwhile can still be read.
 //! It must never write.
 
+use crate::archive;
 use crate::block::{self, Block};
 use crate::folder;
 use crate::head::Head;
@@ -30,6 +31,8 @@ pub struct ReadOnly {
     pub(crate) head: Arc<RwLock<Head>>,
     metadata: BTreeMap<String, Metadata>,
     messages: Vec<String>,
+    /// Times of archived blocks, which are not read.
+    away: Arc<Vec<(i64, i64)>>,
 }
 
 impl ReadOnly {
@@ -66,12 +69,14 @@ impl ReadOnly {
         }
         messages.extend(missing.iter().map(|name| format!("{name} is missing: its samples are gone")));
         let objects = Objects::pinned(path, pinned);
+        let away = Arc::new(archive::away(&manifest));
         let blocks = manifest.blocks.into_iter().map(|e| Arc::new(Block::new(e, objects.clone())));
         Ok(Some(ReadOnly {
             blocks: blocks.collect(),
             head: Arc::new(RwLock::new(log.head)),
             metadata: log.metadata,
             messages,
+            away,
         }))
     }
 
@@ -80,6 +85,7 @@ impl ReadOnly {
         View {
             blocks: Arc::new(self.blocks.clone()),
             heads: vec![self.head.clone()],
+            away: self.away.clone(),
             warnings: Arc::default(),
         }
     }

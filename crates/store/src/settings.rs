@@ -8,6 +8,12 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Where the log is kept when the data is in a bucket. It needs a local disk: acknowledgements wait for it.
     pub wal: PathBuf,
+    /// A second store, a folder or a bucket, that old blocks move to.
+    pub archive: Option<PathBuf>,
+    /// Blocks whose last sample is older than this move there. Queries no longer read them.
+    pub archive_after_ms: i64,
+    /// Samples older than this are removed there; `None` is never.
+    pub archive_retention_ms: Option<i64>,
     /// Samples older than this are removed, whole blocks at a time. Longer costs disk.
     pub retention_ms: i64,
     /// Oldest blocks are removed when all blocks together are larger than this.
@@ -48,6 +54,9 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             wal: "./midwatch-wal".into(),
+            archive: None,
+            archive_after_ms: 14 * 86_400_000,
+            archive_retention_ms: None,
             retention_ms: 30 * 86_400_000,
             blocks_bytes_max: 20 << 30,
             head_age_ms: 2 * 3_600_000,

@@ -1,11 +1,13 @@
 //! The store as its owner sees it: open, append, view, and maintain. It starts one thread, the writer;
 //! everything else happens on the caller's threads, and what time it is the caller says.
 
+use crate::archive::{self, Archive};
 use crate::block::Block;
 use crate::folder::DataFolder;
 use crate::head::Head;
 use crate::lease::{self, Opened};
 use crate::maintenance::Maintenance;
+use crate::manifest::ArchivedBlock;
 use crate::objects::Objects;
 use crate::place::Place;
 use crate::recovery::{recover, remove_orphans};
@@ -46,6 +48,9 @@ pub(crate) struct Shared {
 #[derive(Clone)]
 pub(crate) struct State {
     pub blocks: Arc<Vec<Arc<Block>>>,
+    pub archived: Arc<Vec<ArchivedBlock>>,
+    /// Times of the first and last sample of archived blocks that are not among `blocks`.
+    pub away: Arc<Vec<(i64, i64)>>,
     /// Oldest first; the last takes appends.
     pub heads: Vec<Arc<RwLock<Head>>>,
 }
@@ -141,6 +146,7 @@ pub struct Store {
     writer: Option<JoinHandle<()>>,
     pub(crate) maintenance: Mutex<Maintenance>,
     pub(crate) objects: Objects,
+    pub(crate) archive: Archive,
     pub(crate) folder: DataFolder,
     pub(crate) settings: Settings,
     messages: Vec<String>,
@@ -203,7 +209,12 @@ impl Store {
         let floor = manifest.floor(log.as_deref());
         let blocks = manifest.blocks.iter().map(|e| Arc::new(Block::new(e.clone(), objects.clone())));
         let shared = Arc::new(Shared {
-            state: RwLock::new(State { blocks: Arc::new(blocks.collect()), heads: vec![Arc::default()] }),
+            state: RwLock::new(State {
+                blocks: Arc::new(blocks.collect()),
+                archived: Arc::new(manifest.archived.clone()),
+                away: Arc::new(archive::away(&manifest)),
+                heads: vec![Arc::default()],
+            }),
             metadata: RwLock::default(),
             new_series: Mutex::default(),
             queued_bytes: AtomicUsize::new(0),
@@ -235,6 +246,7 @@ impl Store {
             writer: Some(writer),
             maintenance: Mutex::new(maintenance),
             objects,
+            archive: Archive::default(),
             folder,
             settings,
             messages,
@@ -301,7 +313,7 @@ impl Store {
     /// What is there now.
     pub fn view(&self) -> View {
         let state = self.shared.state.read().unwrap_or_else(|e| e.into_inner()).clone();
-        View { blocks: state.blocks, heads: state.heads, warnings: Arc::default() }
+        View { blocks: state.blocks, heads: state.heads, away: state.away, warnings: Arc::default() }
     }
 
     /// What is known of metrics, by name.

@@ -2,6 +2,7 @@
 //! the newest head may still take samples while a view exists, later than those already seen.
 //! It must never write, and never give a sample that a checksum does not confirm.
 
+use crate::archive;
 use crate::block::Block;
 use crate::chunk::Summary;
 use crate::head::{Head, Piece, merge};
@@ -17,6 +18,8 @@ pub struct View {
     pub(crate) blocks: Arc<Vec<Arc<Block>>>,
     /// Oldest first; the last one takes appends.
     pub(crate) heads: Vec<Arc<RwLock<Head>>>,
+    /// Times of archived blocks that are not here.
+    pub(crate) away: Arc<Vec<(i64, i64)>>,
     pub(crate) warnings: Arc<Mutex<Vec<String>>>,
 }
 
@@ -107,6 +110,7 @@ impl View {
         samples_max: usize,
     ) -> Result<Vec<SeriesPieces>> {
         let mut found = Joined::new(series_max, samples_max);
+        self.warn(archive::warning(&self.away, start_ms, end_ms).into_iter().collect());
         for block in self.blocks.iter().filter(|b| b.overlaps(start_ms, end_ms)) {
             let mut warnings = Vec::new();
             let read = block.read(matchers, start_ms, end_ms, samples_max, &mut warnings);
@@ -225,6 +229,7 @@ impl View {
         end_ms: i64,
         mut found: impl FnMut(&Labels, Lifetime) -> Result<()>,
     ) -> Result<()> {
+        self.warn(archive::warning(&self.away, start_ms, end_ms).into_iter().collect());
         for block in self.blocks.iter().filter(|b| b.overlaps(start_ms, end_ms)) {
             let Some(index) = self.or_warn(block, block.index())? else { continue };
             for id in index.labels.select(matchers) {

@@ -3,6 +3,8 @@
  * retry by itself: who asks decides when to ask again.
  */
 import type {
+  Archive,
+  BringingBack,
   Cardinality,
   Chart,
   Discovery,
@@ -201,6 +203,17 @@ export const api = {
   home: (signal?: AbortSignal): Promise<Home> => ask("/api/v1/home", signal),
   targets: (signal?: AbortSignal): Promise<Targets> => ask("/api/v1/targets", signal),
   discovery: (signal?: AbortSignal): Promise<Discovery> => ask("/api/v1/discovery", signal),
+  archive: (signal?: AbortSignal): Promise<Archive> => ask("/api/v1/archive", signal),
+  bringBack: (from: number, to: number, keep: string): Promise<BringingBack> =>
+    ask(
+      `/api/v1/archive/restore?${query([
+        ["start", from / 1000],
+        ["end", to / 1000],
+        ["keep", keep],
+      ])}`,
+      undefined,
+      {},
+    ),
   limits: (signal?: AbortSignal): Promise<Limits> => ask("/api/v1/status/limits", signal),
   status: (signal?: AbortSignal): Promise<Status> => ask("/api/v1/status/midwatch", signal),
 };

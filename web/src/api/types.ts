@@ -154,6 +154,35 @@ export interface Work {
   last: { what: string; ended_ms: number; took_s: number; bytes: number; error: string | null } | null;
 }
 
+/** A block in the archive. */
+export interface ArchivedBlock {
+  id: number;
+  first_ms: number;
+  last_ms: number;
+  series: number;
+  samples: number;
+  bytes: number;
+  state: "archived" | "coming" | "here";
+  here_until_ms: number | null;
+}
+
+export interface Archive {
+  location: string | null;
+  after_ms: number;
+  retention_ms: number | null;
+  problem: string | null;
+  bytes: number;
+  blocks: ArchivedBlock[];
+}
+
+/** What a request to bring blocks back means. */
+export interface BringingBack {
+  blocks: number;
+  to_copy: number;
+  bytes: number;
+  until_ms: number;
+}
+
 /** A bound, and what is used of it. */
 export interface Limit {
   name: string;

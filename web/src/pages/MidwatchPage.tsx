@@ -9,6 +9,7 @@ import { formatCount, formatValue } from "../format/units";
 import { Failure, Loading, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
+import { ArchivePart } from "./Archive";
 import { LimitsPart } from "./Limits";
 import { WorkTable } from "./Work";
 
@@ -136,6 +137,8 @@ export function MidwatchPage() {
       </p>
       <h2>What it keeps</h2>
       <StoreFigures data={data} />
+      <h2>What it has archived</h2>
+      <ArchivePart />
       <h2>What it does in the background</h2>
       <WorkTable work={data.work} />
       <h2>What bounds it</h2>

@@ -29,6 +29,10 @@ pub enum Slot<'a> {
     Address(&'a mut SocketAddr),
     /// A path; a relative one is relative to the configuration file.
     Path(&'a mut PathBuf),
+    /// A path, or nothing.
+    OptionalPath(&'a mut Option<PathBuf>),
+    /// In milliseconds, or nothing.
+    OptionalDuration(&'a mut Option<i64>),
     /// Paths.
     Paths(&'a mut Vec<PathBuf>),
     /// Any text.
@@ -80,11 +84,11 @@ impl Slot<'_> {
     pub fn kind(&self) -> &'static str {
         match self {
             Slot::Address(_) => "address",
-            Slot::Path(_) => "path",
+            Slot::Path(_) | Slot::OptionalPath(_) => "path",
             Slot::Paths(_) => "list of paths",
             Slot::Text(_) => "text",
             Slot::Switch(_) => "true or false",
-            Slot::Duration(_) => "duration",
+            Slot::Duration(_) | Slot::OptionalDuration(_) => "duration",
             Slot::Size(_) => "size",
             Slot::Count(_) => "number",
         }
@@ -95,6 +99,10 @@ impl Slot<'_> {
         match self {
             Slot::Address(a) => a.to_string(),
             Slot::Path(p) => p.display().to_string(),
+            Slot::OptionalPath(p) => p.as_ref().map(|p| p.display().to_string()).unwrap_or_default(),
+            Slot::OptionalDuration(ms) => {
+                ms.map(|ms| values::show_duration(u64::try_from(ms).unwrap_or(0))).unwrap_or_default()
+            }
             Slot::Paths(list) => list.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
             Slot::Text(t) => (*t).clone(),
             Slot::Switch(s) => s.to_string(),
@@ -153,6 +161,11 @@ impl Setting {
             Slot::Address(slot) => *slot = address(text)?,
             Slot::Path(_) | Slot::Text(_) if text.is_empty() => return Err("it must not be empty".into()),
             Slot::Path(slot) => *slot = text.into(),
+            Slot::OptionalPath(slot) => *slot = (!text.is_empty()).then(|| text.into()),
+            Slot::OptionalDuration(slot) if text.is_empty() => *slot = None,
+            Slot::OptionalDuration(slot) => {
+                *slot = Some(i64::try_from(values::duration_ms(text)?).unwrap_or(i64::MAX));
+            }
             Slot::Paths(slot) => *slot = vec![text.into()],
             Slot::Text(slot) => *slot = text.into(),
             Slot::Switch(slot) => *slot = text.parse().map_err(|_| "expected true or false")?,
@@ -249,9 +262,13 @@ macro_rules! row {
 pub const SETTINGS: &[Setting] = &[
     row!("listen", Address, c.listen, "\"127.0.0.1:4004\"", "Where to listen. An address that other machines can reach is refused unless `insecure_listen` is set.", "--listen"),
     row!("insecure_listen", Switch, c.insecure_listen, "true", "Listen where other machines can reach it although there is no password and no TLS: whoever reaches it can read everything and write samples.", "--insecure-listen"),
-    row!("data", Path, c.data, "\"/var/lib/midwatch\"", "The folder in which everything is kept. It is made if it is not there.", "--data"),
+    row!("data", Path, c.data, "\"/var/lib/midwatch\"", "The folder in which everything is kept; it is made if it is not there. Or a bucket, `s3://BUCKET/PREFIX`, with credentials and address from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`) or the machine's role.", "--data"),
+    row!("wal", Path, c.store.wal, "\"/var/lib/midwatch-wal\"", "With a bucket: the folder for the write-ahead log, which holds what is acknowledged and not in the bucket yet. It has to be on a local disk that stays.", "--wal"),
     row!("retention", Duration Signed, c.store.retention_ms, (HOUR, 100 * 365 * DAY), "\"90d\"", "Samples older than this are removed, whole blocks at a time. Longer costs disk.", "--retention"),
     row!("retention_size", Size Unsigned, c.store.blocks_bytes_max, (64 * MIB, 1024 * TIB), "\"20GiB\"", "The oldest blocks are removed when all blocks together are larger than this.", "--retention-size"),
+    row!("archive", OptionalPath, c.store.archive, "\"s3://cold/midwatch\"", "Old blocks move to this folder, or bucket (as `data`), and can be brought back with `midwatch archive restore`. Empty: there is no archive.", "--archive"),
+    row!("archive_after", Duration Signed, c.store.archive_after_ms, (HOUR, 100 * 365 * DAY), "\"30d\"", "Blocks whose last sample is older than this move to the archive, and earlier when `retention_size` is nearly reached. It has to be shorter than `retention`, which removes for good."),
+    row!("archive_retention", OptionalDuration, c.store.archive_retention_ms, "\"2y\"", "Archived samples older than this are removed. Empty: never."),
     row!("hostname", Text, c.hostname, "\"db-7\"", "The name of this machine: the label `instance` of what is recorded here. Empty: the name that the kernel has."),
     row!("scrape_config_files", Paths, c.scrape_config_files, "[\"prometheus.yml\"]", "Configuration files of Prometheus; their `scrape_configs` are scraped."),
 

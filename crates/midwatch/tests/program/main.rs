@@ -1,6 +1,8 @@
 //! The real program, started as a person starts it, and read back through HTTP and the command line alone: what it
 //! records, keeps, refuses and says. These tests must never look inside: no store, no server, no thread of it is used here.
 
+#[path = "../../../store/tests/support/s3.rs"]
+mod s3;
 mod support;
 
 mod api;
@@ -8,6 +10,7 @@ mod backup;
 mod bad_starts;
 mod blocks;
 mod bounds;
+mod bucket;
 mod command_line;
 mod deletion;
 mod discovery;

@@ -2,6 +2,7 @@
 //! write the answer; they must never compute one themselves.
 
 mod admin;
+mod archive;
 mod cardinality;
 mod data;
 mod json;
@@ -44,6 +45,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status/limits", get(limits::limits))
         .route("/api/v1/status/midwatch", get(midwatch::midwatch))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
+        .route("/api/v1/archive", get(archive::list))
+        .route("/api/v1/archive/restore", post(archive::restore))
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))
