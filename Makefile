@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/midwatch/targe
 export CARGO_TERM_COLOR ?= always
 ARGS ?=
 
-.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test web-test browser-test bench clean
+.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test web-test browser-test bench torture clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,11 @@ browser-test: web ## a real browser uses the real program
 
 bench: build ## measure beside the peers, print tables (installs nothing; needs the peers' Debian packages)
 	cargo run --release --locked -p bench -- $(ARGS)
+
+torture: build ## try to make the store lose what it acknowledged: power cuts, kills, faults, damage (minutes; root for all of it)
+	cargo build --release --locked -p torture --features planted-bugs --bin torture-planted
+	cargo build --release --locked -p torture
+	"$(CARGO_TARGET_DIR)/release/torture" all $(ARGS)
 
 clean: ## remove what was built
 	rm -rf "$(CARGO_TARGET_DIR)" web/dist web/node_modules

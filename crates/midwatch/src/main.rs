@@ -27,6 +27,9 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+// Bugs that are planted to test the tests have no place in a program that keeps data.
+const _: () = assert!(!store::PLANTED_BUGS, "build midwatch without the feature store/planted-bugs");
+
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(say_panic));
     match run() {

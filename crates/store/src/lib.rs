@@ -33,6 +33,7 @@ mod parquet_rows;
 mod parquet_write;
 mod pinned;
 mod place;
+mod planted;
 mod progress;
 mod read_only;
 mod recovery;
@@ -68,5 +69,8 @@ pub use verify::{Finding, Lost, Report, Severity, verify};
 pub use view::{Lifetime, Part, SeriesPieces, View};
 pub use work::{LastReading, Running, RunningReading, Work, WorkKind, WorkReading};
 pub use writer::Appended;
+
+/// Whether this build can have bugs planted (feature `planted-bugs`): such a build must not keep anybody's data.
+pub const PLANTED_BUGS: bool = cfg!(feature = "planted-bugs");
 
 pub(crate) use store::{Shared, Stats};

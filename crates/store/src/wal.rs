@@ -4,6 +4,7 @@
 //! Format: `docs/formats/wal.md`.
 
 use crate::objects::{io_error, sync_folder};
+use crate::planted;
 use crate::xor::{put_signed, put_text, put_value, put_varint};
 use model::{Labels, Metadata};
 use std::fs::{File, OpenOptions};
@@ -98,7 +99,7 @@ impl Wal {
             let mut header = MAGIC.to_vec();
             header.extend_from_slice(&number.to_le_bytes());
             file.write_all(&header)?;
-            file.sync_all()?;
+            planted::sync(|| file.sync_all())?;
             Ok(file)
         };
         match open() {
@@ -193,7 +194,7 @@ impl Wal {
     pub fn flush(&mut self) -> Result<u64> {
         let bytes = self.frames.len() as u64;
         let result = match &mut self.file {
-            Some(file) => file.write_all(&self.frames).and_then(|()| file.sync_data()),
+            Some(file) => file.write_all(&self.frames).and_then(|()| planted::sync(|| file.sync_data())),
             None => Err(std::io::Error::other("no open segment")),
         };
         self.frames.clear();

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("midwatch", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "server"]),
     ("tidy", &[]),
     ("bench", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "server"]),
+    ("torture", &["stdx", "model", "ingest", "store"]),
 ];
 
 /// A library and the only crates that may name it: it is quarantined there.
@@ -32,7 +33,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["midwatch"]),
     ("clap", &["midwatch"]),
     ("toml", &["midwatch", "tidy"]),
-    ("tokio", &["store", "server", "midwatch", "bench"]),
+    ("tokio", &["store", "server", "midwatch", "bench", "torture"]),
 ];
 
 /// Lines of one source file; a longer one is two things.
@@ -50,7 +51,7 @@ fn manifest(path: &Path) -> toml::Table {
 fn crates() -> Vec<(String, PathBuf, BTreeSet<String>)> {
     let folders = std::fs::read_dir(root().join("crates")).unwrap().map(|e| e.unwrap().path());
     folders
-        .chain([root().join("bench")])
+        .chain(["bench", "torture"].map(|name| root().join(name)))
         .map(|folder| {
             let table = manifest(&folder.join("Cargo.toml"));
             let name = table["package"]["name"].as_str().unwrap().to_string();
@@ -80,7 +81,7 @@ fn files(folder: &Path, extensions: &[&str], out: &mut Vec<PathBuf>) {
 
 fn sources(extensions: &[&str]) -> Vec<PathBuf> {
     let mut out = Vec::new();
-    for folder in ["crates", "bench", "web"] {
+    for folder in ["crates", "bench", "torture", "web"] {
         files(&root().join(folder), extensions, &mut out);
     }
     out

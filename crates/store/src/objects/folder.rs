@@ -3,6 +3,7 @@
 
 use super::DAMAGED;
 use crate::pinned::Pinned;
+use crate::planted::{self, Bug};
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -150,7 +151,7 @@ impl Staged {
     pub fn finish(mut self) -> Result<()> {
         let mut write = || -> std::io::Result<()> {
             self.out.flush()?;
-            self.out.get_ref().sync_all()?;
+            planted::sync(|| self.out.get_ref().sync_all())?;
             std::fs::hard_link(&self.staged, &self.file)
         };
         write().map_err(|e| match e.kind() {
@@ -193,6 +194,9 @@ fn remove_staged(folder: &Path) -> std::io::Result<()> {
 
 /// Makes names created in a folder durable.
 pub fn sync_folder(folder: &Path) -> Result<()> {
+    if planted::is(Bug::SkipFolderFsync) {
+        return Ok(());
+    }
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| io_error(folder, e))
 }
 
