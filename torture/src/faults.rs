@@ -20,8 +20,21 @@ use std::time::Duration;
 
 /// The calls that are made to fail: all that change what is on disk or make it durable, and opening.
 const CALLS: &[&str] = &[
-    "write", "pwrite64", "writev", "fsync", "fdatasync", "openat", "link", "linkat", "rename", "renameat",
-    "renameat2", "unlink", "unlinkat", "ftruncate", "mkdir",
+    "write",
+    "pwrite64",
+    "writev",
+    "fsync",
+    "fdatasync",
+    "openat",
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+    "mkdir",
 ];
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 
@@ -62,12 +75,14 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     for (call, most) in &counts {
         for error in ERRORS {
             let once = (1..=*most).map(|n| format!("{call}:error={error}:when={n}"));
-            let lasting = (1..=*most).filter(|n| n % 3 == 1).map(|n| format!("{call}:error={error}:when={n}+"));
+            let lasting =
+                (1..=*most).filter(|n| n % 3 == 1).map(|n| format!("{call}:error={error}:when={n}+"));
             trials.extend(once.chain(lasting));
         }
     }
     let every = arguments.faults_every as usize;
-    let trials: Vec<String> = trials.into_iter().skip((arguments.seed as usize) % every).step_by(every).collect();
+    let trials: Vec<String> =
+        trials.into_iter().skip((arguments.seed as usize) % every).step_by(every).collect();
     let mut progress = Progress::new("failing system calls", trials.len() as u64);
     let (mut injected, mut partial) = (0, 0);
     for trial in &trials {
@@ -85,7 +100,8 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     }
     row.took = progress.took();
     let calls: Vec<String> = counts.iter().map(|(call, most)| format!("{call} {most}")).collect();
-    row.notes.push(format!("{injected} failures made ({}), {partial} answers partial and told", calls.join(", ")));
+    row.notes
+        .push(format!("{injected} failures made ({}), {partial} answers partial and told", calls.join(", ")));
     Ok(row)
 }
 
@@ -189,7 +205,9 @@ impl Lab<'_> {
         if is_first && wrong.is_empty() {
             copy(&data, &self.template.join("data")).map_err(failed)?;
         }
-        if !wrong.is_empty() && let Some(keep) = &self.arguments.keep {
+        if !wrong.is_empty()
+            && let Some(keep) = &self.arguments.keep
+        {
             let _ = std::fs::create_dir_all(keep).and_then(|()| {
                 let name = fault.unwrap_or("none").replace([':', '='], "-");
                 copy(folder.path(), &keep.join(name))
@@ -203,7 +221,8 @@ impl Lab<'_> {
 fn accept(listener: &TcpListener) -> Result<(TcpStream, std::net::SocketAddr), String> {
     let failed = |e: std::io::Error| format!("the steps do not connect: {e}");
     listener.set_nonblocking(true).map_err(failed)?;
-    let accepted = stop::wait_for("the start of the steps", Duration::from_secs(20), || listener.accept().ok())?;
+    let accepted =
+        stop::wait_for("the start of the steps", Duration::from_secs(20), || listener.accept().ok())?;
     accepted.0.set_nonblocking(false).map_err(failed)?;
     Ok(accepted)
 }
@@ -301,7 +320,10 @@ impl Told {
 /// Ends strace so that the program goes on without it.
 fn detach(strace: Option<Ended>) {
     if let Some(mut strace) = strace {
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&strace.0), rustix::process::Signal::TERM);
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&strace.0),
+            rustix::process::Signal::TERM,
+        );
         let _ = strace.0.wait();
     }
 }

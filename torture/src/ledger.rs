@@ -60,13 +60,17 @@ impl Ledger {
                     samples += SERIES;
                     if in_order != SERIES {
                         let lost = SERIES - in_order;
-                        return Err(format!("{lost} acknowledged samples of batch {number} of writer {writer} are lost (acknowledged: below {end})"));
+                        return Err(format!(
+                            "{lost} acknowledged samples of batch {number} of writer {writer} are lost (acknowledged: below {end})"
+                        ));
                     }
                 }
                 if stream.late_ms(number) >= self.oldest_ms {
                     samples += 1;
                     if !late {
-                        return Err(format!("the acknowledged late sample of batch {number} of writer {writer} is lost (acknowledged: below {end})"));
+                        return Err(format!(
+                            "the acknowledged late sample of batch {number} of writer {writer} is lost (acknowledged: below {end})"
+                        ));
                     }
                 }
             }

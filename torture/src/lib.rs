@@ -7,10 +7,12 @@ mod arguments;
 mod child;
 mod disk;
 mod faults;
+mod flips;
 mod http;
 mod kills;
 mod ledger;
 mod midwatch;
+mod naive;
 mod planted;
 mod power_cuts;
 mod program_kills;
@@ -99,6 +101,8 @@ fn methods(arguments: &Arguments) -> ExitCode {
         (Command::Kills, kills::run),
         (Command::Kills, program_kills::run),
         (Command::Faults, faults::run),
+        (Command::Flips, flips::run),
+        (Command::Model, naive::run),
         (Command::Planted, planted::run),
         (Command::Restart, restart::run),
     ];

@@ -83,7 +83,8 @@ impl Midwatch {
         if status != 200 {
             return Err(format!("export answered {status}: {}", String::from_utf8_lossy(&body)));
         }
-        let limits = ingest::Limits { decoded_bytes_max: 1 << 30, line_bytes_max: 1 << 30, ..Default::default() };
+        let limits =
+            ingest::Limits { decoded_bytes_max: 1 << 30, line_bytes_max: 1 << 30, ..Default::default() };
         let decoded = ingest::json_lines::decode(&body, &limits).map_err(|e| format!("export: {e}"))?;
         if let Some(reject) = decoded.rejects.first() {
             return Err(format!("an export that cannot be read: {reject}"));

@@ -28,7 +28,9 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     for bug in BUGS {
         let mut by = Vec::new();
         let mut tried = 0;
-        for (method, outcome) in [("power cuts", by_cuts(arguments, bug)), ("system calls", by_calls(arguments, bug))] {
+        for (method, outcome) in
+            [("power cuts", by_cuts(arguments, bug)), ("system calls", by_calls(arguments, bug))]
+        {
             match outcome {
                 Err(e) if e == stop::STOPPED_TEXT => return Err(e),
                 Err(why) => untried.push(format!("{bug} by {method}: {why}")),

@@ -107,7 +107,12 @@ impl Disk<'_> {
     }
 
     /// One writer, cuts while it runs, and the judgement of each. False if the disk is of no more use.
-    fn write_and_cut(&mut self, random: &mut Random, row: &mut Row, counts: &mut Counts) -> Result<bool, String> {
+    fn write_and_cut(
+        &mut self,
+        random: &mut Random,
+        row: &mut Row,
+        counts: &mut Counts,
+    ) -> Result<bool, String> {
         let live = self.disks.mount("live", self.file_system)?;
         let writer = self.start(&live.path.join("data"), &self.ledger.acknowledged)?;
         let mut cuts = Vec::new();
@@ -161,7 +166,13 @@ impl Disk<'_> {
     }
 
     /// Opens what a cut has left. Some are cut again while they are opened first.
-    fn judge(&mut self, disk: &str, random: &mut Random, row: &mut Row, counts: &mut Counts) -> Result<(), String> {
+    fn judge(
+        &mut self,
+        disk: &str,
+        random: &mut Random,
+        row: &mut Row,
+        counts: &mut Counts,
+    ) -> Result<(), String> {
         let newest = self.ledger.sent.iter().copied().max().unwrap_or_default();
         self.ledger.oldest_ms = self.stream.time_ms(newest) - RETENTION_BATCHES * self.stream.step_ms;
         if random.percent(25) && row.run < self.trial.cuts {

@@ -57,7 +57,8 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
             if let Err(e) = outcome {
                 drop(midwatch);
                 let kept = arguments.keep(folder);
-                if row.fail(format!("kill {} of seed {}: {e}; the folder is kept: {kept}", row.run, row.seed)) {
+                if row.fail(format!("kill {} of seed {}: {e}; the folder is kept: {kept}", row.run, row.seed))
+                {
                     break 'folders;
                 }
                 continue 'folders;

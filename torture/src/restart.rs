@@ -32,7 +32,8 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     for from in (0..arguments.series).step_by(SERIES_PER_REQUEST as usize) {
         stop::check()?;
         let to = (from + SERIES_PER_REQUEST).min(arguments.series);
-        let body = ingest::remote_write::encode(&(from..to).map(|n| series(n, now_ms as i64)).collect::<Vec<_>>());
+        let body =
+            ingest::remote_write::encode(&(from..to).map(|n| series(n, now_ms as i64)).collect::<Vec<_>>());
         if !midwatch.write(&body)? {
             return Err("midwatch serve does not answer".into());
         }

@@ -86,7 +86,11 @@ impl Stream {
                 (labels(writer, &i.to_string(), generation), self.time_ms(number), value)
             })
             .collect();
-        out.push((labels(writer, "late", 0), self.late_ms(number), f64::from_bits(self.bits(writer, SERIES, number))));
+        out.push((
+            labels(writer, "late", 0),
+            self.late_ms(number),
+            f64::from_bits(self.bits(writer, SERIES, number)),
+        ));
         out
     }
 
@@ -112,6 +116,7 @@ impl Stream {
     }
 
     /// Where a sample of this series and time belongs; `None` if there is none such in the stream.
+    #[cfg(test)]
     pub fn place(&self, found: &Labels, timestamp_ms: i64) -> Option<Place> {
         self.series(found)?.place(timestamp_ms)
     }

@@ -253,13 +253,20 @@ mod tests {
         ] {
             assert!(without(line).contains(want), "{line}: {}", without(line));
         }
-        let failed = GOOD.replace("resumed>)          = 0", "resumed>) = -1 EIO (Input/output error) (INJECTED)");
+        let failed =
+            GOOD.replace("resumed>)          = 0", "resumed>) = -1 EIO (Input/output error) (INJECTED)");
         let events = parse(&failed);
         assert_eq!(events.iter().filter(|(_, e)| e.is_injected).count(), 1);
         assert!(broken_rules(&events)[0].contains("although the sync of /d/wal/1.wal failed"));
-        let again = failed.replace("8 sendto(3<TCP:[1]>, \"ack", "7 fdatasync(5</d/wal/1.wal>) = 0\n8 sendto(3<TCP:[1]>, \"ack");
+        let again = failed.replace(
+            "8 sendto(3<TCP:[1]>, \"ack",
+            "7 fdatasync(5</d/wal/1.wal>) = 0\n8 sendto(3<TCP:[1]>, \"ack",
+        );
         assert!(broken_rules(&parse(&again))[0].contains("although the sync"), "{again}");
-        let early = GOOD.replace("8 futex(0x1, FUTEX_WAKE) = 1", "8 sendto(3<TCP:[1]>, \"ack 0\\n\", 6, MSG_NOSIGNAL, NULL, 0) = 6");
+        let early = GOOD.replace(
+            "8 futex(0x1, FUTEX_WAKE) = 1",
+            "8 sendto(3<TCP:[1]>, \"ack 0\\n\", 6, MSG_NOSIGNAL, NULL, 0) = 6",
+        );
         assert!(broken_rules(&parse(&early))[0].contains("before a log file was written and synced"));
     }
 }

@@ -24,6 +24,16 @@ fn power_cuts() {
 }
 
 #[test]
+fn damaged_files() {
+    torture(&["flips"]);
+}
+
+#[test]
+fn operations_against_a_model() {
+    torture(&["model"]);
+}
+
+#[test]
 fn failing_system_calls() {
     torture(&["faults"]);
 }
