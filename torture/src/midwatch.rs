@@ -19,6 +19,8 @@ pub struct Midwatch {
     pub address: SocketAddr,
     /// From the start of the process until it said that it is ready.
     pub start_took: Duration,
+    /// Processor time until then.
+    pub start_cpu: Duration,
 }
 
 /// The program: as named, or beside this one. The other side is what to say if it is not there.
@@ -41,8 +43,8 @@ impl Midwatch {
         command.stdin(Stdio::null()).stdout(output("out")?).stderr(output("err")?);
         let began = Instant::now();
         let child = command.spawn().map_err(|e| format!("cannot start {}: {e}", program.display()))?;
-        let mut started =
-            Midwatch { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), start_took: Duration::ZERO };
+        let (address, none) = (SocketAddr::from(([127, 0, 0, 1], 0)), Duration::ZERO);
+        let mut started = Midwatch { child, address, start_took: none, start_cpu: none };
         let address = stop::wait_for("the start of midwatch serve", Duration::from_secs(60), || {
             if let Ok(Some(status)) = started.child.try_wait() {
                 return Some(Err(format!("midwatch serve has ended: {status}")));
@@ -54,6 +56,7 @@ impl Midwatch {
             (status == 200).then_some(Ok(address))
         });
         started.start_took = began.elapsed();
+        started.start_cpu = cpu(started.child.id());
         started.address = address.and_then(|inner| inner).map_err(|e| {
             let said = std::fs::read_to_string(folder.join("err")).unwrap_or_default();
             format!("{e}; it says: {}", said.trim())
@@ -105,6 +108,15 @@ impl Midwatch {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Processor time that a process has used, to a hundredth of a second.
+fn cpu(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name may hold anything; user and system time are the 12th and 13th field behind it.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 impl Drop for Midwatch {

@@ -44,13 +44,12 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     let worlds = arguments.operations.div_ceil(OPERATIONS_PER_WORLD);
     std::thread::scope(|scope| {
         let live = |first: u64| -> Result<(), String> {
-            let mine = (first..worlds).step_by(WORLDS as usize);
-            mine.map(|world| {
+            let mut mine = (first..worlds).step_by(WORLDS as usize);
+            mine.try_for_each(|world| {
                 let operations =
                     (arguments.operations - world * OPERATIONS_PER_WORLD).min(OPERATIONS_PER_WORLD);
                 live(arguments, arguments.seed + world, operations, &done)
             })
-            .collect()
         };
         let threads: Vec<_> = (0..WORLDS).map(|first| scope.spawn(move || live(first))).collect();
         let ends = threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("a world panicked".into())));

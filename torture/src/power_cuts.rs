@@ -66,7 +66,12 @@ pub fn cut(disks: &Disks, trial: &Trial, row: &mut Row) -> Result<(), String> {
     let mut random = Random::new(trial.seed);
     let mut counts = Counts::default();
     while row.run < trial.cuts && row.failures.len() < if trial.stops_at_first { 1 } else { 20 } {
-        let file_system = if random.percent(50) { FileSystem::Ext4 } else { FileSystem::NoJournal };
+        let is_bug = trial.bug.is_some();
+        let file_system = if random.percent(if is_bug { 20 } else { 50 }) {
+            FileSystem::Ext4
+        } else {
+            FileSystem::NoJournal
+        };
         let stream = stream(random.number() >> 16);
         disks.format("live", file_system)?;
         let mut one = Disk { disks, trial, stream, file_system, ledger: Ledger::new(WRITERS) };
