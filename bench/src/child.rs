@@ -39,14 +39,25 @@ impl Started {
         &mut self.child
     }
 
+    /// Whether it still runs; costs next to nothing, unlike its usage, which stops it for as long as its memory is counted.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn running(&mut self) -> Result<()> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => {
+                Err(Error::new(ErrorKind::Unavailable, format!("{} has ended: {status}", self.name)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What it and its descendants use.
     ///
     /// # Errors
     /// If it has ended.
     pub fn usage(&mut self) -> Result<processes::Usage> {
-        if let Ok(Some(status)) = self.child.try_wait() {
-            return Err(Error::new(ErrorKind::Unavailable, format!("{} has ended: {status}", self.name)));
-        }
+        self.running()?;
         let usage = processes::usage(self.child.id() as i32);
         let new = usage.processes[1.min(usage.processes.len())..].iter();
         let new: Vec<Process> = new.filter(|p| !self.seen.iter().any(|s| same(s, p))).copied().collect();

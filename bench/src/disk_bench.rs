@@ -232,7 +232,7 @@ fn table(sets: &[Set]) -> Table {
     }
     table.note("The same remote write requests for all, in the order of time; one run unless --rounds says otherwise: bytes do not depend on how busy");
     table.note(
-        "the machine is. Every sample was counted as kept. Logs that go away by themselves are not counted.",
+        "the machine is. Samples there: as each program counts them; victoria-metrics keeps no NaN. No log that goes away by itself is counted.",
     );
     table.note("15 s: 15 instances of the machine that was scraped every second, each with every 15th scrape. aligned: times to the nearest second.");
     table.note("NAB: all series moved to one start. Its row of midwatch holds a minute of its own metrics too (some dozens of series).");

@@ -44,7 +44,7 @@ impl Midwatch {
         command.stdout(child::output(folder, "out")?).stderr(child::output(folder, "err")?);
         let mut process = Started::new("midwatch serve", &mut command)?;
         let address = stop::wait_for("the start of midwatch serve", Duration::from_secs(600), || {
-            if let Err(e) = process.usage() {
+            if let Err(e) = process.running() {
                 return Some(Err(e));
             }
             let said = std::fs::read_to_string(folder.join("out")).unwrap_or_default();
