@@ -235,7 +235,7 @@ fn table(sets: &[Set]) -> Table {
         "the machine is. Samples there: as each program counts them; victoria-metrics keeps no NaN. No log that goes away by itself is counted.",
     );
     table.note("15 s: 15 instances of the machine that was scraped every second, each with every 15th scrape. aligned: times to the nearest second.");
-    table.note("NAB: all series moved to one start. Its row of midwatch holds a minute of its own metrics too (some dozens of series).");
+    table.note("NAB: all series moved to one start.");
     table.note("midwatch: two cuts of the head (store.head_age 1m) and one merge (store.merge_blocks 2); folders blocks and manifest.");
     table.note("victoria-metrics: /internal/force_flush, then /internal/force_merge until nothing merges; folders data and indexdb.");
     table.note("prometheus: one block of all (--storage.tsdb.min-block-duration=5000h), written by the snapshot of the admin API; the whole snapshot.");

@@ -101,10 +101,6 @@ pub fn run(arguments: &Arguments) -> Result<String> {
     }
     // What was taken in is to come to rest: flushed, merged, compacted.
     stop::sleep_until(Instant::now() + Duration::from_secs(arguments.seconds.unwrap_or(90)))?;
-    for subject in &mut subjects {
-        // A connection that rests so long is closed.
-        subject.http = Http::connect(subject.server.address)?;
-    }
     let (busy, begun) = (machine::busy_seconds(), Instant::now());
     for round in 0..arguments.rounds() {
         eprintln!("query: round {} of {}", round + 1, arguments.rounds());
@@ -135,6 +131,8 @@ impl Subject {
             ),
         };
         let mut times_ms = Vec::new();
+        // A connection that rests while others are asked is closed.
+        self.http = Http::connect(self.server.address)?;
         for _ in 0..WARM {
             self.http.get(&path)?;
         }
