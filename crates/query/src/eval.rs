@@ -18,6 +18,7 @@ pub(crate) mod over_time;
 mod rank;
 pub(crate) mod rates;
 mod selector;
+mod summaries;
 mod windows;
 
 use crate::ast::{Expr, ExprKind, ValueType};

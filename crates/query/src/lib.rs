@@ -27,7 +27,7 @@ pub use duration::{Computed, Duration, Length, LengthOp};
 pub use error::{ParseError, QueryError, Span};
 pub use eval::{instant, range};
 pub use functions::Function;
-pub use options::{Limits, QueryOptions, Stop};
+pub use options::{Limits, QueryOptions, Resolution, Stop};
 pub use parse::{parse, parse_selector, parse_with};
 pub use source::{ReadLimits, Source};
 pub use value::{QueryResult, Value};

@@ -37,6 +37,19 @@ impl Default for Limits {
     }
 }
 
+/// From what to answer: samples, or summaries of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolution {
+    /// Summaries where they give the same answer, or nearly (`docs/decisions/tiers.md` says how nearly), and where
+    /// samples were removed by retention.
+    #[default]
+    Auto,
+    /// Samples alone.
+    Samples,
+    /// Summaries with buckets of this many milliseconds wherever there are some.
+    Buckets(i64),
+}
+
 /// Answers whether the caller has given up (deadline passed, connection closed). Asked often: cheap.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -48,6 +61,8 @@ pub struct QueryOptions {
     pub lookback_ms: i64,
     /// The step of subqueries that state none, in milliseconds.
     pub subquery_step_ms: i64,
+    /// From what to answer.
+    pub resolution: Resolution,
     /// Bounds.
     pub limits: Limits,
     /// When this answers true, the query ends with an error of kind `Cancelled`.
@@ -56,7 +71,13 @@ pub struct QueryOptions {
 
 impl Default for QueryOptions {
     fn default() -> Self {
-        QueryOptions { lookback_ms: 300_000, subquery_step_ms: 60_000, limits: Limits::default(), stop: None }
+        QueryOptions {
+            lookback_ms: 300_000,
+            subquery_step_ms: 60_000,
+            resolution: Resolution::default(),
+            limits: Limits::default(),
+            stop: None,
+        }
     }
 }
 
@@ -65,6 +86,7 @@ impl fmt::Debug for QueryOptions {
         f.debug_struct("QueryOptions")
             .field("lookback_ms", &self.lookback_ms)
             .field("subquery_step_ms", &self.subquery_step_ms)
+            .field("resolution", &self.resolution)
             .field("limits", &self.limits)
             .field("stop", &self.stop.is_some())
             .finish()

@@ -1,7 +1,8 @@
-//! Where the evaluator reads from. It must never know how samples are stored.
+//! Where the evaluator reads from: samples, and summaries that may stand for them. It must never know how either is stored.
 
 use model::{Labels, Matcher, SeriesData};
 use stdx::Result;
+pub use store::{Bucket, Grid, Summarised, SummaryQuery, Used};
 
 /// Limits of one read.
 #[derive(Clone, Copy, Debug)]
@@ -40,4 +41,19 @@ pub trait Source: Sync {
         end_ms: i64,
         limits: ReadLimits,
     ) -> Result<Vec<Labels>>;
+
+    /// Lengths of the buckets of the summaries that there may be, longest first, in milliseconds.
+    fn resolutions(&self) -> &[i64] {
+        &[]
+    }
+
+    /// As [`Source::select`], with summaries in place of samples where that is allowed and possible; `None` if it is
+    /// nowhere.
+    ///
+    /// # Errors
+    /// As [`Source::select`].
+    fn summaries(&self, query: &SummaryQuery<'_>) -> Result<Option<Summarised>> {
+        let _ = query;
+        Ok(None)
+    }
 }

@@ -1,6 +1,6 @@
 //! The stored series as a source of queries.
 
-use crate::source::{ReadLimits, Source};
+use crate::source::{ReadLimits, Source, Summarised, SummaryQuery};
 use model::{Labels, Matcher, SeriesData};
 use stdx::{Error, ErrorKind, Result};
 
@@ -37,5 +37,13 @@ impl Source for store::View {
         limits: ReadLimits,
     ) -> Result<Vec<Labels>> {
         store::View::series(self, matchers, start_ms, end_ms, limits.series_max)
+    }
+
+    fn resolutions(&self) -> &[i64] {
+        &[store::HOUR_MS, store::MINUTE_MS]
+    }
+
+    fn summaries(&self, query: &SummaryQuery<'_>) -> Result<Option<Summarised>> {
+        store::View::summaries(self, query)
     }
 }

@@ -15,9 +15,17 @@ use model::{Labels, Matcher};
 use std::sync::{Arc, Mutex};
 use stdx::{Error, Result};
 
+/// The folder of blocks.
+pub const FOLDER: &str = "blocks";
+
 /// Paths of the two files of a block.
 pub fn paths(id: u64) -> [String; 2] {
-    [format!("blocks/{id:012}.series.parquet"), format!("blocks/{id:012}.chunks.parquet")]
+    paths_in(FOLDER, id)
+}
+
+/// Paths of the two files of a block that lies in another folder (a part of a tier).
+pub fn paths_in(folder: &str, id: u64) -> [String; 2] {
+    [format!("{folder}/{id:012}.series.parquet"), format!("{folder}/{id:012}.chunks.parquet")]
 }
 
 /// The number in the path of a block's file.
@@ -52,6 +60,8 @@ pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64
 pub struct Block {
     /// As in the manifest.
     pub entry: BlockEntry,
+    /// Its two files: labels, chunks.
+    pub paths: [String; 2],
     objects: Objects,
     index: Mutex<Option<Arc<BlockIndex>>>,
 }
@@ -71,6 +81,11 @@ impl BlockIndex {
     /// Summaries of a series' chunks, by precedence.
     pub fn summaries(&self, id: u32) -> &[Summary] {
         &self.rows[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize]
+    }
+
+    /// Summaries of all chunks, series by series.
+    pub fn rows(&self) -> &[Summary] {
+        &self.rows
     }
 
     fn rows_checksum(&self) -> u32 {
@@ -93,7 +108,12 @@ impl BlockIndex {
 impl Block {
     /// A block of the manifest; reads nothing yet.
     pub fn new(entry: BlockEntry, objects: Objects) -> Block {
-        Block { entry, objects, index: Mutex::new(None) }
+        Block::in_folder(FOLDER, entry, objects)
+    }
+
+    /// As [`Block::new`], of another folder.
+    pub fn in_folder(folder: &str, entry: BlockEntry, objects: Objects) -> Block {
+        Block { paths: paths_in(folder, entry.id), entry, objects, index: Mutex::new(None) }
     }
 
     /// Bytes of both files.
@@ -136,8 +156,8 @@ impl Block {
     /// # Errors
     /// `Corrupt` or `Unavailable`.
     pub(crate) fn read_series(&self) -> Result<pq::SeriesReader> {
-        let [path, _] = paths(self.entry.id);
-        let file = self.objects.get(&path)?;
+        let [path, _] = &self.paths;
+        let file = self.objects.get(path)?;
         if self.entry.series_crc32.is_some_and(|crc32| crc32 != crc32fast::hash(&file)) {
             return Err(Error::corrupt(format!("{path}: its checksum is wrong")));
         }
@@ -146,25 +166,24 @@ impl Block {
 
     /// Where the chunks are, and their path there.
     pub(crate) fn chunks_file(&self) -> (&Objects, String) {
-        let [_, path] = paths(self.entry.id);
-        (&self.objects, path)
+        (&self.objects, self.paths[1].clone())
     }
 
     fn read_index(&self) -> Result<BlockIndex> {
-        let [series_path, chunks_path] = paths(self.entry.id);
+        let [series_path, chunks_path] = &self.paths;
         let mut labels = LabelIndex::default();
         let mut series = self.read_series()?;
         let within = |path: &str, e: Error| Error::new(e.kind, format!("{path}: {e}"));
-        while let Some(group) = series.group().map_err(|e| within(&series_path, e))? {
+        while let Some(group) = series.group().map_err(|e| within(series_path, e))? {
             group.into_iter().for_each(|l| {
                 labels.push(l);
             });
         }
         labels.finish();
-        let file = pq::Metadata::read(&self.objects, &chunks_path, self.entry.chunks_bytes)?;
+        let file = pq::Metadata::read(&self.objects, chunks_path, self.entry.chunks_bytes)?;
         let mut columns = pq::Summaries::default();
         for group in 0..file.groups() {
-            pq::read_summaries(&self.objects, &chunks_path, &file, group, &mut columns)?;
+            pq::read_summaries(&self.objects, chunks_path, &file, group, &mut columns)?;
         }
         let wrong = |what: &str| Error::corrupt(format!("{chunks_path}: {what}"));
         let (mut starts, mut rows) = (vec![0u32], Vec::with_capacity(columns.series.len()));
@@ -176,7 +195,7 @@ impl Block {
             while starts.len() <= series as usize {
                 starts.push(i as u32);
             }
-            rows.push(columns.summary(i).map_err(|e| within(&chunks_path, e))?);
+            rows.push(columns.summary(i).map_err(|e| within(chunks_path, e))?);
         }
         starts.resize(labels.series().len() + 1, rows.len() as u32);
         let checksums: Vec<u32> = columns.checksum.iter().map(|c| *c as u32).collect();
@@ -202,9 +221,26 @@ impl Block {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<(Labels, Vec<Piece>)>> {
         let index = self.index()?;
+        let ids = index.labels.select(matchers);
+        self.read_ids(&index, &ids, start_ms, end_ms, samples_max, warnings)
+    }
+
+    /// As [`Block::read`], of the series with these numbers, which rise.
+    ///
+    /// # Errors
+    /// As [`Block::read`].
+    pub fn read_ids(
+        &self,
+        index: &BlockIndex,
+        ids: &[u32],
+        start_ms: i64,
+        end_ms: i64,
+        samples_max: usize,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<(Labels, Vec<Piece>)>> {
         let (mut wanted, mut owner, mut out) = (Vec::new(), Vec::new(), Vec::new());
         let mut samples = 0usize;
-        for id in index.labels.select(matchers) {
+        for id in ids.iter().copied() {
             let before = wanted.len();
             for row in index.starts[id as usize]..index.starts[id as usize + 1] {
                 let summary = &index.rows[row as usize];
@@ -221,9 +257,9 @@ impl Block {
         if samples > samples_max {
             return Err(too_many_samples(samples_max));
         }
-        let [_, chunks_path] = paths(self.entry.id);
+        let [_, chunks_path] = &self.paths;
         let mut damaged = 0u32;
-        pq::read_payloads(&self.objects, &chunks_path, &index.file, &wanted, |i, timestamps, values| {
+        pq::read_payloads(&self.objects, chunks_path, &index.file, &wanted, |i, timestamps, values| {
             let (id, position) = owner[i];
             let row = wanted[i] as usize;
             let chunk = Chunk { summary: index.rows[row], timestamps, values };

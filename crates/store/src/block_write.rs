@@ -1,7 +1,7 @@
 //! Writes a block as a stream: series by series, in order of labels, without ever holding more than a row group. It
 //! must never leave a file behind that a manifest does not name, as far as that is in its power.
 
-use crate::block::paths;
+use crate::block::{FOLDER, paths_in};
 use crate::chunk::Chunk;
 use crate::manifest::BlockEntry;
 use crate::objects::{NewObject, Objects};
@@ -18,6 +18,7 @@ pub struct BlockWriter {
     chunks: ChunksWriter<Summed>,
     checksum: RowsChecksum,
     newest: Option<Labels>,
+    paths: [String; 2],
 }
 
 /// Counts and sums what goes through.
@@ -86,8 +87,17 @@ impl BlockWriter {
     /// # Errors
     /// `Unavailable` if they cannot be written.
     pub fn new(objects: &Objects, id: u64, level: u32) -> Result<BlockWriter> {
-        let [series, chunks] = paths(id).map(|path| {
-            objects.create(&path).map(|out| Summed { out, bytes: 0, crc: crc32fast::Hasher::new() })
+        BlockWriter::in_folder(FOLDER, objects, id, level)
+    }
+
+    /// As [`BlockWriter::new`], in another folder.
+    ///
+    /// # Errors
+    /// As [`BlockWriter::new`].
+    pub fn in_folder(folder: &str, objects: &Objects, id: u64, level: u32) -> Result<BlockWriter> {
+        let paths = paths_in(folder, id);
+        let [series, chunks] = paths.each_ref().map(|path| {
+            objects.create(path).map(|out| Summed { out, bytes: 0, crc: crc32fast::Hasher::new() })
         });
         Ok(BlockWriter {
             objects: objects.clone(),
@@ -101,6 +111,7 @@ impl BlockWriter {
             chunks: ChunksWriter::new(chunks?)?,
             checksum: RowsChecksum::default(),
             newest: None,
+            paths,
         })
     }
 
@@ -139,7 +150,8 @@ impl BlockWriter {
     /// `Unavailable` if they cannot be written.
     pub fn finish(self) -> Result<Option<BlockEntry>> {
         let mut entry = self.entry;
-        if entry.samples == 0 {
+        // A row of a tier may be of stale markers alone, which are no samples.
+        if entry.series == 0 {
             return Ok(None);
         }
         let (series, chunks) = (self.series.finish()?, self.chunks.finish()?);
@@ -151,8 +163,8 @@ impl BlockWriter {
         let written = series.out.finish().and_then(|()| chunks.out.finish());
         if written.is_err() {
             // The number is not used again, so what was written is of no use; a full disk needs the space.
-            for path in paths(entry.id) {
-                let _ = self.objects.delete(&path);
+            for path in &self.paths {
+                let _ = self.objects.delete(path);
             }
         }
         written.map(|()| Some(entry))

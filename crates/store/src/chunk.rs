@@ -59,12 +59,15 @@ pub enum Encoding {
     Integers = 1,
     /// pco on `f64`.
     Floats = 2,
+    /// No samples but summaries of them: a row of a tier.
+    Buckets = 3,
 }
 
 impl Encoding {
     /// From the number in a file.
     pub fn from_number(n: i32) -> Option<Encoding> {
-        [Encoding::Constant, Encoding::Integers, Encoding::Floats].into_iter().find(|e| *e as i32 == n)
+        let all = [Encoding::Constant, Encoding::Integers, Encoding::Floats, Encoding::Buckets];
+        all.into_iter().find(|e| *e as i32 == n)
     }
 }
 
@@ -177,6 +180,7 @@ impl Chunk {
                 values.resize(start + n, 0.0);
                 decompress(&self.values, &mut values[start..])?;
             }
+            Encoding::Buckets => return Err(Error::corrupt("a chunk holds summaries instead of samples")),
         }
         Ok(())
     }
@@ -238,10 +242,16 @@ fn pco_error(e: pco::errors::PcoError) -> Error {
 
 /// One pco chunk with one page, without the file header (it is the same for all: see [`header`]).
 fn compress<T: pco::data_types::Number>(numbers: &[T], delta: DeltaSpec) -> Result<Vec<u8>> {
-    let config = ChunkConfig::default()
-        .with_compression_level(8)
-        .with_mode_spec(ModeSpec::Classic)
-        .with_delta_spec(delta);
+    compress_with(numbers, delta, ModeSpec::Classic)
+}
+
+/// As `compress`, with a choice of how numbers are taken apart.
+pub(crate) fn compress_with<T: pco::data_types::Number>(
+    numbers: &[T],
+    delta: DeltaSpec,
+    mode: ModeSpec,
+) -> Result<Vec<u8>> {
+    let config = ChunkConfig::default().with_compression_level(8).with_mode_spec(mode).with_delta_spec(delta);
     let mut out = Vec::with_capacity(128);
     let mut compressor = FileCompressor::default().chunk_compressor(numbers, &config).map_err(pco_error)?;
     compressor.write_meta(&mut out).map_err(pco_error)?;
@@ -259,7 +269,7 @@ fn header() -> &'static [u8] {
     HEADER.get_or_init(|| FileCompressor::default().write_header(Vec::new()).unwrap_or_default())
 }
 
-fn decompress<T: pco::data_types::Number>(bytes: &[u8], out: &mut [T]) -> Result<()> {
+pub(crate) fn decompress<T: pco::data_types::Number>(bytes: &[u8], out: &mut [T]) -> Result<()> {
     let (file, _) = FileDecompressor::new(header()).map_err(pco_error)?;
     let (mut chunk, rest) = file.chunk_decompressor::<T, _>(bytes).map_err(pco_error)?;
     let mut page = chunk.page_decompressor(rest, out.len()).map_err(pco_error)?;

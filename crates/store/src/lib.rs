@@ -48,6 +48,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod tier;
 mod view;
 mod wal;
 mod wal_read;
@@ -66,6 +67,7 @@ pub use read_only::ReadOnly;
 pub use settings::Settings;
 pub use store::{Pending, Status, Store};
 pub use verify::{Finding, Lost, Report, Severity, verify};
+pub use tier::{Bucket, Grid, HOUR_MS, MINUTE_MS, Summarised, SummarisedSeries, SummaryQuery, Used};
 pub use view::{Lifetime, Part, SeriesPieces, View};
 pub use work::{LastReading, Running, RunningReading, Work, WorkKind, WorkReading};
 pub use writer::Appended;

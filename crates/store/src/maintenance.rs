@@ -10,6 +10,7 @@ use crate::manifest::{BlockEntry, Manifest};
 use crate::merge::{Failed, merge};
 use crate::objects::Objects;
 use crate::store::{Status, Store, stopped};
+use crate::tier::Tiers;
 use crate::wal;
 use crate::work::{Running, WorkKind};
 use crate::writer::Command;
@@ -34,6 +35,8 @@ pub(crate) struct Maintenance {
     write_wait_ms: u64,
     /// Blocks out of the manifest whose files readers may still use.
     pub(crate) retired: Vec<Arc<Block>>,
+    /// What is due of tiers.
+    pub(crate) tiers: crate::tier::Upkeep,
     /// Blocks that could not be read whole: they are left as they are.
     unreadable: HashSet<u64>,
     /// Wall clock and uptime at the last call.
@@ -65,6 +68,7 @@ impl Maintenance {
             write_again_ms: 0,
             write_wait_ms: 0,
             retired: Vec::new(),
+            tiers: crate::tier::Upkeep::default(),
             unreadable: HashSet::new(),
             clocks_ms: None,
             held: None,
@@ -83,7 +87,7 @@ impl Maintenance {
         self.manifest.next_block - 1
     }
 
-    fn commit(&mut self, objects: &Objects, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+    pub(crate) fn commit(&mut self, objects: &Objects, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         if let Some(used) = self.lease.settle(objects)? {
             self.manifest.number = used;
         }
@@ -161,10 +165,15 @@ impl Store {
         let removed = self.retain(&mut m, now_ms);
         self.remove_retired(&mut m);
         let cut = self.cut_when_due(&mut m, &status, uptime_ms);
+        // Before merging, which makes one of blocks that windows have and of those that they lack.
+        let tiers = match (m.cut.is_empty(), m.held.is_some()) {
+            (true, is_held) => self.keep_tiers(&mut m, now_ms, is_held),
+            (false, _) => Ok(()),
+        };
         let merged = self.merge(&mut m);
         self.remove_retired(&mut m);
         self.bound_indexes();
-        removed.and(cut).and(merged)
+        removed.and(cut).and(tiers).and(merged)
     }
 
     fn cut_when_due(&self, m: &mut Maintenance, status: &Status, uptime_ms: u64) -> Result<()> {
@@ -313,7 +322,9 @@ impl Store {
         if keep.len() < m.manifest.blocks.len() {
             let removed = m.manifest.blocks.len() - keep.len();
             let run = self.shared.work.begin(WorkKind::Retain, format!("{removed} blocks"), 0);
-            run.end(self.replace_blocks(m, keep))?;
+            let gone = m.manifest.blocks.iter().filter(|b| !keep.iter().any(|k| k.id == b.id));
+            let through_ms = gone.map(|b| b.last_ms).max();
+            run.end(self.replace_blocks(m, keep, through_ms))?;
             self.shared.stats.removed.add(removed as f64);
         }
         Ok(())
@@ -360,7 +371,7 @@ impl Store {
         let id = m.take_block_number();
         let merged =
             merge(&self.objects, (id, level), &blocks, |_, chunks| Ok(chunks), |bytes| run.add(bytes));
-        let entry = match merged {
+        let mut entry = match merged {
             Ok(Some(entry)) => entry,
             Ok(None) => return Ok(()),
             Err(Failed::Unreadable(id, e)) => {
@@ -370,12 +381,22 @@ impl Store {
             Err(Failed::Writing(e)) => return Err(e),
         };
         let mut keep = m.manifest.blocks.clone();
+        entry.newest_source = keep[at..at + n].iter().map(BlockEntry::newest_source).max();
         keep.splice(at..at + n, [entry]);
-        self.replace_blocks(m, keep)
+        self.replace_blocks(m, keep, None)
     }
 
-    pub(crate) fn replace_blocks(&self, m: &mut Maintenance, keep: Vec<BlockEntry>) -> Result<()> {
-        self.change(m, |next| next.blocks = keep)
+    /// `removed_through_ms` says up to when samples are gone by this.
+    pub(crate) fn replace_blocks(
+        &self,
+        m: &mut Maintenance,
+        keep: Vec<BlockEntry>,
+        removed_through_ms: Option<i64>,
+    ) -> Result<()> {
+        self.change(m, |next| {
+            next.blocks = keep;
+            next.removed_through_ms = next.removed_through_ms.max(removed_through_ms);
+        })
     }
 
     /// Commits a change of the manifest, and shows it to readers.
@@ -392,6 +413,7 @@ impl Store {
         state.away = Arc::new(archive::away(&m.manifest));
         let gone = old.iter().filter(|b| !m.manifest.blocks.iter().any(|e| e.id == b.entry.id));
         m.retired.extend(gone.cloned());
+        state.tiers = Arc::new(Tiers::of(&m.manifest, &self.objects, &state.tiers));
         Ok(())
     }
 
@@ -401,14 +423,16 @@ impl Store {
             if Arc::strong_count(block) > 1 {
                 return true;
             }
-            block::paths(block.entry.id).iter().any(|path| self.objects.delete(path).is_err())
+            block.paths.iter().any(|path| self.objects.delete(path).is_err())
         });
     }
 
     fn bound_indexes(&self) {
         let mut total = 0;
         // Newest blocks are asked for most.
-        for block in self.view().blocks.iter().rev() {
+        let view = self.view();
+        let parts = view.tiers.windows.iter().rev().flat_map(|tier| &tier.parts);
+        for block in view.blocks.iter().rev().chain(parts) {
             total += block.index_bytes();
             if total > self.settings.index_bytes_max {
                 block.forget_index();

@@ -39,6 +39,31 @@ pub struct Manifest {
     /// A manifest was damaged once: the archive may hold blocks that only it named, so nothing unknown is removed there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_strangers: bool,
+    /// Samples up to here may have been removed by retention; absent as long as none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_through_ms: Option<i64>,
+    /// Windows that are summarised.
+    #[serde(default)]
+    pub tiers: Vec<TierEntry>,
+}
+
+/// A window of time that is summarised in buckets of one length. It is derived: it can be made again as long as the
+/// blocks are there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TierEntry {
+    /// Length of a bucket, milliseconds.
+    pub resolution_ms: i64,
+    /// The window is `start_ms < t <= end_ms`; both are whole numbers of buckets from 1970.
+    pub start_ms: i64,
+    /// See `start_ms`.
+    pub end_ms: i64,
+    /// Of the blocks cut from the head with a number up to this, every sample of the window is in it.
+    pub sources_through: u64,
+    /// Something could not be read or was gone already when it was made: the summaries are of a part of the samples.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
+    /// Its files, each with some of the series, in order of labels; none if there was no sample.
+    pub parts: Vec<BlockEntry>,
 }
 
 /// How far the log of one machine is in blocks.
@@ -102,6 +127,16 @@ pub struct BlockEntry {
     /// Checksum of the whole of `chunks.parquet`; absent in blocks written before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks_crc32: Option<u32>,
+    /// Number of the newest block cut from the head whose samples are in it; absent if that is itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_source: Option<u64>,
+}
+
+impl BlockEntry {
+    /// Number of the newest block cut from the head whose samples are in it.
+    pub fn newest_source(&self) -> u64 {
+        self.newest_source.unwrap_or(self.id)
+    }
 }
 
 impl BlockEntry {

@@ -8,6 +8,7 @@ use crate::objects::{DAMAGED, Objects, io_error, sync_folder};
 use crate::series_counts::SeriesCounts;
 use crate::settings::Settings;
 use crate::store::Shared;
+use crate::tier;
 use crate::wal::{self, Wal};
 use crate::wal_read::{ById, Replay, replay_all};
 use crate::writer::{NEVER, Writer};
@@ -28,6 +29,7 @@ pub(crate) fn adopt_blocks(
     let files: HashMap<String, u64> = objects.list("blocks")?.into_iter().collect();
     let is_there = |id: u64| block::paths(id).iter().all(|path| files.contains_key(path));
     manifest.blocks.retain(|b| is_there(b.id));
+    tier::leave_out_lost(objects, manifest)?;
     let mut ids: Vec<u64> = files.keys().filter_map(|path| block::id_of(path)).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -56,6 +58,7 @@ pub(crate) fn adopt_blocks(
 
 /// Files of blocks that no manifest names: a crash came before the commit, or before the removal.
 pub(crate) fn remove_orphans(objects: &Objects, manifest: &Manifest, messages: &mut Vec<String>) {
+    tier::remove_orphans(objects, manifest, messages);
     let known: Vec<String> = manifest.blocks.iter().flat_map(|b| block::paths(b.id)).collect();
     match objects.list("blocks") {
         Err(e) => messages.push(format!("left-over files were not looked for: {e}")),

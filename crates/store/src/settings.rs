@@ -18,6 +18,12 @@ pub struct Settings {
     pub retention_ms: i64,
     /// Oldest blocks are removed when all blocks together are larger than this.
     pub blocks_bytes_max: u64,
+    /// Summaries of each minute are removed when they are older than this; 0: none are made.
+    pub tier_minute_retention_ms: i64,
+    /// Summaries of each hour are removed when they are older than this; 0: none are made.
+    pub tier_hour_retention_ms: i64,
+    /// The oldest summaries are removed, minutes first, when all together are larger than this.
+    pub tiers_bytes_max: u64,
     /// A head is cut into a block when it is this old. Longer makes better chunks of slow series, and
     /// costs memory and a longer start.
     pub head_age_ms: i64,
@@ -59,6 +65,9 @@ impl Default for Settings {
             archive_retention_ms: None,
             retention_ms: 30 * 86_400_000,
             blocks_bytes_max: 20 << 30,
+            tier_minute_retention_ms: 180 * 86_400_000,
+            tier_hour_retention_ms: 5 * 365 * 86_400_000,
+            tiers_bytes_max: 20 << 30,
             head_age_ms: 2 * 3_600_000,
             head_bytes_max: 1 << 30,
             head_samples_bytes_min: 16 << 20,

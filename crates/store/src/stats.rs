@@ -37,6 +37,7 @@ impl Stats {
                 "midwatch_store_largest_source_series",
                 "Series of the source (label job) that has most in the newest head.",
             ),
+            tiers: crate::tier::TierStats::all(r),
             cuts: counter("midwatch_store_cuts_total", "Heads cut."),
             removed: counter("midwatch_store_blocks_removed_total", "Blocks removed by retention."),
             metadata_refused: counter(

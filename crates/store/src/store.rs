@@ -12,6 +12,7 @@ use crate::objects::Objects;
 use crate::place::Place;
 use crate::recovery::{recover, remove_orphans};
 use crate::settings::Settings;
+use crate::tier::{TierStats, Tiers};
 use crate::view::View;
 use crate::wal;
 use crate::work::{Work, WorkReading};
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub archived: Arc<Vec<ArchivedBlock>>,
     /// Times of the first and last sample of archived blocks that are not among `blocks`.
     pub away: Arc<Vec<(i64, i64)>>,
+    pub tiers: Arc<Tiers>,
     /// Oldest first; the last takes appends.
     pub heads: Vec<Arc<RwLock<Head>>>,
 }
@@ -70,6 +72,7 @@ pub(crate) struct Stats {
     pub wal_size: Value,
     pub blocks: Value,
     pub blocks_bytes: Value,
+    pub tiers: Vec<TierStats>,
     pub cuts: Value,
     pub removed: Value,
     /// Series of the metric and of the source that have most, in the newest head.
@@ -213,6 +216,7 @@ impl Store {
                 blocks: Arc::new(blocks.collect()),
                 archived: Arc::new(manifest.archived.clone()),
                 away: Arc::new(archive::away(&manifest)),
+                tiers: Arc::new(Tiers::of(&manifest, &objects, &Tiers::default())),
                 heads: vec![Arc::default()],
             }),
             metadata: RwLock::default(),
@@ -314,6 +318,7 @@ impl Store {
     pub fn view(&self) -> View {
         let state = self.shared.state.read().unwrap_or_else(|e| e.into_inner()).clone();
         View { blocks: state.blocks, heads: state.heads, away: state.away, warnings: Arc::default() }
+        View { blocks: state.blocks, heads: state.heads, warnings: Arc::default(), tiers: state.tiers }
     }
 
     /// What is known of metrics, by name.

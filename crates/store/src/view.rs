@@ -7,6 +7,7 @@ use crate::block::Block;
 use crate::chunk::Summary;
 use crate::head::{Head, Piece, merge};
 use crate::join::{self, Joined};
+use crate::tier::Tiers;
 use foldhash::{HashMap, HashMapExt};
 use model::{Labels, Matcher, SeriesData};
 use std::sync::{Arc, Mutex, RwLock};
@@ -21,6 +22,7 @@ pub struct View {
     /// Times of archived blocks that are not here.
     pub(crate) away: Arc<Vec<(i64, i64)>>,
     pub(crate) warnings: Arc<Mutex<Vec<String>>>,
+    pub(crate) tiers: Arc<Tiers>,
 }
 
 /// The parts of one series in a range, not yet joined.
@@ -260,7 +262,7 @@ impl View {
         self.warnings.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
-    fn warn(&self, texts: Vec<String>) {
+    pub(crate) fn warn(&self, texts: Vec<String>) {
         let mut warnings = self.warnings.lock().unwrap_or_else(|e| e.into_inner());
         for text in texts {
             if !warnings.contains(&text) {

@@ -4,7 +4,7 @@
 use model::{Batch, Labels, Matcher, Metadata, MetricKind};
 use std::path::{Path, PathBuf};
 use stdx::metrics::Registry;
-use store::{Settings, Store};
+use store::{Grid, HOUR_MS, MINUTE_MS, Settings, Store, SummaryQuery};
 
 const START_MS: i64 = 1_700_000_000_000;
 /// More than one chunk of the block, and an open end in the log.
@@ -31,12 +31,18 @@ fn value(kind: &str, i: i64) -> f64 {
 
 const KINDS: [&str; 4] = ["constant", "fraction", "odd", "whole"];
 
-fn append(store: &Store, range: std::ops::Range<i64>) {
+/// In format 2 what is in the log comes hours later: of the hours before only summaries and samples on disk are asked.
+fn time(format: &str, i: i64) -> i64 {
+    let later_ms = if format != "1" && i >= IN_BLOCK { 8 * HOUR_MS } else { 0 };
+    // Not quite regular, as scrapes are.
+    START_MS + i * 1000 + i % 3 + later_ms
+}
+
+fn append(format: &str, store: &Store, range: std::ops::Range<i64>) {
     for i in range {
         let mut batch = Batch::default();
         for kind in KINDS {
-            // Not quite regular, as scrapes are.
-            batch.push(&labels(kind), START_MS + i * 1000 + i % 3, value(kind, i));
+            batch.push(&labels(kind), time(format, i), value(kind, i));
         }
         store.append(batch).unwrap().wait_blocking().unwrap();
     }
@@ -47,13 +53,16 @@ fn metadata() -> Metadata {
     Metadata { metric: text("golden"), kind: MetricKind::Gauge, help: text("Old."), unit: text("bytes") }
 }
 
-fn write(folder: &Path) {
+fn write(format: &str, folder: &Path) {
     let store = open(folder);
     let batch = Batch { metadata: vec![metadata()], ..Batch::default() };
     store.append(batch).unwrap().wait_blocking().unwrap();
-    append(&store, 0..IN_BLOCK);
+    append(format, &store, 0..IN_BLOCK);
     store.flush_head().unwrap();
-    append(&store, IN_BLOCK..IN_BLOCK + IN_LOG);
+    append(format, &store, IN_BLOCK..IN_BLOCK + IN_LOG);
+    // Both tiers: days later all of it is over.
+    store.maintain(START_MS + 6 * 86_400_000, 0).unwrap();
+    store.maintain(START_MS + 6 * 86_400_000, 0).unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -70,10 +79,51 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_folder_of_format_1_reads_back() {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/1");
+    reads_back("1");
+}
+
+/// With summaries in the file's own words: what they say is what the samples in the block say.
+#[test]
+fn a_folder_of_format_2_reads_back() {
+    let store = reads_back("2");
+    for resolution_ms in [MINUTE_MS, HOUR_MS] {
+        let query = SummaryQuery {
+            matchers: &[Matcher::equal("__name__", "golden")],
+            start_ms: START_MS - 1,
+            end_ms: START_MS + 2 * HOUR_MS,
+            resolutions: &[resolution_ms],
+            any_for_removed: false,
+            series_max: 10,
+            samples_max: 10_000,
+        };
+        let found = store.view().summaries(&query).unwrap().expect("summaries");
+        assert_eq!(found.series.len(), KINDS.len());
+        for series in found.series {
+            let kind = series.labels.get("kind").to_string();
+            let mut i = 0;
+            for b in series.buckets(Grid::of(resolution_ms)).unwrap() {
+                let inside = (i..IN_BLOCK).take_while(|i| time("2", *i) <= b.end_ms);
+                let all: Vec<f64> = inside.clone().map(|i| value(&kind, i)).collect();
+                i += all.len() as i64;
+                let values: Vec<f64> = all.iter().copied().filter(|v| !model::is_stale(*v)).collect();
+                assert_eq!(b.count, values.len() as u64);
+                assert_eq!(b.first.to_bits(), values[0].to_bits());
+                assert_eq!(b.last.to_bits(), values[values.len() - 1].to_bits());
+                assert_eq!(b.max, values.iter().copied().fold(f64::NAN, f64::max));
+                let sum: f64 = values.iter().sum();
+                assert!(b.sum == sum || (b.sum - sum).abs() < 1e-9, "{} {sum}", b.sum);
+                assert_eq!(b.stale_ms.is_some(), all.last().is_some_and(|v| model::is_stale(*v)));
+            }
+            assert_eq!(i, IN_BLOCK);
+        }
+    }
+}
+
+fn reads_back(format: &str) -> Store {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format);
     let scratch = tempfile::tempdir().unwrap();
     if std::env::var_os("MIDWATCH_BLESS").is_some() && !golden.exists() {
-        write(scratch.path());
+        write(format, scratch.path());
         copy(scratch.path(), &golden);
         std::fs::remove_file(golden.join("LOCK")).unwrap();
     }
@@ -91,8 +141,9 @@ fn a_folder_of_format_1_reads_back() {
     assert_eq!(found.len(), KINDS.len());
     for (series, kind) in found.iter().zip(KINDS) {
         assert_eq!(series.labels, labels(kind));
-        let want = (0..IN_BLOCK + IN_LOG).map(|i| (START_MS + i * 1000 + i % 3, value(kind, i).to_bits()));
+        let want = (0..IN_BLOCK + IN_LOG).map(|i| (time(format, i), value(kind, i).to_bits()));
         let have = series.timestamps_ms.iter().copied().zip(series.values.iter().map(|v| v.to_bits()));
         assert!(have.eq(want), "{kind}");
     }
+    store
 }

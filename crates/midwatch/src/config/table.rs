@@ -217,6 +217,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("", "Where to listen, where to keep the data and for how long, and what else to read."),
     ("host", "The recorder of this machine: what it reads once a second."),
     ("discover", "Looking for services on this machine that expose metrics."),
+    (
+        "tiers",
+        "Summaries of each minute and each hour, which are kept longer than samples and answer long questions.",
+    ),
     ("store", "How samples are kept. Change these for very large or very small machines only."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
@@ -293,7 +297,11 @@ pub const SETTINGS: &[Setting] = &[
     row!("discover.probe_size_max", Size Size, c.discover.probe_bytes_max, (KIB, 16 * MIB), "\"128KiB\"", "How much of the first answer is read to see whether it is metrics."),
     row!("discover.ports_max", Count Size, c.discover.ports_max, (1, 65_536), "1024", "The most ports that are remembered."),
 
-    row!("store.head_age", Duration Signed, c.store.head_age_ms, (MINUTE, 7 * DAY), "\"4h\"", "Recent samples are cut into a block when the oldest is this old. Longer compresses slow series better, and costs memory and a longer start."),
+    row!("tiers.minute_retention", Duration Signed, c.store.tier_minute_retention_ms, (0, 100 * 365 * DAY), "\"90d\"", "Summaries of each minute are removed when they are older than this. 0s: there are none."),
+    row!("tiers.hour_retention", Duration Signed, c.store.tier_hour_retention_ms, (0, 100 * 365 * DAY), "\"1y\"", "Summaries of each hour are removed when they are older than this. 0s: there are none."),
+    row!("tiers.size", Size Unsigned, c.store.tiers_bytes_max, (MIB, 1024 * TIB), "\"10GiB\"", "The oldest summaries are removed, minutes first, when all together are larger than this. They do not count for `retention_size`."),
+
+    row!("store.head_age", Duration Signed, c.store.head_age_ms, (SECOND, 7 * DAY), "\"4h\"", "Recent samples are cut into a block when the oldest is this old. Longer compresses slow series better, and costs memory and a longer start."),
     row!("store.head_memory", Size Size, c.store.head_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when they take this much memory."),
     row!("store.wal_size", Size Unsigned, c.store.wal_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when their write-ahead log is this long. At twice that, when blocks cannot be written, nothing more is taken."),
     row!("store.series_max", Count Size, c.store.series_max, (1_000, 1_000_000_000), "10000000", "The most series at one time; a sample of one more is refused."),

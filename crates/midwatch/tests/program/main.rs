@@ -25,3 +25,4 @@ mod remote_write;
 mod scrape;
 mod stopping;
 mod surroundings;
+mod tiers;

@@ -35,6 +35,22 @@ impl Eval<'_> {
         add(&mut self.notes.borrow_mut().warnings, "warning", text, span);
     }
 
+    /// What holds for an answer and is nobody's mistake.
+    pub(super) fn tell(&self, text: String) {
+        let infos = &mut self.notes.borrow_mut().infos;
+        if infos.len() < NOTES_MAX {
+            infos.insert(text);
+        }
+    }
+
+    /// What may be wrong with an answer and is not the query's fault.
+    pub(super) fn caution(&self, text: String) {
+        let warnings = &mut self.notes.borrow_mut().warnings;
+        if warnings.len() < NOTES_MAX {
+            warnings.insert(text);
+        }
+    }
+
     pub(super) fn info(&self, span: Span, text: &str) {
         add(&mut self.notes.borrow_mut().infos, "info", text, span);
     }

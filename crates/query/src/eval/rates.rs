@@ -18,7 +18,7 @@ pub(crate) fn delta(w: &Window<'_>, _: &[f64]) -> Out {
     extrapolated(w, false, 1.0)
 }
 
-fn seconds(from_ms: i64, to_ms: i64) -> f64 {
+pub(super) fn seconds(from_ms: i64, to_ms: i64) -> f64 {
     (to_ms - from_ms) as f64 / 1000.0
 }
 
@@ -31,15 +31,34 @@ fn extrapolated(w: &Window<'_>, counter: bool, per: f64) -> Out {
     if counter {
         change += w.values.windows(2).filter(|p| p[1] < p[0]).map(|p| p[0]).sum::<f64>();
     }
-    let sampled = seconds(*first_ms, *last_ms);
-    let distance = sampled / (w.values.len() - 1) as f64;
-    let within = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
-    let mut before = within(seconds(w.start_ms, *first_ms));
-    if counter && change > 0.0 && *first >= 0.0 {
-        before = before.min(sampled * (first / change));
+    let (first, first_ms, last_ms, samples) = (*first, *first_ms, *last_ms, w.values.len() as f64);
+    let change = Change { change, first, first_ms, last_ms, samples };
+    Some(change.extrapolated((w.start_ms, w.end_ms), counter, per))
+}
+
+/// What a window knows of its samples, at least two, to extend their change to its edges.
+pub(super) struct Change {
+    /// From the first to the last sample; for a counter with what restarts took away.
+    pub(super) change: f64,
+    pub(super) first: f64,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+    pub(super) samples: f64,
+}
+
+impl Change {
+    pub(super) fn extrapolated(&self, (start_ms, end_ms): (i64, i64), counter: bool, per: f64) -> f64 {
+        let Change { change, first, first_ms, last_ms, samples } = *self;
+        let sampled = seconds(first_ms, last_ms);
+        let distance = sampled / (samples - 1.0);
+        let within = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
+        let mut before = within(seconds(start_ms, first_ms));
+        if counter && change > 0.0 && first >= 0.0 {
+            before = before.min(sampled * (first / change));
+        }
+        let after = within(seconds(last_ms, end_ms));
+        change * ((sampled + before + after) / sampled / per)
     }
-    let after = within(seconds(*last_ms, w.end_ms));
-    Some(change * ((sampled + before + after) / sampled / per))
 }
 
 /// The last two samples: values and the seconds between them.

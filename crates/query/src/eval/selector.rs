@@ -73,6 +73,9 @@ impl Eval<'_> {
         end_ms: i64,
     ) -> Result<Vec<SeriesData>, QueryError> {
         self.go_on()?;
+        if let Some(found) = self.last_values(selector, start_ms, end_ms)? {
+            return Ok(found);
+        }
         let found = self.source.select(&selector.matchers, start_ms + 1, end_ms, self.read_limits())?;
         self.hold(count(&found))?;
         self.hold_labels(label_bytes(&found))?;
@@ -89,6 +92,9 @@ impl Eval<'_> {
         let times = self.shifted(&selector.shift, steps)?;
         let lookback_ms = self.lookback_ms();
         let smooth = selector.edges == Edges::Smoothed && give == Give::Value;
+        if !smooth && self.instant_summaries(selector, &times, steps, give, sink)? {
+            return Ok(());
+        }
         let end_ms = times.last() + if smooth { lookback_ms } else { 0 };
         let found = self.read(selector, times.first() - lookback_ms, end_ms)?;
         let (samples, labels) = (count(&found), label_bytes(&found));

@@ -5,7 +5,7 @@ use super::column::{ABSENT, Column, Steps, is_present};
 use super::edges;
 use super::over_time::{Extreme, Window};
 use super::selector::{Shifted, count, label_bytes};
-use super::{Eval, Sink, internal};
+use super::{Eval, Sink, internal, summaries};
 use crate::ast::{Edges, Expr, ExprKind, Subquery};
 use crate::error::QueryError;
 use crate::functions::{Body, Function};
@@ -185,6 +185,9 @@ impl Eval<'_> {
             ExprKind::Range(selector, _) => selector.edges,
             _ => Edges::Plain,
         };
+        if edges == Edges::Plain && self.window_summaries(function, range, steps, sink)? {
+            return Ok(());
+        }
         // With `@` every step has the same window; only a prediction depends on the step's time.
         let repeats = function.name != "predict_linear";
         self.windows(range, steps, &mut |series, nameless, windows| {
@@ -246,9 +249,21 @@ impl Eval<'_> {
     pub(super) fn absent_over_time(&self, range: &Expr, steps: &Steps) -> Result<Vec<f64>, QueryError> {
         self.hold(steps.count)?;
         let mut absent = vec![1.0; steps.count];
+        let mut not_absent = |present: &[f64]| {
+            absent.iter_mut().zip(present).filter(|(_, p)| is_present(**p)).for_each(|(a, _)| *a = ABSENT);
+        };
+        if let ExprKind::Range(selector, length) = &range.inner().kind
+            && selector.edges == Edges::Plain
+            && self.over_buckets(selector, length, steps, summaries::present, &mut |_, values| {
+                not_absent(&values);
+                Ok(())
+            })?
+        {
+            return Ok(absent);
+        }
         self.windows(range, steps, &mut |series, _, windows| {
             let present = windows.map(self, &series, |_, _| Some(1.0))?;
-            absent.iter_mut().zip(present).filter(|(_, p)| is_present(*p)).for_each(|(a, _)| *a = ABSENT);
+            not_absent(&present);
             Ok(())
         })?;
         Ok(absent)

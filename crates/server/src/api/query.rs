@@ -4,7 +4,7 @@ use super::json;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, json_response, success};
-use ::query::{Limits, QueryError, QueryOptions};
+use ::query::{Limits, QueryError, QueryOptions, Resolution};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ struct Asked {
     text: String,
     timeout_ms: Option<u64>,
     lookback_ms: Option<i64>,
+    resolution: Resolution,
     limit: usize,
 }
 
@@ -37,8 +38,23 @@ fn asked(params: &Params) -> ApiResult<Asked> {
         text: params.required("query", params.get("query"))?.to_string(),
         timeout_ms: params.duration_ms("timeout")?.map(|ms| ms as u64),
         lookback_ms: params.duration_ms("lookback_delta")?.filter(|ms| *ms > 0),
+        resolution: resolution(params.get("resolution"))?,
         limit: params.number("limit")?.filter(|n| *n > 0).unwrap_or(usize::MAX),
     })
+}
+
+fn resolution(text: Option<&str>) -> ApiResult<Resolution> {
+    match text {
+        None | Some("auto") => Ok(Resolution::Auto),
+        Some("raw") => Ok(Resolution::Samples),
+        Some("1m") => Ok(Resolution::Buckets(store::MINUTE_MS)),
+        Some("1h") => Ok(Resolution::Buckets(store::HOUR_MS)),
+        Some(other) => {
+            let other: String = other.chars().take(40).collect();
+            let text = format!("invalid parameter \"resolution\": {other:?} is none of auto, raw, 1m, 1h");
+            Err(ApiError::bad(text))
+        }
+    }
 }
 
 pub async fn instant(State(app): State<Arc<App>>, request: Request) -> ApiResult {
@@ -87,6 +103,7 @@ async fn evaluate(
         .gate
         .run(asked.timeout_ms, move |stop| -> Result<String, QueryError> {
             let mut options = options(&inside, stop);
+            options.resolution = asked.resolution;
             options.lookback_ms = asked.lookback_ms.unwrap_or(options.lookback_ms);
             let view = inside.store.view();
             inside.usage.asked(&expr);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use stdx::{Error, ErrorKind, Result};
 
 /// The folders that objects lie in.
-const FOLDERS: [&str; 2] = ["manifest", "blocks"];
+const FOLDERS: [&str; 3] = ["manifest", "blocks", "tiers"];
 
 /// A folder with objects, some of which may be held open.
 pub struct Folder(PathBuf, Option<Pinned>);
