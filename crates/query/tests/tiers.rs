@@ -38,7 +38,7 @@ fn samples() -> Batch {
         let of_day = (t - START_MS) % DAY_MS;
         if of_day == 5 * HOUR_MS {
             batch.push(&labels("level"), t, stale);
-        } else if of_day < 5 * HOUR_MS || of_day > 7 * HOUR_MS {
+        } else if !(5 * HOUR_MS..=7 * HOUR_MS).contains(&of_day) {
             batch.push(&labels("level"), t, fraction);
         }
         // Some samples a day.

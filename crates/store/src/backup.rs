@@ -157,7 +157,7 @@ fn prepare(data: &Path, dest: &Path) -> Result<File> {
     if !is_backup(dest) {
         put(&dest.join(IDENTITY), IDENTITY_TEXT.as_bytes())?;
     }
-    for sub in ["blocks", "manifest"] {
+    for sub in ["blocks", "tiers", "manifest"] {
         std::fs::create_dir_all(dest.join(sub)).map_err(io)?;
     }
     sync_folder(dest)?;
@@ -205,10 +205,11 @@ impl Work<'_> {
         let Some(manifest_bytes) = unless_gone(self.objects.get(&manifest_path))? else { return Ok(None) };
         self.result.problems.clear();
         let mut files = Vec::new();
-        let new = manifest.blocks.iter().filter(|b| !self.done.contains_key(&block::paths(b.id)[0]));
-        self.watch.expect(2 * new.clone().count() as u64, new.map(|b| b.series_bytes + b.chunks_bytes).sum());
-        for entry in &manifest.blocks {
-            for (path, bytes, crc32) in files_of(entry) {
+        let new = manifest.parts().filter(|(sub, b)| !self.done.contains_key(&block::paths_in(sub, b.id)[0]));
+        self.watch
+            .expect(2 * new.clone().count() as u64, new.map(|(_, b)| b.series_bytes + b.chunks_bytes).sum());
+        for (sub, entry) in manifest.parts() {
+            for (path, bytes, crc32) in files_of(sub, entry) {
                 match self.block_file(entry, &path, bytes, crc32)? {
                     Some(listed) => files.push(listed),
                     None if self.is_newest(manifest) => self.result.problems.push(format!(
@@ -220,6 +221,7 @@ impl Work<'_> {
             }
         }
         sync_folder(&self.dest.join("blocks"))?;
+        sync_folder(&self.dest.join("tiers"))?;
         let wal = format!("wal-{:012}", self.before.map_or(0, |list| list.run) + 1);
         let Some(segments) = self.log(manifest.wal_floor, &wal)? else { return Ok(None) };
         let (now, _) = Manifest::load(&self.objects)?;
@@ -292,7 +294,7 @@ impl Work<'_> {
         if std::fs::metadata(&file).map_or(true, |m| m.len() != bytes) {
             return Ok(None);
         }
-        let is_same = self.before_manifest.as_ref().is_some_and(|m| m.blocks.contains(entry));
+        let is_same = self.before_manifest.as_ref().is_some_and(|m| m.parts().any(|(_, e)| e == entry));
         let listed =
             self.before.and_then(|list| list.files.iter().find(|f| f.path == path && f.bytes == bytes));
         if let (true, Some(listed)) = (is_same, listed) {
@@ -366,14 +368,14 @@ impl Work<'_> {
 }
 
 /// The files of a block, with their sizes and, where known, checksums.
-fn files_of(entry: &BlockEntry) -> [(String, u64, Option<u32>); 2] {
-    let [series, chunks] = block::paths(entry.id);
+fn files_of(sub: &str, entry: &BlockEntry) -> [(String, u64, Option<u32>); 2] {
+    let [series, chunks] = block::paths_in(sub, entry.id);
     [(series, entry.series_bytes, entry.series_crc32), (chunks, entry.chunks_bytes, entry.chunks_crc32)]
 }
 
 /// Removes what a newer backup does not need. Only what carries names of ours.
 fn remove_unnamed(dest: &Path, list: &List) -> Result<()> {
-    for sub in ["blocks", "manifest"] {
+    for sub in ["blocks", "tiers", "manifest"] {
         let folder = dest.join(sub);
         for entry in std::fs::read_dir(&folder).map_err(|e| io_error(&folder, e))? {
             let name = entry.map_err(|e| io_error(&folder, e))?.file_name().to_string_lossy().into_owned();

@@ -28,9 +28,9 @@ pub fn paths_in(folder: &str, id: u64) -> [String; 2] {
     [format!("{folder}/{id:012}.series.parquet"), format!("{folder}/{id:012}.chunks.parquet")]
 }
 
-/// The number in the path of a block's file.
+/// The number in the path of a file of a block or of a tier.
 pub fn id_of(path: &str) -> Option<u64> {
-    path.strip_prefix("blocks/")?.split('.').next()?.parse().ok()
+    path.split_once('/')?.1.split('.').next()?.parse().ok()
 }
 
 /// What a manifest would say of a block, from its files alone.

@@ -137,9 +137,7 @@ impl BlockEntry {
     pub fn newest_source(&self) -> u64 {
         self.newest_source.unwrap_or(self.id)
     }
-}
 
-impl BlockEntry {
     /// A block of which only the files are known: it may hold anything.
     pub fn unknown(id: u64, series_bytes: u64, chunks_bytes: u64) -> BlockEntry {
         BlockEntry {
@@ -260,6 +258,13 @@ impl Manifest {
     /// `Unavailable`.
     pub fn is_superseded(&self, objects: &Objects) -> Result<bool> {
         Ok(Manifest::numbers(objects)?.into_iter().any(|number| number > self.number))
+    }
+
+    /// Every file that blocks and tiers have: the folder, and what is known of it.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &BlockEntry)> + Clone {
+        let tiers = self.tiers.iter().flat_map(|tier| &tier.parts);
+        let blocks = self.blocks.iter().map(|b| (crate::block::FOLDER, b));
+        blocks.chain(tiers.map(|part| (crate::tier::FOLDER, part)))
     }
 
     /// The next version, to be changed and committed.

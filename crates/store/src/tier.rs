@@ -15,6 +15,7 @@ mod upkeep;
 mod tests;
 
 pub use bucket::{Bucket, Grid};
+pub(crate) use codec::check as check_row;
 pub use read::{Summarised, SummarisedSeries, SummaryQuery, Used};
 pub(crate) use recovery::{leave_out_lost, remove_orphans};
 pub(crate) use stats::TierStats;

@@ -50,11 +50,11 @@ pub fn verify(folder: &Path, go_on: &mut dyn FnMut(&Progress) -> bool) -> Result
     let mut seen = Seen::default();
     for _ in 0..ROUNDS_MAX {
         let Some(manifest) = &newest else { return Ok(report) };
-        let new = || manifest.blocks.iter().filter(|b| !seen.blocks.contains(&b.id));
-        watch.expect(2 * new().count() as u64, new().map(|b| b.series_bytes + b.chunks_bytes).sum());
-        for entry in &manifest.blocks {
+        let new = || manifest.parts().filter(|(_, b)| !seen.blocks.contains(&b.id));
+        watch.expect(2 * new().count() as u64, new().map(|(_, b)| b.series_bytes + b.chunks_bytes).sum());
+        for (sub, entry) in manifest.parts() {
             if seen.blocks.insert(entry.id) {
-                block::check(&place.objects, entry, &mut report, &mut watch)?;
+                block::check(&place.objects, (sub, entry), &mut report, &mut watch)?;
             }
         }
         log::check_new(&place.wal, manifest.wal_floor, &mut seen.segments, &mut report, &mut watch)?;
@@ -70,7 +70,7 @@ pub fn verify(folder: &Path, go_on: &mut dyn FnMut(&Progress) -> bool) -> Result
         left_over(&place, manifest, &mut report)?;
         // What went while it was read was replaced by what was read later.
         report.findings.retain(|f| match f.about {
-            About::Block(id) => manifest.blocks.iter().any(|b| b.id == id),
+            About::Block(id) => manifest.parts().any(|(_, b)| b.id == id),
             About::Segment(number) => number >= manifest.wal_floor,
             About::Other => true,
         });
@@ -134,8 +134,10 @@ fn manifests(place: &Place, report: &mut Report) -> Result<Option<Manifest>> {
 
 /// Files that nothing names. They take space and are never read.
 fn left_over(place: &Place, manifest: &Manifest, report: &mut Report) -> Result<()> {
-    let named: BTreeSet<String> = manifest.blocks.iter().flat_map(|b| crate::block::paths(b.id)).collect();
-    for (path, bytes) in place.objects.list("blocks")? {
+    let paths = |(sub, b): (&str, &crate::manifest::BlockEntry)| crate::block::paths_in(sub, b.id);
+    let named: BTreeSet<String> = manifest.parts().flat_map(paths).collect();
+    let there = place.objects.list("blocks")?.into_iter().chain(place.objects.list("tiers")?);
+    for (path, bytes) in there {
         if path.ends_with(DAMAGED) {
             let what =
                 format!("{bytes} bytes that could not be read were set aside here by an earlier start");

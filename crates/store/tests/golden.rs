@@ -85,7 +85,7 @@ fn a_folder_of_format_1_reads_back() {
 /// With summaries in the file's own words: what they say is what the samples in the block say.
 #[test]
 fn a_folder_of_format_2_reads_back() {
-    let store = reads_back("2");
+    let (_folder, store) = reads_back("2");
     for resolution_ms in [MINUTE_MS, HOUR_MS] {
         let query = SummaryQuery {
             matchers: &[Matcher::equal("__name__", "golden")],
@@ -119,7 +119,7 @@ fn a_folder_of_format_2_reads_back() {
     }
 }
 
-fn reads_back(format: &str) -> Store {
+fn reads_back(format: &str) -> (tempfile::TempDir, Store) {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format);
     let scratch = tempfile::tempdir().unwrap();
     if std::env::var_os("MIDWATCH_BLESS").is_some() && !golden.exists() {
@@ -145,5 +145,5 @@ fn reads_back(format: &str) -> Store {
         let have = series.timestamps_ms.iter().copied().zip(series.values.iter().map(|v| v.to_bits()));
         assert!(have.eq(want), "{kind}");
     }
-    store
+    (scratch, store)
 }

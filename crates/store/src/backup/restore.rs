@@ -76,7 +76,7 @@ pub fn restore(
         restored.bytes += file.bytes;
         watch.file()?;
     }
-    for sub in ["blocks", "manifest", "wal", ""] {
+    for sub in ["blocks", "tiers", "manifest", "wal", ""] {
         sync_folder(&data.join(sub))?;
     }
     folder::finish_restore(data)?;
@@ -109,7 +109,7 @@ fn prepare(data: &Path, id: &str) -> Result<File> {
     }
     let lock = folder::lock(data)?;
     folder::begin_restore(data, id)?;
-    for sub in ["blocks", "manifest", "wal"] {
+    for sub in ["blocks", "tiers", "manifest", "wal"] {
         let sub = data.join(sub);
         // What an interrupted restore left, perhaps of another backup.
         let _ = std::fs::remove_dir_all(&sub);

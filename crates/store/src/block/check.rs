@@ -1,6 +1,6 @@
 //! Reads every chunk of a block and says which ones are not what was written. It must never stop at the first.
 
-use super::{Block, paths};
+use super::Block;
 use crate::chunk::{Chunk, Summary};
 use crate::parquet_io as pq;
 use bytes::Bytes;
@@ -22,11 +22,11 @@ impl Block {
         mut found: impl FnMut(&Labels, &Summary, Option<String>) -> Result<()>,
     ) -> Result<()> {
         let index = self.index()?;
-        let [_, path] = paths(self.entry.id);
+        let path = &self.paths[1];
         let read = |rows: &[u32], out: &mut Vec<(u32, Bytes, Bytes)>| {
             out.clear();
             let found = |i: usize, timestamps, values| out.push((rows[i], timestamps, values));
-            pq::read_payloads(&self.objects, &path, &index.file, rows, found)
+            pq::read_payloads(&self.objects, path, &index.file, rows, found)
         };
         let all: Vec<u32> = (0..index.rows.len() as u32).collect();
         let (mut id, mut payloads) = (0usize, Vec::new());

@@ -316,3 +316,17 @@ fn decode_values(bytes: &mut Bytes<'_>, counts: &[u64]) -> Result<[Vec<f64>; COL
 pub fn len(row: &Chunk) -> usize {
     Bytes(&row.timestamps).u32().unwrap_or(0) as usize
 }
+
+/// Decodes a row, and compares what comes out with its summary.
+///
+/// # Errors
+/// `Corrupt`, with what differs.
+pub fn check(row: &Chunk) -> Result<()> {
+    let buckets = decode(row)?;
+    let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else {
+        return Err(damaged("it is empty"));
+    };
+    let want = summary(&buckets, first, last);
+    let ends = |s: &Summary| (s.first_ms, s.last_ms, s.count, s.first.to_bits(), s.last.to_bits());
+    if ends(&want) == ends(&row.summary) { Ok(()) } else { Err(damaged("it is not what its summary says")) }
+}

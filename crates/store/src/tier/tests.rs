@@ -67,6 +67,7 @@ proptest! {
             let row = codec::encode(part, 60_000).unwrap();
             prop_assert!(same(&codec::decode(&row).unwrap(), part));
             prop_assert_eq!(codec::len(&row), part.len());
+            codec::check(&row).unwrap();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Checks the two files of one block. It must never stop at the first damaged chunk.
 
 use super::report::{About, Finding, Lost, Report, Severity};
-use crate::block::{Block, paths};
+use crate::block::{Block, FOLDER, paths_in};
 use crate::manifest::BlockEntry;
 use crate::objects::Objects;
 use crate::progress::Watch;
@@ -15,19 +15,29 @@ const PIECE_BYTES: u64 = 4 << 20;
 
 pub(super) fn check(
     objects: &Objects,
-    entry: &BlockEntry,
+    (sub, entry): (&str, &BlockEntry),
     report: &mut Report,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
-    report.blocks += 1;
+    let is_block = sub == FOLDER;
+    report.blocks += u64::from(is_block);
     let found =
         |file: &str, what: String| Finding::new(file, Severity::Damage, what).about(About::Block(entry.id));
-    let [series_path, chunks_path] = paths(entry.id);
-    let whole = |finding: Finding| {
-        finding.lost(Lost::block(entry)).advice(
-            "queries leave this block out and say so; restore the file from a backup into the same place, \
-             with the program stopped",
-        )
+    let [series_path, chunks_path] = paths_in(sub, entry.id);
+    let advice = match is_block {
+        true => {
+            "queries leave this out and say so; restore the file from a backup into the same place, with the program \
+             stopped"
+        }
+        false => {
+            "queries read the samples instead where they are there, and the program then makes these summaries again; \
+             where samples are gone, restore the file from a backup into the same place, with the program stopped"
+        }
+    };
+    let whole = |finding: Finding| match is_block {
+        true => finding.lost(Lost::block(entry)).advice(advice),
+        // No sample is lost with a summary of it.
+        false => finding.advice(advice),
     };
     let (mut checksum, mut unread) = (None, false);
     for (path, bytes) in [(&series_path, entry.series_bytes), (&chunks_path, entry.chunks_bytes)] {
@@ -52,7 +62,7 @@ pub(super) fn check(
     if unread {
         return Ok(());
     }
-    let block = Block::new(entry.clone(), objects.clone());
+    let block = Block::in_folder(sub, entry.clone(), objects.clone());
     let (mut lost, mut damaged, mut chunks, mut samples) = (Lost::default(), 0u64, 0u64, 0u64);
     let (mut series, mut why) = (BTreeSet::new(), String::new());
     let (mut first_ms, mut last_ms) = (i64::MAX, i64::MIN);
@@ -72,17 +82,17 @@ pub(super) fn check(
         if chunks.is_multiple_of(1024) { watch.bytes(0) } else { Ok(()) }
     });
     report.chunks += chunks - damaged;
-    report.samples += samples - lost.samples.unwrap_or(0);
+    if is_block {
+        report.samples += samples - lost.samples.unwrap_or(0);
+    }
     match read {
         Err(e) if e.kind == ErrorKind::Cancelled => return Err(e),
         Err(e) => report.add(whole(found(&chunks_path, e.to_string()))),
         Ok(()) if damaged > 0 => {
             lost.series = Some(series.len() as u64);
             let what = format!("{damaged} of {chunks} chunks cannot be read ({why})");
-            report.add(found(&chunks_path, what).lost(lost).advice(
-                "queries leave these chunks out and say so; restore the file from a backup into the same place, \
-                 with the program stopped",
-            ));
+            let finding = found(&chunks_path, what).advice(advice);
+            report.add(if is_block { finding.lost(lost) } else { finding });
         }
         Ok(()) => {
             let index = block.index()?;
