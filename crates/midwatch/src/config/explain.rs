@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn one_setting_or_section() {
         let one = text(Some("store.head_age")).unwrap();
-        assert!(one.starts_with("store.head_age (duration, 1m to 1w)\n"), "{one}");
+        assert!(one.starts_with("store.head_age (duration, 1s to 1w)\n"), "{one}");
         assert!(text(Some("query")).unwrap().contains("query.lookback"));
         assert!(text(Some("retenton")).unwrap_err().ends_with("did you mean \"retention\"?"));
     }
