@@ -8,9 +8,11 @@ use crate::audit::{Audit, Who};
 use crate::block::{self, Block, BlockIndex};
 use crate::chunk::{self, Chunk};
 use crate::maintenance::Maintenance;
+use crate::manifest::BlockEntry;
 use crate::merge::{Failed, merge};
 use crate::objects::DAMAGED;
 use crate::store::Store;
+use crate::tier::Deleted;
 use crate::wal;
 use crate::work::{Running, WorkKind};
 use foldhash::{HashSet, HashSetExt};
@@ -206,6 +208,10 @@ impl Store {
             self.rewrite(&mut m, id, deletion, run, &mut reach, &mut series)?;
             self.remove_retired(&mut m);
         }
+        let is_meant = |labels: &Labels| deletion.is_meant(labels);
+        let (start_ms, end_ms) = (deletion.start_ms, deletion.end_ms);
+        self.delete_from_tiers(&mut m, &Deleted { is_meant: &is_meant, start_ms, end_ms })?;
+        self.remove_retired(&mut m);
         reach.series = series.len() as u64;
         reach.remaining.extend(self.archived_unsearched(deletion.start_ms, deletion.end_ms));
         self.look_again(&mut m, deletion, &mut reach)?;
@@ -247,8 +253,10 @@ impl Store {
         };
         let sources: [Arc<Block>; 1] = [block];
         let written = merge(&self.objects, (number, sources[0].entry.level), &sources, keep, |b| run.add(b));
+        let newest_source = sources[0].entry.newest_source();
         let entry = match written {
-            Ok(entry) => entry,
+            // It holds nothing new: summaries that have what is left in it stay.
+            Ok(entry) => entry.map(|e| BlockEntry { newest_source: Some(newest_source), ..e }),
             Err(Failed::Unreadable(_, e)) => {
                 reach.remaining.push(unreadable(id, &e));
                 return Ok(());

@@ -6,6 +6,7 @@
 mod bucket;
 mod build;
 mod codec;
+mod delete;
 mod read;
 mod recovery;
 mod stats;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use bucket::{Bucket, Grid};
 pub(crate) use codec::check as check_row;
+pub(crate) use delete::Deleted;
 pub use read::{Summarised, SummarisedSeries, SummaryQuery, Used};
 pub(crate) use recovery::{leave_out_lost, remove_orphans};
 pub(crate) use stats::TierStats;

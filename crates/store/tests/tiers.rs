@@ -349,3 +349,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn deleted_series_are_in_no_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings::default());
+    let end_ms = START_MS + 4 * DAY_MS;
+    record(&store, START_MS, end_ms);
+    settle(&store, end_ms);
+    let matchers = vec![vec![Matcher::equal("s", "1")]];
+    let (from_ms, to_ms) = (START_MS + DAY_MS + 1, START_MS + 2 * DAY_MS);
+    let deletion = store::Deletion { matchers, start_ms: from_ms, end_ms: to_ms };
+    store.delete_series(&deletion, &store::Who::default(), &|| end_ms).unwrap();
+    settle(&store, end_ms);
+    let view = store.view();
+    for resolution in ALL {
+        let found = read(&view, START_MS, end_ms, &[resolution]).unwrap();
+        assert_same_as_samples(&view, START_MS, end_ms, &found);
+    }
+    assert_eq!(hours(&read(&view, START_MS, end_ms, &[HOUR_MS])), [(HOUR_MS, 96)]);
+}

@@ -40,6 +40,13 @@ pub(crate) struct Upkeep {
     pause_next: u32,
 }
 
+impl Upkeep {
+    /// Gives up what is being made: blocks were changed.
+    pub fn begin_anew(&mut self) {
+        self.build = None;
+    }
+}
+
 /// A window that is to be made: its tier and its start.
 type Due = (&'static Kind, i64);
 
@@ -251,14 +258,14 @@ impl Store {
         build
     }
 
-    fn part(&self, tiers: &Tiers, part: &BlockEntry) -> Arc<Block> {
+    pub(super) fn part(&self, tiers: &Tiers, part: &BlockEntry) -> Arc<Block> {
         let known = tiers.windows.iter().flat_map(|t| &t.parts).find(|b| b.entry == *part);
         known
             .cloned()
             .unwrap_or_else(|| Arc::new(Block::in_folder(super::FOLDER, part.clone(), self.objects.clone())))
     }
 
-    fn commit_tiers(&self, m: &mut Maintenance, tiers: Vec<TierEntry>) -> Result<()> {
+    pub(super) fn commit_tiers(&self, m: &mut Maintenance, tiers: Vec<TierEntry>) -> Result<()> {
         if tiers == m.manifest.tiers {
             return Ok(());
         }
