@@ -360,7 +360,7 @@ fn deleted_series_are_in_no_summary() {
     let matchers = vec![vec![Matcher::equal("s", "1")]];
     let (from_ms, to_ms) = (START_MS + DAY_MS + 1, START_MS + 2 * DAY_MS);
     let deletion = store::Deletion { matchers, start_ms: from_ms, end_ms: to_ms };
-    store.delete_series(&deletion, &store::Who::default(), &|| end_ms).unwrap();
+    store.delete_series(&deletion, &store::audit::Who::default(), &|| end_ms).unwrap();
     settle(&store, end_ms);
     let view = store.view();
     for resolution in ALL {
