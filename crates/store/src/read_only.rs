@@ -87,6 +87,8 @@ impl ReadOnly {
             heads: vec![self.head.clone()],
             away: self.away.clone(),
             warnings: Arc::default(),
+            // It gives samples; summaries of them nobody asks it for.
+            tiers: Arc::default(),
         }
     }
 
