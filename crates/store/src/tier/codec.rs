@@ -275,7 +275,7 @@ pub fn decode(row: &Chunk) -> Result<Vec<Bucket>> {
             first: firsts[i],
             last: lasts[i],
             falls: falls[i],
-            stale_ms: (stale[i] != 0).then(|| last_ms.wrapping_add(stale[i] - 1)),
+            stale_ms: (stale[i] != 0).then(|| last_ms.wrapping_add(stale[i].wrapping_sub(1))),
         });
     }
     Ok(out)
