@@ -2,7 +2,7 @@
 //! covers. It must never remove anything on the word of a clock that has just jumped, nor use a number twice.
 
 use crate::archive;
-use crate::block::{self, Block};
+use crate::block::Block;
 use crate::block_write::BlockWriter;
 use crate::head::Head;
 use crate::lease::Lease;

@@ -317,8 +317,8 @@ impl Store {
     /// What is there now.
     pub fn view(&self) -> View {
         let state = self.shared.state.read().unwrap_or_else(|e| e.into_inner()).clone();
-        View { blocks: state.blocks, heads: state.heads, away: state.away, warnings: Arc::default() }
-        View { blocks: state.blocks, heads: state.heads, warnings: Arc::default(), tiers: state.tiers }
+        let State { blocks, heads, tiers, away, .. } = state;
+        View { blocks, heads, tiers, away, warnings: Arc::default() }
     }
 
     /// What is known of metrics, by name.

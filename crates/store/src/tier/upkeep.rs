@@ -76,7 +76,7 @@ impl Store {
         }
         self.retain_by_size(m, &mut tiers);
         self.check_sources(m, &mut tiers)?;
-        let mut due = self.due(m, &tiers, now_ms);
+        let mut due = self.due_windows(m, &tiers, now_ms);
         let mut work = WORK;
         let run = (m.tiers.build.is_some() || !due.is_empty())
             .then(|| self.shared.work.begin(WorkKind::Summarise, "summaries of samples", 0));
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// The windows that are to be made, those that come first last.
-    fn due(&self, m: &mut Maintenance, tiers: &[TierEntry], now_ms: i64) -> Vec<Due> {
+    fn due_windows(&self, m: &mut Maintenance, tiers: &[TierEntry], now_ms: i64) -> Vec<Due> {
         let blocks = &m.manifest.blocks;
         let removed_through_ms = m.manifest.removed_through_ms.unwrap_or(i64::MIN);
         // What is gone cannot be made again, and a window that is gone needs not to be.
