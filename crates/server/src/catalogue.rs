@@ -4,9 +4,10 @@
 use ::query::overview::Mode;
 use look::Catalogue;
 use model::{Labels, Matcher, MetricKind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
-use stdx::Result;
+use stdx::{Error, ErrorKind, Result};
 use store::Store;
 
 /// Which ids have samples in a range: one bit each.
@@ -28,6 +29,8 @@ const RANGES_MAX: usize = 8;
 const RECENT_MS: i64 = 900_000;
 /// Series that are taken back at a time, at the most.
 const UNKNOWN_MAX: usize = 100_000;
+/// Series that are taken in at one turn, so that searches wait little.
+const PART: usize = 1024;
 
 type Remembered = Vec<((i64, i64), Instant, Arc<Alive>)>;
 
@@ -36,6 +39,7 @@ type Remembered = Vec<((i64, i64), Instant, Arc<Alive>)>;
 pub struct SeriesCatalogue {
     inner: RwLock<Catalogue>,
     alive: Mutex<Remembered>,
+    is_filled: AtomicBool,
 }
 
 impl SeriesCatalogue {
@@ -44,11 +48,34 @@ impl SeriesCatalogue {
         self.inner.read().unwrap_or_else(|e| e.into_inner())
     }
 
+    /// Takes in all that the store has, a few at a time. Until it ends, searches find less than there is.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or `stop` says so.
+    pub fn fill(&self, store: &Store, now_ms: i64, stop: &dyn Fn() -> bool) -> Result<()> {
+        let mut part = Vec::new();
+        let filled = store.view().for_each_series(&[], i64::MIN, i64::MAX, |labels, _| {
+            part.push(labels.clone());
+            if part.len() == PART {
+                self.add(&part, now_ms);
+                part.clear();
+            }
+            if stop() { Err(Error::new(ErrorKind::Cancelled, "the server stops")) } else { Ok(()) }
+        });
+        self.add(&part, now_ms);
+        self.is_filled.store(true, Relaxed);
+        filled
+    }
+
+    /// Whether [`SeriesCatalogue::fill`] has ended.
+    pub fn is_filled(&self) -> bool {
+        self.is_filled.load(Relaxed)
+    }
+
     /// Takes in series that are new to the store. Returns how many were new here.
     pub fn add(&self, series: &[Labels], now_ms: i64) -> usize {
         let mut added = 0;
-        for part in series.chunks(1024) {
-            // Short turns, so that searches wait little.
+        for part in series.chunks(PART) {
             let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
             let before = catalogue.len();
             part.iter().for_each(|labels| {

@@ -89,13 +89,6 @@ impl Server {
             discovery,
             started_ms,
         });
-        let inside = app.clone();
-        blocking(move || -> Result<()> {
-            let known = inside.store.view().series(&[], i64::MIN, i64::MAX, usize::MAX)?;
-            inside.catalogue.add(&known, now_ms());
-            Ok(())
-        })
-        .await??;
         let mut tasks = vec![
             tokio::spawn(serve(listener, app.clone(), stopping.clone())),
             tokio::spawn(catalogue(app.clone(), stopping.clone())),
@@ -183,6 +176,9 @@ async fn next(period: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
 }
 
 async fn catalogue(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    // A million series take half a minute: whoever only sends or asks by name does not wait for that.
+    let (inside, is_stopping) = (app.clone(), stopping.clone());
+    let _ = blocking(move || inside.catalogue.fill(&inside.store, now_ms(), &|| *is_stopping.borrow())).await;
     while next(CATALOGUE_PERIOD, &mut stopping).await {
         let new = app.store.take_new_series();
         if !new.is_empty() {

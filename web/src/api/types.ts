@@ -22,6 +22,8 @@ export interface Found {
   total: number;
   elapsed_ms: number;
   truncated: boolean;
+  /** The server has just started, and does not know all series yet. */
+  filling?: boolean;
   groups: FindGroup[];
   ids: number[];
   suggestions: Suggestion[];

@@ -71,6 +71,7 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
             "epoch": inside.epoch,
             "total": found.total,
             "truncated": found.truncated,
+            "filling": !inside.catalogue.is_filled(),
             "suggestions": suggestions,
             "elapsed_ms": (started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
         });
