@@ -13,7 +13,7 @@ macro_rules! scripts {
 
         #[test]
         fn every_script_is_run() {
-            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
+            let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/tests/scripts";
             let mut names: Vec<String> = std::fs::read_dir(folder)
                 .unwrap()
                 .map(|f| f.unwrap().file_name().into_string().unwrap().replace(".txt", ""))

@@ -105,6 +105,7 @@ const ROWS: &[Row] = {
         row!("store.head_memory", "bytes", |a| 2.0 * a.settings.store.head_bytes_max as f64, |_, s| Some(s.head_bytes as f64), Requests, "at half of this the head is cut; at all of it nothing more is taken until blocks can be written"),
         row!("store.wal_size", "bytes", |a| 2.0 * a.settings.store.wal_bytes_max as f64, |_, s| Some(s.wal_bytes as f64), Requests, "at half of this the head is cut; at all of it nothing more is taken until blocks can be written"),
         row!("store.queue_batches_max", "batches", |a| a.settings.store.queue_batches_max as f64, |_, _| None, Requests, "more are refused as busy; senders try again"),
+        row!("store.queue_memory", "bytes", |a| a.settings.store.queue_bytes_max as f64, |_, _| None, Requests, "more are refused as busy; senders try again"),
         row!("store.index_memory", "bytes", |a| a.settings.store.index_bytes_max as f64, |_, s| Some(s.index_bytes as f64), Nothing, "indexes of the oldest blocks are read anew when they are asked for"),
         row!("store.metadata_max", "metrics", |a| a.settings.store.metadata_max as f64, |_, s| Some(s.metadata as f64), Nothing, "type and help of further metrics are not kept; counted in midwatch_store_metadata_refused_total"),
         row!("retention_size", "bytes", |a| a.settings.store.blocks_bytes_max as f64, |_, s| Some(s.blocks_bytes as f64), Nothing, "the oldest blocks are removed"),
@@ -202,10 +203,10 @@ mod tests {
 
     #[test]
     fn the_reference_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/limits.md");
+        let path = std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../docs/reference/limits.md";
         let document = document();
         if std::env::var_os("MIDWATCH_BLESS").is_some() {
-            std::fs::write(path, &document).unwrap();
+            std::fs::write(&path, &document).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
         assert!(written == document, "docs/reference/limits.md is old: run the test with MIDWATCH_BLESS=1");

@@ -292,26 +292,25 @@ impl Store {
             )
             .bound("store.wal_size"));
         }
+        let busy = |what: &str, setting| {
+            let text =
+                format!("the disk does not keep up: too many {what} are waiting; try again in a second");
+            Error::new(ErrorKind::Busy, text).bound(setting)
+        };
         let bytes = queue_bytes(&batch);
         let queued = self.shared.queued_bytes.fetch_add(bytes, Relaxed);
         let sent = if queued > 0 && queued + bytes > self.settings.queue_bytes_max {
-            Err(TrySendError::Full(()))
+            Err(busy("bytes", "store.queue_memory"))
         } else {
             commands.try_send(Command::Append(batch, reply)).map_err(|e| match e {
-                TrySendError::Full(_) => TrySendError::Full(()),
-                TrySendError::Disconnected(_) => TrySendError::Disconnected(()),
+                TrySendError::Full(_) => busy("batches", "store.queue_batches_max"),
+                TrySendError::Disconnected(_) => stopped(),
             })
         };
-        let Err(refused) = sent else { return Ok(Pending(outcome)) };
-        self.shared.queued_bytes.fetch_sub(bytes, Relaxed);
-        match refused {
-            TrySendError::Full(()) => Err(Error::new(
-                ErrorKind::Busy,
-                "the disk does not keep up: too many batches are waiting; try again in a second",
-            )
-            .bound("store.queue_batches_max")),
-            TrySendError::Disconnected(()) => Err(stopped()),
+        if sent.is_err() {
+            self.shared.queued_bytes.fetch_sub(bytes, Relaxed);
         }
+        sent.map(|()| Pending(outcome))
     }
 
     /// What is there now.

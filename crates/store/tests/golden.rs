@@ -120,7 +120,8 @@ fn a_folder_of_format_2_reads_back() {
 }
 
 fn reads_back(format: &str) -> (tempfile::TempDir, Store) {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format);
+    let golden =
+        PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/golden").join(format);
     let scratch = tempfile::tempdir().unwrap();
     if std::env::var_os("MIDWATCH_BLESS").is_some() && !golden.exists() {
         write(format, scratch.path());

@@ -455,3 +455,30 @@ fn memory_is_given_back_early_and_never_by_refusing() {
     }
     assert_eq!(read(&store).len(), 210 + 500);
 }
+
+/// What waits for the writer is bounded in bytes; what is refused says by which bound, and what was taken is kept.
+#[test]
+fn the_queue_has_a_bound_in_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), Settings { queue_bytes_max: 1, ..Settings::default() });
+    let batch = |from: i64, count: i64| {
+        let mut batch = Batch::default();
+        (from..from + count).for_each(|t| batch.push(&labels(0), t, 1.0));
+        batch
+    };
+    // While the writer has the first, the others wait.
+    let mut taken = vec![store.append(batch(0, 100_000)).unwrap()];
+    let refused = (100_000..200_000).find_map(|t| match store.append(batch(t, 1)) {
+        Ok(pending) => {
+            taken.push(pending);
+            None
+        }
+        Err(e) => Some(e),
+    });
+    let refused = refused.expect("the writer was never busy");
+    assert_eq!((refused.kind, refused.bound), (ErrorKind::Busy, Some("store.queue_memory")), "{refused}");
+    let kept = taken.len() - 1 + 100_000;
+    taken.into_iter().for_each(|pending| drop(pending.wait_blocking().unwrap()));
+    assert_eq!(read(&store).len(), kept);
+    append(&store, &[(1, 0, 1.0)]);
+}

@@ -7,6 +7,7 @@ import { api, serverNow } from "../api/client";
 import type { Archive, ArchivedBlock } from "../api/types";
 import { agoText, clockTime, isoText, momentText, spanText, zoneOf } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
+import { Columns } from "../ui/columns";
 import { Failure, Loading, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
@@ -88,15 +89,9 @@ function Blocks({ data, again }: { data: Archive; again: () => void }) {
         {told}
       </p>
       <table class="table" aria-label="Archived blocks">
-        <thead>
-          <tr>
-            {["period", "size", "series", "samples", "where", ""].map((h) => (
-              <th key={h} scope="col">
-                {h || <span class="sr">bring back</span>}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Columns
+          names={["period", "size", "series", "samples", "where", <span class="sr">bring back</span>]}
+        />
         <tbody>
           {shown.map((block) => (
             <Row key={block.id} block={block} ask={ask} />

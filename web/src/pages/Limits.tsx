@@ -6,6 +6,7 @@ import { api, serverNow } from "../api/client";
 import type { Limit } from "../api/types";
 import { agoText, isoText } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
+import { Columns } from "../ui/columns";
 import { Failure, Loading } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
@@ -56,15 +57,7 @@ function Row({ l }: { l: Limit }) {
 function Table({ limits, name }: { limits: Limit[]; name: string }) {
   return (
     <table class="table" aria-label={name}>
-      <thead>
-        <tr>
-          {["limit", "at", "used", "hit", "what happens there"].map((h) => (
-            <th key={h} scope="col">
-              {h}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Columns names={["limit", "at", "used", "hit", "what happens there"]} />
       <tbody>
         {limits.map((l) => (
           <Row key={l.name} l={l} />

@@ -6,6 +6,7 @@ import { api, serverNow } from "../api/client";
 import type { Status } from "../api/types";
 import { agoText, clockTime, isoText, momentText, spanText, zoneOf } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
+import { Columns } from "../ui/columns";
 import { Failure, Loading, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
@@ -74,15 +75,7 @@ function Sources({ data }: { data: Status }) {
   const now = serverNow();
   return (
     <table class="table" aria-label="Sources of samples">
-      <thead>
-        <tr>
-          {["source", "samples", "last", "refused"].map((h) => (
-            <th key={h} scope="col">
-              {h}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Columns names={["source", "samples", "last", "refused"]} />
       <tbody>
         {data.sources.map((s) => (
           <tr key={s.source}>

@@ -9,6 +9,7 @@ import { formatCount, formatValue } from "../format/units";
 import { view } from "../state/app";
 import { withMatcher } from "../state/selector";
 import { defaults, toUrl } from "../state/url";
+import { Columns } from "../ui/columns";
 import { Failure, Loading, StaleLine } from "../ui/notice";
 import { usePoll } from "../ui/poll";
 import { StateShape } from "../ui/state";
@@ -102,15 +103,7 @@ function TargetTable({ data }: { data: Targets }) {
   return (
     <>
       <table class="table" aria-label="Targets that are scraped">
-        <thead>
-          <tr>
-            {["target", "state", "job", "labels", "every", "last", "took"].map((h) => (
-              <th key={h} scope="col">
-                {h}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Columns names={["target", "state", "job", "labels", "every", "last", "took"]} />
         <tbody>
           {sorted.map((t) => (
             <TargetRow key={`${t.scrapePool} ${t.scrapeUrl}`} target={t} />
@@ -133,15 +126,7 @@ function PortTable({ data }: { data: Discovery }) {
   if (data.ports.length === 0) return <p class="muted">No listening port was seen on this machine yet.</p>;
   return (
     <table class="table" aria-label="Listening ports, and what they answered">
-      <thead>
-        <tr>
-          {["port", "process", "state", "why", "asked", "again"].map((h) => (
-            <th key={h} scope="col">
-              {h}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Columns names={["port", "process", "state", "why", "asked", "again"]} />
       <tbody>
         {data.ports.map((p) => (
           <PortRow key={`${p.address} ${p.port}`} port={p} />

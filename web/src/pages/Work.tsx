@@ -6,6 +6,7 @@ import { serverNow } from "../api/client";
 import type { Work } from "../api/types";
 import { agoText, isoText, spanText } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
+import { Columns } from "../ui/columns";
 import { StateShape } from "../ui/state";
 
 /** What each kind is for, in a person's words. */
@@ -96,15 +97,7 @@ export function WorkTable({ work }: { work: Work[] }) {
   }
   return (
     <table class="table" aria-label="Work in the background">
-      <thead>
-        <tr>
-          {["work", "now", "waiting", "last", "runs"].map((h) => (
-            <th key={h} scope="col">
-              {h}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Columns names={["work", "now", "waiting", "last", "runs"]} />
       <tbody>
         {shown.map((w) => (
           <Row key={w.kind} w={w} />

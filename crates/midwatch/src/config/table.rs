@@ -301,7 +301,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("tiers.hour_retention", Duration Signed, c.store.tier_hour_retention_ms, (0, 100 * 365 * DAY), "\"1y\"", "Summaries of each hour are removed when they are older than this. 0s: there are none."),
     row!("tiers.size", Size Unsigned, c.store.tiers_bytes_max, (MIB, 1024 * TIB), "\"10GiB\"", "The oldest summaries are removed, minutes first, when all together are larger than this. They do not count for `retention_size`."),
 
-    row!("store.head_age", Duration Signed, c.store.head_age_ms, (SECOND, 7 * DAY), "\"4h\"", "Recent samples are cut into a block when the oldest is this old. Longer compresses slow series better, and costs memory and a longer start."),
+    row!("store.head_age", Duration Signed, c.store.head_age_ms, (SECOND, 7 * DAY), "\"4h\"", "Recent samples are cut into a block when the oldest is this old, and earlier when they take more memory than their series, or when most of their series have ended. Longer compresses slow series better, and costs memory and a longer start."),
     row!("store.head_memory", Size Size, c.store.head_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when they take this much memory."),
     row!("store.wal_size", Size Unsigned, c.store.wal_bytes_max, (16 * MIB, TIB), "\"4GiB\"", "They are cut early when their write-ahead log is this long. At twice that, when blocks cannot be written, nothing more is taken."),
     row!("store.series_max", Count Size, c.store.series_max, (1_000, 1_000_000_000), "10000000", "The most series at one time; a sample of one more is refused."),
@@ -310,6 +310,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("store.index_memory", Size Size, c.store.index_bytes_max, (MIB, TIB), "\"1GiB\"", "The most memory for indexes of blocks between queries."),
     row!("store.metadata_max", Count Size, c.store.metadata_max, (1_000, 10_000_000), "200000", "The most metrics whose type and help text are kept."),
     row!("store.queue_batches_max", Count Size, c.store.queue_batches_max, (1, 65_536), "512", "How many batches may wait to be written; more are refused as busy."),
+    row!("store.queue_memory", Size Size, c.store.queue_bytes_max, (MIB, TIB), "\"64MiB\"", "How much memory batches that wait to be written may take; more are refused as busy. One batch alone may be larger."),
     row!("store.merge_blocks", Count Size, c.store.merge_blocks, (2, 64), "8", "How many blocks of one size are merged into a larger one."),
     row!("store.merge_size", Size Unsigned, c.store.merge_bytes_max, (MIB, TIB), "\"512MiB\"", "Merging stops at blocks of this size."),
 
