@@ -104,6 +104,7 @@ fn send(server: &Server, series: &[SeriesData], from_ms: i64, to_ms: i64) -> Res
                 labels: data.labels.clone(),
                 timestamps_ms: data.timestamps_ms[from..to].to_vec(),
                 values: data.values[from..to].to_vec(),
+                ..Default::default()
             });
             samples += to - from;
         }

@@ -95,7 +95,12 @@ impl Midwatch {
         let mut found: BTreeMap<Labels, SeriesData> = BTreeMap::new();
         for sample in &decoded.batch.samples {
             let labels = &decoded.batch.series[sample.series as usize];
-            let empty = || SeriesData { labels: labels.clone(), timestamps_ms: vec![], values: vec![] };
+            let empty = || SeriesData {
+                labels: labels.clone(),
+                timestamps_ms: vec![],
+                values: vec![],
+                ..Default::default()
+            };
             let series = found.entry(labels.clone()).or_insert_with(empty);
             series.timestamps_ms.push(sample.timestamp_ms);
             series.values.push(sample.value);

@@ -84,5 +84,5 @@ fn series(n: u64, now_ms: i64) -> SeriesData {
         ("path", format!("/api/v1/item/{path}")),
     ];
     let labels = Labels::from_pairs(pairs).unwrap_or_default();
-    SeriesData { labels, timestamps_ms: vec![now_ms], values: vec![n as f64] }
+    SeriesData { labels, timestamps_ms: vec![now_ms], values: vec![n as f64], ..Default::default() }
 }

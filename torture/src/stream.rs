@@ -105,7 +105,12 @@ impl Stream {
 
     /// The batch as a body of remote write.
     pub fn body(&self, writer: usize, number: u64) -> Vec<u8> {
-        let one = |(labels, t, v)| SeriesData { labels, timestamps_ms: vec![t], values: vec![v] };
+        let one = |(labels, t, v)| SeriesData {
+            labels,
+            timestamps_ms: vec![t],
+            values: vec![v],
+            ..Default::default()
+        };
         let series: Vec<_> = self.samples(writer, number).into_iter().map(one).collect();
         ingest::remote_write::encode(&series)
     }

@@ -115,6 +115,7 @@ fn scrapes(path: &Path) -> Result<Vec<SeriesData>> {
                 labels: labels.clone(),
                 timestamps_ms: Vec::new(),
                 values: Vec::new(),
+                ..Default::default()
             });
             push(data, sample.timestamp_ms, sample.value);
         }
@@ -156,7 +157,12 @@ fn sorted(all: HashMap<Labels, SeriesData>) -> Vec<SeriesData> {
 
 /// Times to the nearest second; of two samples in one second the first.
 fn aligned(data: &SeriesData) -> SeriesData {
-    let mut out = SeriesData { labels: data.labels.clone(), timestamps_ms: Vec::new(), values: Vec::new() };
+    let mut out = SeriesData {
+        labels: data.labels.clone(),
+        timestamps_ms: Vec::new(),
+        values: Vec::new(),
+        ..Default::default()
+    };
     for (time_ms, value) in data.timestamps_ms.iter().zip(&data.values) {
         push(&mut out, (time_ms + 500).div_euclid(1_000) * 1_000, *value);
     }
@@ -172,7 +178,8 @@ fn phases(series: &[SeriesData]) -> Result<Vec<SeriesData>> {
             let renamed = |(name, value)| (name, if name == "instance" { &*instance } else { value });
             let labels = Labels::from_pairs(data.labels.iter().map(renamed));
             let labels = labels.map_err(|e| Error::wrap(ErrorKind::Internal, "labels of an instance", e))?;
-            let mut one = SeriesData { labels, timestamps_ms: Vec::new(), values: Vec::new() };
+            let mut one =
+                SeriesData { labels, timestamps_ms: Vec::new(), values: Vec::new(), ..Default::default() };
             for (time_ms, value) in data.timestamps_ms.iter().zip(&data.values) {
                 if (time_ms + 500).div_euclid(1_000).rem_euclid(PHASES) == phase {
                     push(&mut one, *time_ms, *value);
@@ -207,7 +214,12 @@ fn nab(path: &Path, now_ms: i64) -> Result<Vec<SeriesData>> {
         let pairs = [("__name__", "nab_value"), ("job", &*part(1)), ("file", &*name)];
         let labels = Labels::from_pairs(pairs);
         let labels = labels.map_err(|e| Error::wrap(ErrorKind::Internal, "labels of a file", e))?;
-        let mut data = SeriesData { labels: labels.clone(), timestamps_ms: Vec::new(), values: Vec::new() };
+        let mut data = SeriesData {
+            labels: labels.clone(),
+            timestamps_ms: Vec::new(),
+            values: Vec::new(),
+            ..Default::default()
+        };
         for (time_ms, value) in text.lines().filter_map(csv_line) {
             push(&mut data, time_ms, value);
         }
@@ -264,7 +276,7 @@ mod tests {
         let labels = Labels::from_pairs([("__name__", "a"), ("instance", "i")]).unwrap();
         let timestamps_ms: Vec<i64> = (0..100).map(|i| 1_000_000_000 + i * 1_000 + i % 7 * 30).collect();
         let values = (0..100).map(f64::from).collect();
-        let data = SeriesData { labels, timestamps_ms, values };
+        let data = SeriesData { labels, timestamps_ms, values, ..Default::default() };
         let all = phases(std::slice::from_ref(&data)).unwrap();
         assert_eq!(all.len(), 15);
         assert_eq!(all.iter().map(|d| d.values.len()).sum::<usize>(), 100);

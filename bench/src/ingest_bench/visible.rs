@@ -27,8 +27,12 @@ pub fn milliseconds(address: SocketAddr, tries: usize) -> Result<Vec<f64>> {
         let labels = labels.map_err(|e| Error::wrap(ErrorKind::Internal, "a series of the bench", e))?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (now_ms, value) = (now.as_millis() as i64, i as f64 + 1.0);
-        let body =
-            remote_write::encode(&[SeriesData { labels, timestamps_ms: vec![now_ms], values: vec![value] }]);
+        let body = remote_write::encode(&[SeriesData {
+            labels,
+            timestamps_ms: vec![now_ms],
+            values: vec![value],
+            ..Default::default()
+        }]);
         let query = encode(&format!("bench_visible{{series=\"{series}\"}} == {value}"));
         let path = format!("/api/v1/query?query={query}&time={}", now_ms as f64 / 1e3);
         write.post_with("/api/v1/write", HEADERS, &body)?;

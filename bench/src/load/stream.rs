@@ -246,7 +246,10 @@ fn add_node(node: usize, population: &Population, all: &mut Vec<(SeriesData, Ser
         let labels = labels.map_err(|e| Error::wrap(ErrorKind::Internal, "a series of the bench", e))?;
         let phase_ms = mix(target * 1_000_003 + node as u64) % population.interval_ms.max(1) as u64;
         let series = Series::new(kind, random, population.start_ms + phase_ms as i64);
-        all.push((SeriesData { labels, timestamps_ms: Vec::new(), values: Vec::new() }, series));
+        all.push((
+            SeriesData { labels, timestamps_ms: Vec::new(), values: Vec::new(), ..Default::default() },
+            series,
+        ));
         Ok::<(), Error>(())
     };
     let exporter = [("job", "node-exporter"), ("instance", &*format!("{address}:9100"))];

@@ -90,6 +90,7 @@ fn one(address: SocketAddr, metric: &Metric, now_ms: i64) -> Result<()> {
                     labels: labels.clone(),
                     timestamps_ms: steps.clone().map(|k| now_ms - (metric.samples - k) * SCRAPE_MS).collect(),
                     values: steps.clone().map(|k| (k * (1 + (i + part) as i64 % 97)) as f64).collect(),
+                    ..Default::default()
                 })
                 .collect();
             http.post_with("/api/v1/write", HEADERS, &remote_write::encode(&data))?;

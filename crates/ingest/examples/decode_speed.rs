@@ -41,6 +41,7 @@ fn main() {
                 .unwrap_or_default(),
                 timestamps_ms: (0..points as i64).collect(),
                 values: vec![i as f64; points],
+                ..Default::default()
             })
             .collect();
         let body = remote_write::encode(&series);

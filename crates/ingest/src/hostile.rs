@@ -55,6 +55,7 @@ fn series() -> Vec<SeriesData> {
             labels: labels(i).unwrap(),
             timestamps_ms: vec![1_000, 2_000],
             values: vec![1.5, f64::NAN],
+            ..Default::default()
         })
         .collect()
 }

@@ -254,6 +254,7 @@ mod tests {
             labels: Labels::from_pairs([("__name__", "x"), ("a\"b", "é\n\u{1}\\<img>")]).unwrap(),
             timestamps_ms: (0..values.len() as i64).map(|i| i - 2).collect(),
             values,
+            ..Default::default()
         };
         let mut body = Vec::new();
         write(&mut body, &series);

@@ -146,6 +146,7 @@ mod tests {
             labels: Labels::from_pairs([(NAME, "x"), ("a", "é \"\\\n")]).unwrap(),
             timestamps_ms: vec![-1500, 0, 1_700_000_000_000, 1_700_000_000_001, 1_700_000_000_020],
             values: vec![0.1, f64::INFINITY, stale, -1e300, 3.0],
+            ..Default::default()
         };
         let mut out = Vec::new();
         write_family(&mut out, "x", None, |_| false);
@@ -171,6 +172,7 @@ mod tests {
             labels: Labels::from_pairs([(NAME, "my.name"), ("a.b", "c"), ("d", "e")]).unwrap(),
             timestamps_ms: vec![1000],
             values: vec![1.0],
+            ..Default::default()
         };
         let mut out = Vec::new();
         write_series(&mut out, &series);

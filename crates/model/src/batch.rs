@@ -1,8 +1,9 @@
 //! What arrives: samples of series in one columnar batch, and what was refused with its reason.
 //! A batch is data only; it must never know where it came from or where it goes.
 
-use crate::{Labels, Metadata};
+use crate::{Histogram, Labels, Metadata};
 use std::fmt;
+use std::sync::Arc;
 
 /// The bits of the NaN that marks a series as ended (as in Prometheus); kept bit for bit.
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -23,6 +24,39 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// One native histogram of one series at one instant. A series may have numbers at some instants and histograms at others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSample {
+    /// Index into [`Batch::series`].
+    pub series: u32,
+    /// The histogram and its time.
+    pub at: HistogramAt,
+}
+
+/// A native histogram and its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramAt {
+    /// Milliseconds since 1970-01-01 UTC.
+    pub timestamp_ms: i64,
+    /// Since when it counts, in milliseconds since 1970-01-01 UTC; 0: not known.
+    pub start_ms: i64,
+    /// Checked ([`Histogram::check`]).
+    pub histogram: Arc<Histogram>,
+}
+
+/// One example of what a sample counted, such as the trace of one slow request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Index into [`Batch::series`].
+    pub series: u32,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub timestamp_ms: i64,
+    /// What was measured there.
+    pub value: f64,
+    /// Its own labels (`trace_id` ...).
+    pub labels: Labels,
+}
+
 /// Samples that arrived together. Recycle it with [`Batch::clear`] to save allocations.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -30,6 +64,13 @@ pub struct Batch {
     pub series: Vec<Labels>,
     /// The samples, in the order in which they arrived.
     pub samples: Vec<Sample>,
+    /// Since when a sample counts, where the protocol says so: index into `samples`, and milliseconds since 1970-01-01 UTC.
+    /// In order of the index, each at most once.
+    pub starts: Vec<(u32, i64)>,
+    /// The samples that are native histograms.
+    pub histograms: Vec<HistogramSample>,
+    /// Examples of what was counted.
+    pub exemplars: Vec<Exemplar>,
     /// What is newly known of metrics (type, help, unit).
     pub metadata: Vec<Metadata>,
 }
@@ -46,6 +87,9 @@ impl Batch {
     pub fn clear(&mut self) {
         self.series.clear();
         self.samples.clear();
+        self.starts.clear();
+        self.histograms.clear();
+        self.exemplars.clear();
         self.metadata.clear();
     }
 }
@@ -138,8 +182,8 @@ pub fn count_reject(
     }
 }
 
-/// The samples of one series, as a reader gets them: strictly increasing timestamps.
-#[derive(Clone, Debug, PartialEq)]
+/// The samples of one series, as a reader gets them: strictly increasing timestamps, no instant in both kinds.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesData {
     /// The series.
     pub labels: Labels,
@@ -147,4 +191,16 @@ pub struct SeriesData {
     pub timestamps_ms: Vec<i64>,
     /// Same length as `timestamps_ms`.
     pub values: Vec<f64>,
+    /// Since when each sample counts, in milliseconds since 1970-01-01 UTC, 0 where that is not known; empty if it is known of
+    /// none, otherwise of the same length as `timestamps_ms`.
+    pub starts_ms: Vec<i64>,
+    /// The samples that are native histograms, in strictly increasing order of time.
+    pub histograms: Vec<HistogramAt>,
+}
+
+impl SeriesData {
+    /// A series of numbers alone: `timestamps_ms` strictly increasing, `values` of the same length.
+    pub fn numbers(labels: Labels, timestamps_ms: Vec<i64>, values: Vec<f64>) -> SeriesData {
+        SeriesData { labels, timestamps_ms, values, ..SeriesData::default() }
+    }
 }

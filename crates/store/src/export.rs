@@ -59,7 +59,7 @@ impl ReadOnly {
             }
             match merge(&pieces, start_ms, end_ms) {
                 Ok((timestamps_ms, values)) if !timestamps_ms.is_empty() => {
-                    found(SeriesData { labels, timestamps_ms, values })?;
+                    found(SeriesData { labels, timestamps_ms, values, ..Default::default() })?;
                 }
                 Ok(_) => {}
                 Err(e) => problems.push(format!("{labels} was left out: {e}")),

@@ -87,7 +87,7 @@ pub(crate) fn all(series: Vec<SeriesPieces>, start_ms: i64, end_ms: i64) -> Resu
         for one in series {
             let (timestamps_ms, values) = decoded(one.pieces, start_ms, end_ms)?;
             if !timestamps_ms.is_empty() {
-                out.push(SeriesData { labels: one.labels, timestamps_ms, values });
+                out.push(SeriesData { labels: one.labels, timestamps_ms, values, ..Default::default() });
             }
         }
         Ok(out)

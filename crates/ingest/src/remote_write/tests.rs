@@ -38,8 +38,12 @@ fn round_trip_keeps_every_bit() {
         help: "What x is.".into(),
         unit: "s".into(),
     };
-    let data =
-        SeriesData { labels: labels.clone(), timestamps_ms: timestamps_ms.clone(), values: values.clone() };
+    let data = SeriesData {
+        labels: labels.clone(),
+        timestamps_ms: timestamps_ms.clone(),
+        values: values.clone(),
+        ..Default::default()
+    };
     let decoded = decode(
         &encode_with_metadata(&[data], std::slice::from_ref(&metadata)),
         &Limits::default(),

@@ -84,7 +84,10 @@ fn the_machine_that_was_superseded_refuses_samples_and_says_why() {
         answer => Err(format!("{}", answer.status)),
     });
     assert!(answer.text().contains("another Midwatch writes to the same bucket"), "{}", answer.text());
-    assert!(first.get("/api/v1/home").text().contains("another Midwatch writes"), "Home says so");
+    eventually("Home says so", || match first.get("/api/v1/home").text() {
+        text if text.contains("another Midwatch writes") => Ok(()),
+        text => Err(text),
+    });
     assert_eq!(first.query("kept{who=\"me\"}").len(), 1);
     write(&second, now_ms(), 2.0);
 }

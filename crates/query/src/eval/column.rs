@@ -62,7 +62,7 @@ impl Column {
     pub(super) fn into_series(self, steps: &Steps) -> SeriesData {
         let present = self.values.iter().enumerate().filter(|(_, v)| is_present(**v));
         let (timestamps_ms, values) = present.map(|(i, v)| (steps.time(i), *v)).unzip();
-        SeriesData { labels: self.labels, timestamps_ms, values }
+        SeriesData { labels: self.labels, timestamps_ms, values, ..Default::default() }
     }
 }
 

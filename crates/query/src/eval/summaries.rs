@@ -315,7 +315,7 @@ impl Eval<'_> {
             let (timestamps_ms, values) = (times[from..].to_vec(), values[from..].to_vec());
             self.hold(values.len())?;
             if !values.is_empty() {
-                out.push(SeriesData { labels: series.labels, timestamps_ms, values });
+                out.push(SeriesData { labels: series.labels, timestamps_ms, values, ..Default::default() });
             }
         }
         Ok(Some(out))

@@ -52,7 +52,7 @@ impl Windows {
                 edges::samples(&window, other)
             }
         };
-        SeriesData { labels: series.labels.clone(), timestamps_ms, values }
+        SeriesData { labels: series.labels.clone(), timestamps_ms, values, ..Default::default() }
     }
 
     /// Calls `f` with each window that is not empty, and gives a value per step.

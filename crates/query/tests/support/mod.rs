@@ -46,7 +46,12 @@ impl Source for Naive {
             let (timestamps_ms, values): (Vec<i64>, Vec<f64>) = kept.map(|(t, v)| (*t, *v)).unzip();
             samples += values.len();
             if !values.is_empty() {
-                found.push(SeriesData { labels: s.labels.clone(), timestamps_ms, values });
+                found.push(SeriesData {
+                    labels: s.labels.clone(),
+                    timestamps_ms,
+                    values,
+                    ..Default::default()
+                });
             }
         }
         if found.len() > limits.series_max || samples > limits.samples_max {
@@ -75,7 +80,9 @@ impl Naive {
                 s.timestamps_ms.extend(times);
                 s.values.extend(values);
             }
-            None => self.series.push(SeriesData { labels, timestamps_ms: times, values }),
+            None => {
+                self.series.push(SeriesData { labels, timestamps_ms: times, values, ..Default::default() })
+            }
         }
     }
 }

@@ -184,7 +184,12 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
                 }) {
                     Ok(None) => {}
                     Ok(Some((timestamps_ms, values))) => {
-                        let series = model::SeriesData { labels: labels.clone(), timestamps_ms, values };
+                        let series = model::SeriesData {
+                            labels: labels.clone(),
+                            timestamps_ms,
+                            values,
+                            ..Default::default()
+                        };
                         ingest::json_lines::write(&mut out, &series);
                     }
                     Err(e) => {

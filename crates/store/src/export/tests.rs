@@ -127,6 +127,7 @@ fn rows_read_back() {
         labels: Labels::from_pairs(pairs.iter().copied()).unwrap(),
         timestamps_ms,
         values,
+        ..Default::default()
     };
     let all = [
         series(&[("__name__", "a"), ("x", "1"), ("y", "ä \"\n")], vec![-5, 0, 7], vec![1.5, stale, -0.0]),

@@ -47,6 +47,7 @@ pub fn series(name: &str, labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Se
         labels: Labels::from_pairs(pairs).unwrap(),
         timestamps_ms: samples.iter().map(|s| s.0).collect(),
         values: samples.iter().map(|s| s.1).collect(),
+        ..Default::default()
     }
 }
 
@@ -217,7 +218,7 @@ pub fn decode_lines(body: &[u8]) -> Vec<SeriesData> {
 }
 
 fn empty(labels: &Labels) -> SeriesData {
-    SeriesData { labels: labels.clone(), timestamps_ms: Vec::new(), values: Vec::new() }
+    SeriesData { labels: labels.clone(), timestamps_ms: Vec::new(), values: Vec::new(), ..Default::default() }
 }
 
 /// An object of texts.
