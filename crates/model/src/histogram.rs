@@ -162,17 +162,17 @@ impl Histogram {
                 let have = buckets.counts.len();
                 return bad(format!("the {side} spans are of {length} buckets, but there are {have}"));
             }
-            if let Some(count) = buckets.counts.iter().find(|c| !(**c >= 0.0)) {
+            if let Some(count) = buckets.counts.iter().find(|c| !at_least_zero(**c)) {
                 return bad(format!("a {side} bucket has the count {count}"));
             }
         }
-        if !(self.count >= 0.0) && !self.is_stale() || !(self.zero_count >= 0.0) {
+        if !at_least_zero(self.count) && !self.is_stale() || !at_least_zero(self.zero_count) {
             return bad(format!(
                 "the count is {} and that of the zero bucket {}",
                 self.count, self.zero_count
             ));
         }
-        if !(self.zero_threshold >= 0.0) {
+        if !at_least_zero(self.zero_threshold) {
             return bad(format!("the zero bucket is {} wide", self.zero_threshold));
         }
         if !custom && !self.custom_bounds.is_empty() {
@@ -196,6 +196,11 @@ impl Histogram {
         }
         Ok(())
     }
+}
+
+/// False also for what is not a number.
+fn at_least_zero(value: f64) -> bool {
+    value >= 0.0
 }
 
 /// A rule that a histogram breaks, in words.
