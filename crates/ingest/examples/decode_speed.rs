@@ -44,20 +44,25 @@ fn main() {
                 ..Default::default()
             })
             .collect();
-        let body = remote_write::encode(&series);
-        let known = KnownLabels::new(1_000_000);
-        for what in ["first time", "again", "once more"] {
-            let started = cpu_ns();
-            let decoded = remote_write::decode(&body, &limits, &known);
-            let n = decoded.as_ref().map_or(0, |d| d.batch.samples.len());
-            report(
-                &format!("remote write, {points} samples a series, {what}"),
-                started,
-                n as u64,
-                body.len(),
-            );
-            // The store would hold them.
-            std::mem::forget(decoded);
+        let bodies = [("1.0", remote_write::encode(&series)), ("2.0", remote_write::v2::encode(&series))];
+        for (version, body) in bodies {
+            let known = KnownLabels::new(1_000_000);
+            for what in ["first time", "again", "once more"] {
+                let started = cpu_ns();
+                let decoded = match version {
+                    "1.0" => remote_write::decode(&body, &limits, &known),
+                    _ => remote_write::v2::decode(&body, &limits, &known),
+                };
+                let n = decoded.as_ref().map_or(0, |d| d.batch.samples.len()) as u64;
+                report(
+                    &format!("remote write {version}, {points} samples a series, {what}"),
+                    started,
+                    n,
+                    body.len(),
+                );
+                // The store would hold them.
+                std::mem::forget(decoded);
+            }
         }
         let mut body = Vec::new();
         series.iter().for_each(|s| json_lines::write(&mut body, s));

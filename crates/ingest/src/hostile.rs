@@ -44,6 +44,9 @@ fn check(decoded: &Decoded, limits: &Limits) {
         let labels = &batch.series[sample.series as usize];
         assert!(!labels.name().is_empty() && labels.len() <= limits.labels_per_series_max + 2);
     }
+    batch.starts.windows(2).for_each(|two| assert!(two[0].0 < two[1].0));
+    batch.starts.iter().for_each(|(i, _)| assert!((*i as usize) < batch.samples.len()));
+    batch.exemplars.iter().for_each(|e| assert!((e.series as usize) < batch.series.len()));
     assert!(decoded.rejects.len() <= 12);
     decoded.rejects.iter().for_each(|r| assert!(r.message.len() < 4_000, "{}", r.message.len()));
 }
@@ -80,6 +83,19 @@ fn remote_write_survives_damage() {
             check(&decoded, &limits);
         }
         if let Ok(decoded) = remote_write::decode_message(&random.damage(&message), &limits, &known) {
+            check(&decoded, &limits);
+        }
+    }
+}
+
+#[test]
+fn remote_write_2_survives_damage() {
+    let (mut random, limits) = (Random(4), limits());
+    let body = remote_write::v2::encode(&series());
+    let message = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+    let known = crate::KnownLabels::new(1_000);
+    for _ in 0..5_000 {
+        if let Ok(decoded) = remote_write::v2::decode_message(&random.damage(&message), &limits, &known) {
             check(&decoded, &limits);
         }
     }

@@ -5,12 +5,12 @@
 
 use foldhash::{HashMap, HashMapExt};
 use model::Labels;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::RwLock;
 
 /// Two hashes of raw bytes, each keyed at random for this cache. The bytes themselves are not kept: that two different
 /// ones share both has a chance of about 1 in 10^25 among a million series, and nobody outside can aim at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Key(u64, u64);
 
 /// Label sets by the raw bytes that they were read from. Bounded; shared by all requests.
@@ -36,6 +36,20 @@ impl KnownLabels {
 
     pub(crate) fn key(&self, raw: &[u8]) -> Key {
         Key(self.first.hash_one(raw), self.second.hash_one(raw))
+    }
+
+    /// The key of what is made of parts, each with a key of its own, in their order.
+    pub(crate) fn key_of(&self, parts: impl Iterator<Item = Key>) -> Key {
+        let (mut first, mut second) = (self.first.build_hasher(), self.second.build_hasher());
+        let mut count = 0u64;
+        for Key(a, b) in parts {
+            first.write_u64(a);
+            second.write_u64(b);
+            count += 1;
+        }
+        first.write_u64(count);
+        second.write_u64(count);
+        Key(first.finish(), second.finish())
     }
 
     /// Looks up many under one lock.

@@ -4,6 +4,7 @@
 //! series, line or sample never spoils the good ones beside it; what is refused is counted by reason with one
 //! example in words. No input may make a decoder panic, or take memory beyond what the limits allow.
 
+mod exemplar;
 pub mod exposition;
 pub mod json_lines;
 mod known;

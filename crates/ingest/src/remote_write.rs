@@ -375,5 +375,7 @@ pub(crate) fn compress(message: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(message).unwrap_or_default()
 }
 
+pub mod v2;
+
 #[cfg(test)]
 mod tests;

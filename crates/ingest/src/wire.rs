@@ -132,6 +132,17 @@ impl<'a> Reader<'a> {
         Ok(Some((number as u32, field)))
     }
 
+    /// The next number of a packed field; `None` at the end.
+    ///
+    /// # Errors
+    /// The bytes are not varints.
+    pub fn packed_varint(&mut self) -> Result<Option<u64>, WireError> {
+        match self.rest.is_empty() {
+            true => Ok(None),
+            false => self.varint().map(Some),
+        }
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
         if let [first @ 0..=127, rest @ ..] = self.rest {

@@ -241,3 +241,30 @@ fn pages_of_others_may_not_write() {
     assert_eq!([named("evil.example"), named("localhost"), named("127.0.0.1:1")], ["403", "200", "200"]);
     assert_eq!(midwatch.query("good"), []);
 }
+
+#[test]
+fn version_2_says_how_much_is_kept() {
+    const WRITTEN: &str = "x-prometheus-remote-write-samples-written";
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let t = now_ms();
+    let series = |i: &str| series("rw2", &[("i", i)], &[(t - 1_000, 1.0), (t, 2.0)]);
+    let good = [series("1"), series("2")];
+    let answer = midwatch.remote_write_2(&ingest::remote_write::v2::encode(&good)).unwrap();
+    assert_eq!((answer.status, answer.header(WRITTEN)), (204, "4"), "{}", answer.text());
+    assert_eq!(midwatch.export("rw2"), good);
+
+    // A series without a name beside a good one; then the other message, and what is no message at all.
+    let nameless =
+        model::SeriesData::numbers(model::Labels::from_pairs([("job", "x")]).unwrap(), vec![t], vec![1.0]);
+    let mixed = ingest::remote_write::v2::encode(&[nameless, series("3")]);
+    let answer = midwatch.remote_write_2(&mixed).unwrap();
+    assert_eq!((answer.status, answer.header(WRITTEN)), (400, "2"));
+    assert!(answer.text().contains("there is no metric name"), "{}", answer.text());
+    for body in [encode(&good), b"no snappy".to_vec()] {
+        let answer = midwatch.remote_write_2(&body).unwrap();
+        assert_eq!((answer.status, answer.header(WRITTEN)), (400, "0"), "{}", answer.text());
+    }
+    let other = [("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v3.Request")];
+    assert_eq!(midwatch.post("/api/v1/write", &other, &mixed).unwrap().status, 415);
+}

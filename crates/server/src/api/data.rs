@@ -1,4 +1,4 @@
-//! Data in and out: remote write, JSON lines. What is refused is counted and told; what is accepted is durable
+//! Data in and out as JSON lines, and what all ways in have in common. What is refused is counted and told; what is accepted is durable
 //! before the answer goes out.
 
 use crate::app::App;
@@ -13,37 +13,6 @@ use model::{Reject, RejectReason};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-
-pub async fn remote_write(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let content_type = header_text(request.headers(), header::CONTENT_TYPE);
-    if content_type.contains("io.prometheus.write.v2") {
-        let text =
-            "remote write 2.0 is not taken; set the sender to protobuf_message: prometheus.WriteRequest";
-        return Ok(unsupported(text));
-    }
-    let plain = content_type.split(';').next().unwrap_or("").trim();
-    let message =
-        content_type.split_once("proto=").map_or("prometheus.WriteRequest", |(_, name)| name.trim());
-    if !matches!(plain, "" | "application/x-protobuf") || message != "prometheus.WriteRequest" {
-        return Ok(unsupported("remote write is application/x-protobuf with prometheus.WriteRequest"));
-    }
-    let encoding = header_text(request.headers(), header::CONTENT_ENCODING);
-    if !matches!(encoding.as_str(), "" | "snappy") {
-        return Ok(unsupported("remote write has to be encoded with snappy"));
-    }
-    let body = read_body(request, app.sink.limits().body_bytes_max)
-        .await
-        .map_err(|e| e.too_long_for("ingest.body_size"))?;
-    let delivered = decode_and_deliver(&app, "remote_write", body, |body, sink| {
-        ingest::remote_write::decode(body, sink.limits(), sink.known())
-    })
-    .await?;
-    Ok(match delivered.rejects.is_empty() {
-        true => StatusCode::NO_CONTENT.into_response(),
-        // What is good has been kept; a 4xx keeps the sender from sending the bad part again and again.
-        false => refusal(&delivered),
-    })
-}
 
 pub async fn import(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     if !matches!(header_text(request.headers(), header::CONTENT_ENCODING).as_str(), "" | "identity") {
@@ -70,11 +39,11 @@ pub const EXPORTS_BOUND: &str = "exports at a time";
 const EXPORT_WAIT: Duration = Duration::from_secs(30);
 
 /// Decoding may take long for a large body: it happens where threads may block.
-async fn decode_and_deliver(
+pub async fn decode_and_deliver(
     app: &Arc<App>,
     source: &'static str,
     body: Bytes,
-    decode: fn(&[u8], &crate::sink::Sink) -> stdx::Result<Decoded>,
+    decode: impl Fn(&[u8], &crate::sink::Sink) -> stdx::Result<Decoded> + Send + 'static,
 ) -> ApiResult<Delivered> {
     const LARGE_BYTES: usize = 64 << 10;
     let decoded = if body.len() > LARGE_BYTES {
@@ -109,7 +78,8 @@ fn nothing_kept(e: &stdx::Error) -> ApiError {
     ApiError::from(stdx::Error { bound: e.bound, ..unavailable })
 }
 
-fn refusal(delivered: &Delivered) -> Response {
+/// 400 with what was kept and what was not, and why.
+pub fn refusal(delivered: &Delivered) -> Response {
     let rejects: Vec<_> = delivered
         .rejects
         .iter()
@@ -127,7 +97,8 @@ fn refusal(delivered: &Delivered) -> Response {
     json_response(StatusCode::BAD_REQUEST, body.to_string())
 }
 
-fn unsupported(text: &str) -> Response {
+/// 415 in words.
+pub fn unsupported(text: &str) -> Response {
     let mut response = ApiError::bad(text).into_response();
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     response

@@ -10,6 +10,7 @@ mod limits;
 mod look;
 mod midwatch;
 mod query;
+mod remote_write;
 mod series;
 mod status;
 mod web;
@@ -52,7 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))
         .route("/api/v1/look/series", get(look::series))
-        .route("/api/v1/write", post(data::remote_write))
+        .route("/api/v1/write", post(remote_write::remote_write))
         .route("/api/v1/import", post(data::import))
         .route("/api/v1/export", get(data::export).post(data::export))
         .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))

@@ -154,6 +154,16 @@ impl Midwatch {
         self.post("/api/v1/write", &headers, body)
     }
 
+    /// A request of remote write 2.0.
+    pub fn remote_write_2(&self, body: &[u8]) -> std::io::Result<Answer> {
+        let headers = [
+            ("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+            ("Content-Encoding", "snappy"),
+            ("X-Prometheus-Remote-Write-Version", "2.0.0"),
+        ];
+        self.post("/api/v1/write", &headers, body)
+    }
+
     /// Series by remote write, all of which have to be taken.
     pub fn write(&self, all: &[SeriesData]) {
         let answer = self.remote_write(&ingest::remote_write::encode(all)).unwrap();
