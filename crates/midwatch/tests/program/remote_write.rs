@@ -210,7 +210,7 @@ fn bodies_that_are_none() {
     let answer = midwatch.post(path, &[], &vec![0; 33 << 20]).unwrap();
     assert_eq!(answer.status, 413, "{}", answer.text());
     for headers in [
-        [("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"), ("X", "")],
+        [("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v3.Request"), ("X", "")],
         [("Content-Type", "application/json"), ("X", "")],
         [("Content-Type", "application/x-protobuf"), ("Content-Encoding", "zstd")],
     ] {
