@@ -1,6 +1,8 @@
 //! Expressions as text that parses to the same expression again.
 
-use crate::ast::{At, BinaryOp, Edges, Expr, ExprKind, Group, Matching, Selector, Shift};
+use crate::ast::{
+    Aggregate, At, BinaryOp, Edges, Expr, ExprKind, Group, Matching, Operand, Selector, Shift, Subquery,
+};
 use crate::duration::Duration;
 use crate::functions::{Body, Special};
 use crate::number::short_text;
@@ -24,9 +26,7 @@ impl Display for Expr {
                 shift(f, &s.shift)
             }
             ExprKind::Subquery(s) => {
-                let step = s.step.as_ref().map(Duration::to_string).unwrap_or_default();
-                write!(f, "{}[{}:{step}]", s.expr, s.range)?;
-                shift(f, &s.shift)
+                write!(f, "{}{}", s.expr, suffix_of_subquery(s))
             }
             ExprKind::Paren(e) => write!(f, "({e})"),
             ExprKind::Negate(e) => write!(f, "-{e}"),
@@ -34,24 +34,12 @@ impl Display for Expr {
             ExprKind::Binary(first, rest) => {
                 write!(f, "{first}")?;
                 for r in rest {
-                    write!(f, " {}", r.op.as_str())?;
-                    if r.returns_bool {
-                        f.write_str(" bool")?;
-                    }
-                    if let Some(m) = &r.matching {
-                        matching(f, m, r.op)?;
-                    }
-                    write!(f, " {}", r.expr)?;
+                    write!(f, " {} {}", operator_text(r), r.expr)?;
                 }
                 Ok(())
             }
             ExprKind::Aggregate(a) => {
-                f.write_str(a.op.as_str())?;
-                if a.without || !a.labels.is_empty() {
-                    f.write_str(if a.without { " without " } else { " by " })?;
-                    names(f, &a.labels)?;
-                    f.write_char(' ')?;
-                }
+                f.write_str(&head_of_aggregate(a))?;
                 match &a.param {
                     Some(p) => write!(f, "({p}, {})", a.expr),
                     None => write!(f, "({})", a.expr),
@@ -71,6 +59,49 @@ impl Display for Expr {
             }
         }
     }
+}
+
+/// A function that writes, as text.
+struct Shown<F>(F);
+
+impl<F: Fn(&mut Formatter<'_>) -> fmt::Result> Display for Shown<F> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
+/// What follows the expression of a subquery: `[1h:5m] offset 1d`.
+pub(crate) fn suffix_of_subquery(s: &Subquery) -> String {
+    let step = s.step.as_ref().map(Duration::to_string).unwrap_or_default();
+    Shown(|f: &mut Formatter<'_>| {
+        write!(f, "[{}:{step}]", s.range)?;
+        shift(f, &s.shift)
+    })
+    .to_string()
+}
+
+/// What stands between two sides: `/ on (job) group_left ()`.
+pub(crate) fn operator_text(operand: &Operand) -> String {
+    Shown(|f: &mut Formatter<'_>| {
+        f.write_str(operand.op.as_str())?;
+        f.write_str(if operand.returns_bool { " bool" } else { "" })?;
+        operand.matching.as_ref().map_or(Ok(()), |m| matching(f, m, operand.op))
+    })
+    .to_string()
+}
+
+/// What stands before the parentheses of an aggregation: `sum by (job) `.
+pub(crate) fn head_of_aggregate(a: &Aggregate) -> String {
+    if !a.without && a.labels.is_empty() {
+        return a.op.as_str().into();
+    }
+    let word = if a.without { "without" } else { "by" };
+    Shown(|f: &mut Formatter<'_>| {
+        write!(f, "{} {word} ", a.op.as_str())?;
+        names(f, &a.labels)?;
+        f.write_char(' ')
+    })
+    .to_string()
 }
 
 fn matching(f: &mut Formatter<'_>, m: &Matching, op: BinaryOp) -> fmt::Result {

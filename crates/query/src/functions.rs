@@ -91,6 +91,11 @@ impl fmt::Debug for Function {
     }
 }
 
+/// Every function of the language.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter()
+}
+
 /// The function of this name; names are in lower case.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|f| f.name == name)

@@ -15,6 +15,7 @@ mod number;
 mod options;
 pub mod overview;
 mod parse;
+mod pretty;
 pub mod source;
 mod value;
 mod view;
@@ -26,8 +27,9 @@ pub use ast::{
 pub use duration::{Computed, Duration, Length, LengthOp};
 pub use error::{ParseError, QueryError, Span};
 pub use eval::{instant, range};
-pub use functions::Function;
+pub use functions::{Function, functions};
 pub use options::{Limits, QueryOptions, Resolution, Stop};
 pub use parse::{parse, parse_selector, parse_with};
+pub use pretty::pretty;
 pub use source::{ReadLimits, Source};
 pub use value::{QueryResult, Value};

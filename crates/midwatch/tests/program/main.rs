@@ -6,6 +6,7 @@ mod s3;
 mod support;
 
 mod api;
+mod api_lists;
 mod backup;
 mod bad_starts;
 mod blocks;

@@ -3,6 +3,7 @@
 
 use ::query::{QueryResult, Value};
 use model::{Labels, SeriesData};
+use serde_json::Value as Json;
 use std::fmt::Write;
 
 /// A number as Prometheus writes it into JSON strings.
@@ -70,8 +71,9 @@ fn push_sample(out: &mut String, ms: i64, v: f64) {
     out.push_str("\"]");
 }
 
-/// A whole answer. `time_ms` is that of a scalar; `partial` says what had to be left out.
-pub fn answer(result: &QueryResult, time_ms: i64, partial: &[String]) -> String {
+/// A whole answer. `time_ms` is that of a scalar; `stats` is what it cost, if that was asked for; `partial` says what had to
+/// be left out.
+pub fn answer(result: &QueryResult, time_ms: i64, stats: Option<&Json>, partial: &[String]) -> String {
     let mut out = String::from("{\"status\":\"success\",\"data\":{\"resultType\":\"");
     match &result.value {
         Value::Scalar(v) => {
@@ -106,6 +108,9 @@ pub fn answer(result: &QueryResult, time_ms: i64, partial: &[String]) -> String 
             }
             out.push(']');
         }
+    }
+    if let Some(stats) = stats {
+        let _ = write!(out, ",\"stats\":{stats}");
     }
     out.push('}');
     let warnings: Vec<&String> = result.warnings.iter().chain(partial).collect();

@@ -4,15 +4,21 @@
 mod admin;
 mod archive;
 mod cardinality;
+mod config_yaml;
 mod data;
+mod features;
 mod json;
 mod limits;
 mod look;
 mod midwatch;
+mod monitors;
+mod parse;
 mod query;
 mod remote_write;
 mod series;
+mod stats;
 mod status;
+mod targets;
 mod web;
 
 pub use admin::NOT_REACHED;
@@ -32,13 +38,22 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
-        .route("/api/v1/format_query", get(query::format).post(query::format))
+        .route("/api/v1/format_query", get(parse::format).post(parse::format))
+        .route("/api/v1/parse_query", get(parse::parse).post(parse::parse))
         .route("/api/v1/series", get(series::series).post(series::series))
         .route("/api/v1/labels", get(series::labels).post(series::labels))
         .route("/api/v1/label/{name}/values", get(series::label_values))
         .route("/api/v1/metadata", get(series::metadata))
-        .route("/api/v1/targets", get(status::targets))
-        .route("/api/v1/discovery", get(status::discovery))
+        .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/targets/metadata", get(targets::metadata))
+        .route("/api/v1/scrape_pools", get(targets::scrape_pools))
+        .route("/api/v1/discovery", get(targets::discovery))
+        .route("/api/v1/rules", get(monitors::rules))
+        .route("/api/v1/alerts", get(monitors::alerts))
+        .route("/api/v1/alertmanagers", get(monitors::alertmanagers))
+        .route("/api/v1/features", get(features::features))
+        .route("/api/v1/status/config", get(status::config))
+        .route("/api/v1/status/walreplay", get(status::walreplay))
         .route("/api/v1/status/buildinfo", get(status::buildinfo))
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/flags", get(status::flags))

@@ -1,10 +1,11 @@
-//! PromQL over HTTP: `query`, `query_range`, `format_query`.
+//! PromQL over HTTP: `query`, `query_range`.
 
 use super::json;
+use super::stats::{Clock, Counted};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, Params, json_response, success};
-use ::query::{Limits, QueryError, QueryOptions, Resolution};
+use crate::http::{ApiError, ApiResult, Params, json_response};
+use ::query::{Limits, QueryError, QueryOptions, Resolution, Source};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ struct Asked {
     lookback_ms: Option<i64>,
     resolution: Resolution,
     limit: usize,
+    stats: bool,
 }
 
 fn asked(params: &Params) -> ApiResult<Asked> {
@@ -40,6 +42,7 @@ fn asked(params: &Params) -> ApiResult<Asked> {
         lookback_ms: params.duration_ms("lookback_delta")?.filter(|ms| *ms > 0),
         resolution: resolution(params.get("resolution"))?,
         limit: params.number("limit")?.filter(|n| *n > 0).unwrap_or(usize::MAX),
+        stats: params.get("stats").is_some(),
     })
 }
 
@@ -93,23 +96,27 @@ async fn evaluate(
     app: Arc<App>,
     asked: Asked,
     time_ms: i64,
-    run: impl FnOnce(&store::View, &::query::Expr, &QueryOptions) -> Result<::query::QueryResult, QueryError>
+    run: impl FnOnce(&dyn Source, &::query::Expr, &QueryOptions) -> Result<::query::QueryResult, QueryError>
     + Send
     + 'static,
 ) -> ApiResult {
     let expr = ::query::parse(&asked.text).map_err(|e| ApiError::parse("query", e))?;
     let inside = app.clone();
+    let mut clock = Clock::start();
     let body = app
         .gate
         .run(asked.timeout_ms, move |stop| -> Result<String, QueryError> {
+            clock.begin();
             let mut options = options(&inside, stop);
             options.resolution = asked.resolution;
             options.lookback_ms = asked.lookback_ms.unwrap_or(options.lookback_ms);
             let view = inside.store.view();
             inside.usage.asked(&expr);
-            let mut result = run(&view, &expr, &options)?;
+            let counted = Counted::new(&view);
+            let mut result = run(&counted, &expr, &options)?;
             truncate(&mut result, asked.limit);
-            Ok(json::answer(&result, time_ms, &view.warnings()))
+            let stats = asked.stats.then(|| clock.read(&counted));
+            Ok(json::answer(&result, time_ms, stats.as_ref(), &view.warnings()))
         })
         .await?;
     Ok(json_response(StatusCode::OK, body))
@@ -130,11 +137,4 @@ fn truncate(result: &mut ::query::QueryResult, limit: usize) {
     if cut {
         result.warnings.push("results truncated due to limit".into());
     }
-}
-
-pub async fn format(request: Request) -> ApiResult {
-    let params = Params::read(request).await?;
-    let text = params.required("query", params.get("query"))?;
-    let expr = ::query::parse(text).map_err(|e| ApiError::parse("query", e))?;
-    Ok(success(&serde_json::Value::String(expr.to_string())))
 }

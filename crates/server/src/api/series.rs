@@ -150,6 +150,8 @@ fn unescape(name: &str) -> String {
 pub async fn metadata(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
     let limit = params.number("limit")?.unwrap_or(usize::MAX);
+    // One text is kept for each metric, so this cuts nothing.
+    params.number("limit_per_metric")?;
     let wanted = params.get("metric");
     let known = app.store.metadata();
     let data: BTreeMap<&String, Json> = known

@@ -1,94 +1,22 @@
-//! What this server is and does: targets, discovery, status, its own metrics.
+//! What this server is: build, settings, state of the store, its own metrics.
 
+use super::config_yaml;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiResult, Params, header_text, success};
 use crate::own;
-use crate::scrape::Pairs;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::time::{format_duration_ms, format_rfc3339_ms};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-fn object(labels: &model::Labels) -> Map<String, Json> {
-    labels.iter().map(|(n, v)| (n.to_string(), v.into())).collect()
-}
-
-fn pairs(pairs: &Pairs) -> Map<String, Json> {
-    pairs.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect()
-}
-
-pub async fn targets(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let params = Params::read(request).await?;
-    let state = params.get("state").unwrap_or("any");
-    let pool = params.get("scrapePool");
-    let active: Vec<Json> = app
-        .scrape
-        .snapshot()
-        .iter()
-        .filter(|t| state != "dropped" && pool.is_none_or(|p| p == t.pool))
-        .map(|t| {
-            json!({
-                "discoveredLabels": pairs(&t.discovered_labels),
-                "labels": object(&t.labels),
-                "scrapePool": t.pool,
-                "scrapeUrl": t.scrape_url,
-                "globalUrl": t.global_url,
-                "lastError": t.last.error,
-                "lastScrape": match t.last.at_ms {
-                    0 => "0001-01-01T00:00:00Z".to_string(),
-                    at_ms => format_rfc3339_ms(at_ms),
-                },
-                "lastScrapeDuration": t.last.duration_s,
-                "health": t.last.health.as_str(),
-                "scrapeInterval": format_duration_ms(t.interval_ms as i64),
-                "scrapeTimeout": format_duration_ms(t.timeout_ms as i64),
-                "lastSamples": t.last.samples,
-                "found": t.found,
-            })
-        })
-        .collect();
-    let dropped = app.scrape.dropped();
-    let mut dropped_counts: BTreeMap<&str, usize> = BTreeMap::new();
-    dropped.iter().for_each(|d| *dropped_counts.entry(&d.pool).or_default() += 1);
-    let dropped_targets: Vec<Json> = dropped
-        .iter()
-        .filter(|_| state != "active")
-        .map(|d| json!({ "discoveredLabels": pairs(&d.discovered_labels), "scrapePool": d.pool }))
-        .collect();
-    Ok(success(&json!({
-        "activeTargets": active,
-        "droppedTargets": dropped_targets,
-        "droppedTargetCounts": dropped_counts,
-        "problems": app.scrape.problems(),
-    })))
-}
-
-pub async fn discovery(State(app): State<Arc<App>>) -> ApiResult {
-    let ports: Vec<Json> = app
-        .discovery
-        .as_ref()
-        .map(|d| d.snapshot())
-        .unwrap_or_default()
-        .iter()
-        .map(|p| {
-            json!({
-                "port": p.port, "address": p.address.to_string(), "process": p.process, "state": p.state.as_str(),
-                "reason": p.reason, "checked_ms": p.checked_ms, "next_check_ms": p.next_check_ms,
-            })
-        })
-        .collect();
-    Ok(success(&json!({ "enabled": app.discovery.is_some(), "ports": ports })))
-}
 
 pub async fn buildinfo() -> ApiResult {
     Ok(success(&json!({
         "application": "Midwatch",
         // What clients look at to see which parts of the Prometheus API there are.
-        "version": "2.45.0",
+        "version": "3.8.0",
         "midwatchVersion": env!("CARGO_PKG_VERSION"),
         "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": "",
     })))
@@ -97,12 +25,31 @@ pub async fn buildinfo() -> ApiResult {
 pub async fn runtimeinfo(State(app): State<Arc<App>>) -> ApiResult {
     Ok(success(&json!({
         "startTime": format_rfc3339_ms(app.started_ms),
-        "CWD": "",
+        "serverTime": format_rfc3339_ms(now_ms()),
+        "hostname": app.settings.hostname,
+        "CWD": std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default(),
+        // The configuration is read once, at the start.
         "reloadConfigSuccess": true,
         "lastConfigTime": format_rfc3339_ms(app.started_ms),
         "corruptionCount": app.store.status().messages.len(),
+        // Of Go's runtime there is nothing; clients expect the names.
+        "goroutineCount": 0,
+        "GOMAXPROCS": std::thread::available_parallelism().map_or(1, |n| n.get()),
+        "GOMEMLIMIT": 0,
+        "GOGC": "",
+        "GODEBUG": "",
         "storageRetention": format_duration_ms(app.store.settings().retention_ms),
     })))
+}
+
+/// What is scraped, in the form of a configuration of Prometheus, without secrets.
+pub async fn config(State(app): State<Arc<App>>) -> ApiResult {
+    Ok(success(&json!({ "yaml": config_yaml::write(&app.settings.scrape) })))
+}
+
+/// The log is read before requests are taken, so it is always read to its end.
+pub async fn walreplay() -> ApiResult {
+    Ok(success(&json!({ "min": 0, "max": 0, "current": 0, "state": "done" })))
 }
 
 pub async fn flags(State(app): State<Arc<App>>) -> ApiResult {
