@@ -46,6 +46,8 @@ pub struct Config {
     pub ingest: ingest::Limits,
     /// Limits on queries.
     pub query: server::QuerySettings,
+    /// Which origins of pages may ask: a regular expression, empty for none.
+    pub cors_origin: String,
     /// Series may be deleted by request.
     pub delete_series: bool,
 }
@@ -66,6 +68,7 @@ impl Default for Config {
             discover: server::DiscoverySettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
+            cors_origin: String::new(),
             delete_series: false,
         }
     }
@@ -218,6 +221,8 @@ impl Config {
                         give a longer retention or a shorter archive_after"
                 .into());
         }
+        let cors = server::Cors::new(&self.cors_origin)
+            .map_err(|e| format!("web.cors_origin is not a regular expression: {e}"))?;
         if self.hostname.is_empty() {
             self.hostname = kernel_hostname();
         }
@@ -232,6 +237,7 @@ impl Config {
             scrape: self.scrape,
             ingest: self.ingest,
             query: self.query,
+            cors,
             delete_series: self.delete_series,
             hostname: self.hostname,
             shown,

@@ -11,6 +11,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::transport::Cors;
 use crate::usage::Usage;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,10 @@ pub struct App {
     pub pace: Pace,
     /// Bounds exports.
     pub exports: Arc<tokio::sync::Semaphore>,
+    /// Bounds long answers.
+    pub large_answers: Arc<tokio::sync::Semaphore>,
+    /// Which origins of pages may ask.
+    pub cors: Cors,
     /// Where series come from, as of the last seconds.
     pub cardinality: Remembered,
     /// Which metrics are asked for.

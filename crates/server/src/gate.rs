@@ -18,6 +18,7 @@ pub struct Gate {
     queries: Value,
     refused: Value,
     seconds: Value,
+    abandoned: Value,
 }
 
 /// Asked often by what runs inside the gate; true when it should end.
@@ -43,6 +44,10 @@ impl Gate {
                 .counter("midwatch_queries_refused_total", "Queries refused: too many were waiting."),
             seconds: registry
                 .counter("midwatch_query_seconds_total", "Time spent on queries, waiting not included."),
+            abandoned: registry.counter(
+                "midwatch_queries_abandoned_total",
+                "Queries that were stopped because their client had left.",
+            ),
             settings,
         }
     }
@@ -84,13 +89,18 @@ impl Gate {
             let text = format!("the query waited longer than {limit_ms} ms for its turn");
             return Err(Error::new(ErrorKind::Cancelled, text).bound("query.timeout").into());
         };
+        let has_left = left.clone();
         let stop: Stop = Arc::new(move || left.load(Relaxed) || Instant::now() >= deadline);
-        let (queries, seconds) = (self.queries.clone(), self.seconds.clone());
+        let (queries, seconds, abandoned) =
+            (self.queries.clone(), self.seconds.clone(), self.abandoned.clone());
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work ends, even if the client has left before.
             let _held = (permit, waiting);
             let started = Instant::now();
             let result = work(stop);
+            if has_left.load(Relaxed) {
+                abandoned.inc();
+            }
             queries.inc();
             seconds.add(started.elapsed().as_secs_f64());
             result

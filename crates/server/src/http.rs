@@ -1,8 +1,9 @@
 //! What all handlers have in common: parameters, answers, errors, headers, and who may ask.
 //! The one place that maps an error's kind to HTTP.
 
+use crate::transport::Cors;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -52,6 +53,11 @@ impl ApiError {
     /// Something that is switched off.
     pub fn forbidden(message: impl Into<String>) -> ApiError {
         ApiError { status: StatusCode::FORBIDDEN, ..ApiError::bad(message) }
+    }
+
+    /// No format that the client takes.
+    pub fn not_acceptable(message: impl Into<String>) -> ApiError {
+        ApiError { status: StatusCode::NOT_ACCEPTABLE, kind: "not_acceptable", ..ApiError::bad(message) }
     }
 
     /// Names the setting that bounds the length of a body, if that is what was hit.
@@ -260,7 +266,7 @@ pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
 
 /// Answers only those who mean this server (a page of another site cannot reach it by a name of its own, nor
 /// write to it from the browser), and adds the headers that keep pages from doing anything unexpected.
-pub async fn guard(request: Request, next: Next) -> Response {
+pub async fn guard(State(cors): State<Cors>, request: Request, next: Next) -> Response {
     let host = header_text(request.headers(), header::HOST);
     let origin = header_text(request.headers(), header::ORIGIN);
     let refuse = |text: &str| {
@@ -272,12 +278,19 @@ pub async fn guard(request: Request, next: Next) -> Response {
         ApiError::bad("the Host header is missing").into_response()
     } else if !host.is_empty() && !is_plain_host(&host) {
         refuse("this server answers to its address only, not to a name; use the IP address or localhost")
-    } else if request.method() != Method::GET && !origin.is_empty() && !same_origin(&origin, &host) {
+    } else if cors.is_preflight(&origin, request.method(), request.headers()) {
+        StatusCode::NO_CONTENT.into_response()
+    } else if request.method() != Method::GET
+        && !origin.is_empty()
+        && !same_origin(&origin, &host)
+        && !cors.may_send(&origin, request.method(), request.uri().path())
+    {
         refuse("a page of another origin may not send this")
     } else {
         next.run(request).await
     };
     let headers = response.headers_mut();
+    cors.mark(&origin, headers);
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

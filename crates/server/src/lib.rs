@@ -23,6 +23,7 @@ mod settings;
 mod sink;
 #[cfg(test)]
 mod test_http;
+mod transport;
 mod upkeep;
 mod usage;
 
@@ -34,3 +35,4 @@ pub use scrape::{DroppedTarget, Health, LastScrape, Pairs, ScrapeManager, Target
 pub use server::Server;
 pub use settings::*;
 pub use sink::{Delivered, Refused, Sink, SourceReading};
+pub use transport::Cors;

@@ -125,6 +125,7 @@ const ROWS: &[Row] = {
         row!("query.memory_max", "bytes", |a| a.settings.query.bytes_max as f64, |_, _| None, Requests, "the query ends with an error"),
         row!("query.series_max", "series", |a| a.settings.query.series_max as f64, |_, _| None, Requests, "the query ends with an error"),
         row!(crate::api::EXPORTS_BOUND, "exports", |_| crate::api::EXPORTS_MAX as f64, |a, _| Some((crate::api::EXPORTS_MAX - a.exports.available_permits()) as f64), Requests, "more are refused as busy"),
+        row!(crate::transport::LARGE_ANSWERS_BOUND, "answers", |_| crate::transport::LARGE_ANSWERS_MAX as f64, |a, _| Some((crate::transport::LARGE_ANSWERS_MAX - a.large_answers.available_permits()) as f64), Requests, "more are refused as busy"),
         row!("connections at a time", "connections", |_| crate::listener::CONNECTIONS_MAX as f64, |_, _| None, Nothing, "more wait until one is closed"),
     ]
 };

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 
 /// Connections at one time; more wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 1_024;
@@ -23,6 +24,8 @@ const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
 const LINGER_BYTES: usize = 64 << 20;
 /// And for how long.
 const LINGER_TIME: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of its answer.
+const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// Serves until told to stop, then lets open requests end within `grace`.
 pub async fn serve(
@@ -71,7 +74,7 @@ pub async fn serve(
 pub struct Peer(pub std::net::SocketAddr);
 
 async fn one(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
-    let io = TokioIo::new(Lingering(Some(stream)));
+    let io = TokioIo::new(Lingering { stream: Some(stream), stalled: None });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
     let inner = TowerToHyperService::new(router);
@@ -92,11 +95,16 @@ async fn one(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch:
 
 /// A connection that, when it is dropped with bytes unread, reads some of them: closing at once would make the kernel
 /// send a reset, which can reach the client before the answer does.
-struct Lingering(Option<TcpStream>);
+struct Lingering {
+    stream: Option<TcpStream>,
+    /// Runs out when the client takes nothing for too long: an answer holds memory until it is sent.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let (Some(mut stream), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else {
+        let (Some(mut stream), Ok(runtime)) = (self.stream.take(), tokio::runtime::Handle::try_current())
+        else {
             return;
         };
         // Nothing unread, the common case: no task for it.
@@ -122,7 +130,20 @@ impl Drop for Lingering {
 
 impl Lingering {
     fn inner(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Bounds how long writing may make no progress.
+    fn watched<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if wrote.is_ready() {
+            self.stalled = None;
+            return wrote;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_TIME)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -138,7 +159,8 @@ impl AsyncRead for Lingering {
 
 impl AsyncWrite for Lingering {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.inner()?.poll_write(cx, buf)
+        let wrote = self.inner()?.poll_write(cx, buf);
+        self.watched(cx, wrote)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -154,7 +176,8 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.inner()?.poll_write_vectored(cx, buffers)
+        let wrote = self.inner()?.poll_write_vectored(cx, buffers);
+        self.watched(cx, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {

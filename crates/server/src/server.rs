@@ -12,6 +12,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::transport::LARGE_ANSWERS_MAX;
 use crate::upkeep::Upkeep;
 use crate::usage::Usage;
 use crate::{api, listener, own};
@@ -76,6 +77,8 @@ impl Server {
             catalogue: SeriesCatalogue::default(),
             home: Default::default(),
             exports: Arc::new(tokio::sync::Semaphore::new(api::EXPORTS_MAX)),
+            large_answers: Arc::new(tokio::sync::Semaphore::new(LARGE_ANSWERS_MAX)),
+            cors: settings.cors.clone(),
             pace: Pace::default(),
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),

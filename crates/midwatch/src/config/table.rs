@@ -224,6 +224,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("store", "How samples are kept. Change these for very large or very small machines only."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
+    ("web", "What pages of other origins may do."),
     ("admin", "What may be done to stored data by request."),
 ];
 
@@ -333,6 +334,8 @@ pub const SETTINGS: &[Setting] = &[
     row!("query.memory_max", Size Size, c.query.bytes_max, (MIB, TIB), "\"4GiB\"", "Memory that one query may hold: 16 bytes for each sample, and the labels of the series."),
     row!("query.series_max", Count Size, c.query.series_max, (100, 1_000_000_000), "5000000", "Series that one selector may find."),
     row!("query.lookback", Duration Signed, c.query.lookback_ms, (SECOND, 7 * DAY), "\"2m\"", "How long the last sample of a series stands for its value."),
+
+    row!("web.cors_origin", Text, c.cors_origin, "\"https://(grafana|wall)[.]example[.]org\"", "A regular expression. Pages whose whole origin matches may ask questions from a browser and read the answers; they may not write or delete. Empty: none may."),
 
     row!("admin.delete_series", Switch, c.delete_series, "true", "Series may be deleted by request (`POST /api/v1/admin/tsdb/delete_series`), for personal data that must not be kept. There is no password yet: whoever reaches this server could. Each deletion is in the audit."),
 ];

@@ -27,3 +27,4 @@ mod scrape;
 mod stopping;
 mod surroundings;
 mod tiers;
+mod transport;

@@ -1,7 +1,9 @@
 //! Answers of queries as Prometheus writes them: values as text, times as seconds. Written straight
 //! into one buffer, because answers can hold millions of samples.
 
+use crate::transport::PART_BYTES;
 use ::query::{QueryResult, Value};
+use bytes::Bytes;
 use model::{Labels, SeriesData};
 use serde_json::Value as Json;
 use std::fmt::Write;
@@ -71,43 +73,96 @@ fn push_sample(out: &mut String, ms: i64, v: f64) {
     out.push_str("\"]");
 }
 
-/// A whole answer. `time_ms` is that of a scalar; `stats` is what it cost, if that was asked for; `partial` says what had to
-/// be left out.
-pub fn answer(result: &QueryResult, time_ms: i64, stats: Option<&Json>, partial: &[String]) -> String {
-    let mut out = String::from("{\"status\":\"success\",\"data\":{\"resultType\":\"");
-    match &result.value {
+/// An answer, part by part.
+pub struct Answer {
+    /// What to write; rows are given back as they are written.
+    pub result: QueryResult,
+    /// The time of a scalar or text.
+    pub time_ms: i64,
+    /// What it cost, if that was asked for.
+    pub stats: Option<Json>,
+    /// What had to be left out.
+    pub partial: Vec<String>,
+    /// Rows that are written.
+    row: usize,
+    is_done: bool,
+}
+
+impl Answer {
+    /// Nothing is written yet.
+    pub fn new(result: QueryResult, time_ms: i64, stats: Option<Json>, partial: Vec<String>) -> Answer {
+        Answer { result, time_ms, stats, partial, row: 0, is_done: false }
+    }
+}
+
+impl Iterator for Answer {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let mut out = String::new();
+        if self.row == 0 {
+            push_head(&mut out, &self.result.value, self.time_ms);
+        }
+        while out.len() < PART_BYTES && push_row(&mut out, &mut self.result.value, self.row) {
+            self.row += 1;
+        }
+        if out.len() < PART_BYTES {
+            push_end(&mut out, &self.result, self.stats.as_ref(), &self.partial);
+            self.is_done = true;
+        }
+        Some(out.into())
+    }
+}
+
+/// Up to where the rows begin.
+fn push_head(out: &mut String, value: &Value, time_ms: i64) {
+    out.push_str("{\"status\":\"success\",\"data\":{\"resultType\":\"");
+    match value {
         Value::Scalar(v) => {
             out.push_str("scalar\",\"result\":");
-            push_sample(&mut out, time_ms, *v);
+            push_sample(out, time_ms, *v);
         }
         Value::String(text) => {
             out.push_str("string\",\"result\":[");
-            push_time(&mut out, time_ms);
+            push_time(out, time_ms);
             out.push(',');
-            push_string(&mut out, text);
+            push_string(out, text);
             out.push(']');
         }
+        Value::Vector(_) => out.push_str("vector\",\"result\":["),
+        Value::Matrix(_) => out.push_str("matrix\",\"result\":["),
+    }
+}
+
+/// One row; false if there is none of this number.
+fn push_row(out: &mut String, value: &mut Value, row: usize) -> bool {
+    match value {
+        Value::Scalar(_) | Value::String(_) => false,
         Value::Vector(rows) => {
-            out.push_str("vector\",\"result\":[");
-            for (i, (labels, ms, v)) in rows.iter().enumerate() {
-                out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
-                push_labels(&mut out, labels);
-                out.push_str(",\"value\":");
-                push_sample(&mut out, *ms, *v);
-                out.push('}');
-            }
-            out.push(']');
+            let Some((labels, ms, v)) = rows.get(row) else { return false };
+            out.push_str(if row > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+            push_labels(out, labels);
+            out.push_str(",\"value\":");
+            push_sample(out, *ms, *v);
+            out.push('}');
+            true
         }
         Value::Matrix(rows) => {
-            out.push_str("matrix\",\"result\":[");
-            for (i, row) in rows.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                push_matrix_row(&mut out, row);
-            }
-            out.push(']');
+            let Some(series) = rows.get_mut(row) else { return false };
+            out.push_str(if row > 0 { "," } else { "" });
+            push_matrix_row(out, &std::mem::take(series));
+            true
         }
+    }
+}
+
+/// What follows the rows.
+fn push_end(out: &mut String, result: &QueryResult, stats: Option<&Json>, partial: &[String]) {
+    if matches!(result.value, Value::Vector(_) | Value::Matrix(_)) {
+        out.push(']');
     }
     if let Some(stats) = stats {
         let _ = write!(out, ",\"stats\":{stats}");
@@ -119,13 +174,12 @@ pub fn answer(result: &QueryResult, time_ms: i64, stats: Option<&Json>, partial:
             let _ = write!(out, ",\"{name}\":[");
             for (i, text) in texts.iter().enumerate() {
                 out.push_str(if i > 0 { "," } else { "" });
-                push_string(&mut out, text);
+                push_string(out, text);
             }
             out.push(']');
         }
     }
     out.push('}');
-    out
 }
 
 fn push_matrix_row(out: &mut String, row: &SeriesData) {
@@ -165,6 +219,29 @@ mod tests {
             let mut out = String::new();
             push_time(&mut out, ms);
             assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn a_long_answer_comes_in_parts_and_is_the_same() {
+        let series = |i: usize| {
+            let labels = Labels::from_pairs([("i", i.to_string())]).unwrap();
+            SeriesData::numbers(labels, (0..1_000).collect(), vec![0.25; 1_000])
+        };
+        for count in [0, 1, 3, 100] {
+            let value = Value::Matrix((0..count).map(series).collect());
+            let result = QueryResult { value, warnings: vec!["w".into()], infos: Vec::new() };
+            let parts: Vec<Bytes> =
+                Answer::new(result, 0, Some(serde_json::json!({"n": 1})), Vec::new()).collect();
+            let text: Json = serde_json::from_slice(&parts.concat()).unwrap();
+            let rows = text["data"]["result"].as_array().unwrap();
+            assert_eq!(
+                (rows.len(), &text["data"]["stats"]["n"], &text["warnings"][0]),
+                (count, &1.into(), &"w".into())
+            );
+            assert!(rows.iter().all(|r| r["values"].as_array().unwrap().len() == 1_000));
+            assert_eq!(parts.len() > 1, count == 100, "{} parts", parts.len());
+            assert!(parts.iter().all(|p| !p.is_empty() && p.len() < 2 * PART_BYTES));
         }
     }
 

@@ -27,6 +27,7 @@ pub use query::options as query_options;
 
 use crate::app::App;
 use crate::http::{ApiError, guard};
+use crate::transport::{acceptable, compressed};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -80,7 +81,9 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(web::page)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(app.clone(), limits::count))
-        .layer(axum::middleware::from_fn(guard))
+        .layer(axum::middleware::from_fn(acceptable))
+        .layer(axum::middleware::from_fn(compressed))
+        .layer(axum::middleware::from_fn_with_state(app.cors.clone(), guard))
         .with_state(app)
 }
 

@@ -4,10 +4,10 @@ use super::json;
 use super::stats::{Clock, Counted};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, Params, json_response};
+use crate::http::{ApiError, ApiResult, Params};
+use crate::transport::answer_in_parts;
 use ::query::{Limits, QueryError, QueryOptions, Resolution, Source};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use std::sync::Arc;
 
 /// Options of a query from the settings and the request.
@@ -103,9 +103,9 @@ async fn evaluate(
     let expr = ::query::parse(&asked.text).map_err(|e| ApiError::parse("query", e))?;
     let inside = app.clone();
     let mut clock = Clock::start();
-    let body = app
+    let answer = app
         .gate
-        .run(asked.timeout_ms, move |stop| -> Result<String, QueryError> {
+        .run(asked.timeout_ms, move |stop| -> Result<json::Answer, QueryError> {
             clock.begin();
             let mut options = options(&inside, stop);
             options.resolution = asked.resolution;
@@ -116,10 +116,10 @@ async fn evaluate(
             let mut result = run(&counted, &expr, &options)?;
             truncate(&mut result, asked.limit);
             let stats = asked.stats.then(|| clock.read(&counted));
-            Ok(json::answer(&result, time_ms, stats.as_ref(), &view.warnings()))
+            Ok(json::Answer::new(result, time_ms, stats, view.warnings()))
         })
         .await?;
-    Ok(json_response(StatusCode::OK, body))
+    Ok(answer_in_parts(&app, "application/json", answer)?)
 }
 
 fn truncate(result: &mut ::query::QueryResult, limit: usize) {

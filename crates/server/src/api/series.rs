@@ -1,13 +1,16 @@
 //! What series there are: `series`, `labels`, `label/NAME/values`, `metadata`.
 
+use super::json::{push_labels, push_string};
 use crate::app::App;
-use crate::http::{ApiError, ApiResult, Params, json_response, success};
+use crate::http::{ApiError, ApiResult, Params, success};
+use crate::transport::{PART_BYTES, answer_in_parts};
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use bytes::Bytes;
 use model::{Labels, Matcher};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use stdx::ErrorKind;
 
 /// The matcher sets of all `match[]`.
 ///
@@ -43,39 +46,105 @@ fn range(params: &Params) -> ApiResult<Range> {
     Ok(Range { start_ms, end_ms, limit })
 }
 
-/// Runs `read` over the label sets that any of the matcher sets selects.
-async fn over_series<T: Send + 'static>(
-    app: Arc<App>,
+/// What can no longer be of use ends here.
+fn stopped() -> stdx::Error {
+    let text =
+        "it was stopped: it took too long or nobody waits for it; ask for fewer series or a shorter range";
+    stdx::Error::new(ErrorKind::Cancelled, text).bound("query.timeout")
+}
+
+/// Series between two questions whether to go on.
+const SERIES_PER_LOOK: usize = 256;
+
+/// Folds the label sets that any of the matcher sets selects; one may come several times. Gives the sorted result, and
+/// what had to be left out.
+async fn over_series<T: Ord + Send + 'static>(
+    app: &Arc<App>,
     sets: Vec<Vec<Matcher>>,
     range: &Range,
-    read: impl FnOnce(Vec<Labels>) -> T + Send + 'static,
-) -> ApiResult<(T, Vec<String>)> {
+    fold: impl Fn(&Labels, &mut BTreeSet<T>) + Send + 'static,
+) -> ApiResult<(BTreeSet<T>, Vec<String>)> {
     let (start_ms, end_ms) = (range.start_ms, range.end_ms);
     let inside = app.clone();
-    let found = app.gate.run(None, move |_| -> stdx::Result<_> {
+    let found = app.gate.run(None, move |stop| -> stdx::Result<_> {
         let view = inside.store.view();
-        let series_max = inside.settings.query.series_max;
+        let found_max = inside.settings.query.series_max;
         let sets = if sets.is_empty() { vec![Vec::new()] } else { sets };
-        let mut found = BTreeSet::new();
+        let (mut found, mut looked) = (BTreeSet::new(), 0usize);
         for matchers in sets {
-            found.extend(view.series(&matchers, start_ms, end_ms, series_max)?);
+            view.for_each_series(&matchers, start_ms, end_ms, |labels, _| {
+                looked += 1;
+                if looked.is_multiple_of(SERIES_PER_LOOK) && stop() {
+                    return Err(stopped());
+                }
+                fold(labels, &mut found);
+                if found.len() <= found_max {
+                    return Ok(());
+                }
+                let text =
+                    format!("the answer has more than {found_max} entries; use narrower label matchers");
+                Err(stdx::Error::new(ErrorKind::TooLarge, text).bound("query.series_max"))
+            })?;
         }
-        Ok((read(found.into_iter().collect()), view.warnings()))
+        Ok((found, view.warnings()))
     });
     Ok(found.await?)
 }
 
-fn list(items: impl IntoIterator<Item = Json>, limit: usize, mut warnings: Vec<String>) -> ApiResult {
-    let mut items: Vec<Json> = items.into_iter().collect();
-    if items.len() > limit {
-        items.truncate(limit);
+/// A list as an answer, part by part.
+struct List<T, F> {
+    items: std::iter::Peekable<std::iter::Take<std::collections::btree_set::IntoIter<T>>>,
+    push: F,
+    warnings: Vec<String>,
+    is_begun: bool,
+    is_done: bool,
+}
+
+impl<T: Ord, F: Fn(&mut String, &T)> Iterator for List<T, F> {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let mut out = String::new();
+        if !self.is_begun {
+            out.push_str("{\"status\":\"success\",\"data\":[");
+            self.is_begun = true;
+        }
+        while out.len() < PART_BYTES {
+            match self.items.next() {
+                Some(item) => {
+                    (self.push)(&mut out, &item);
+                    out.push_str(if self.items.peek().is_some() { "," } else { "" });
+                }
+                None => {
+                    out.push(']');
+                    if !self.warnings.is_empty() {
+                        out += &format!(",\"warnings\":{}", json!(self.warnings));
+                    }
+                    out.push('}');
+                    self.is_done = true;
+                    break;
+                }
+            }
+        }
+        Some(out.into())
+    }
+}
+
+fn list<T: Ord + Send + Unpin + 'static>(
+    app: &Arc<App>,
+    (found, mut warnings): (BTreeSet<T>, Vec<String>),
+    limit: usize,
+    push: impl Fn(&mut String, &T) + Send + Unpin + 'static,
+) -> ApiResult {
+    if found.len() > limit {
         warnings.push("results truncated due to limit".into());
     }
-    let mut body = json!({ "status": "success", "data": items });
-    if !warnings.is_empty() {
-        body["warnings"] = json!(warnings);
-    }
-    Ok(json_response(StatusCode::OK, body.to_string()))
+    let items = found.into_iter().take(limit).peekable();
+    let parts = List { items, push, warnings, is_begun: false, is_done: false };
+    Ok(answer_in_parts(app, "application/json", parts)?)
 }
 
 pub async fn series(State(app): State<Arc<App>>, request: Request) -> ApiResult {
@@ -84,22 +153,25 @@ pub async fn series(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     if sets.is_empty() {
         return Err(ApiError::bad("no match[] parameter provided"));
     }
-    let to_json = |found: Vec<Labels>| -> Vec<Json> {
-        let object = |l: &Labels| l.iter().map(|(n, v)| (n.to_string(), Json::from(v))).collect::<Json>();
-        found.iter().map(object).collect()
+    let fold = |labels: &Labels, found: &mut BTreeSet<Labels>| {
+        found.insert(labels.clone());
     };
-    let (found, warnings) = over_series(app, sets, &range, to_json).await?;
-    list(found, range.limit, warnings)
+    let found = over_series(&app, sets, &range, fold).await?;
+    list(&app, found, range.limit, push_labels)
 }
 
 pub async fn labels(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
     let (sets, range) = (matcher_sets(&params)?, range(&params)?);
-    let names = |found: Vec<Labels>| -> BTreeSet<String> {
-        found.iter().flat_map(|l| l.iter().map(|(n, _)| n.to_string()).collect::<Vec<_>>()).collect()
+    let fold = |labels: &Labels, found: &mut BTreeSet<String>| {
+        for (name, _) in labels.iter() {
+            if !found.contains(name) {
+                found.insert(name.to_string());
+            }
+        }
     };
-    let (names, warnings) = over_series(app, sets, &range, names).await?;
-    list(names.into_iter().map(Json::from), range.limit, warnings)
+    let found = over_series(&app, sets, &range, fold).await?;
+    list(&app, found, range.limit, |out, name| push_string(out, name))
 }
 
 pub async fn label_values(
@@ -113,11 +185,14 @@ pub async fn label_values(
     if name.is_empty() {
         return Err(ApiError::bad("the label name is empty"));
     }
-    let values = move |found: Vec<Labels>| -> BTreeSet<String> {
-        found.iter().map(|l| l.get(&name).to_string()).filter(|v| !v.is_empty()).collect()
+    let fold = move |labels: &Labels, found: &mut BTreeSet<String>| {
+        let value = labels.get(&name);
+        if !value.is_empty() && !found.contains(value) {
+            found.insert(value.to_string());
+        }
     };
-    let (values, warnings) = over_series(app, sets, &range, values).await?;
-    list(values.into_iter().map(Json::from), range.limit, warnings)
+    let found = over_series(&app, sets, &range, fold).await?;
+    list(&app, found, range.limit, |out, value| push_string(out, value))
 }
 
 /// A label name in Prometheus's `U__` escaping for URLs (`U__my_2e_name`), or as it is.
