@@ -147,3 +147,14 @@ pub fn encode(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
     text.bytes().map(|b| if keep(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
 }
+
+/// The path of a query: over a range that ends at `now_ms`, as seconds before it and a step in seconds, or at that instant.
+pub fn path_of(promql: &str, range: Option<(i64, i64)>, now_ms: i64) -> String {
+    let (text, seconds) = (encode(promql), now_ms / 1_000);
+    match range {
+        None => format!("/api/v1/query?query={text}&time={seconds}"),
+        Some((before, step)) => {
+            format!("/api/v1/query_range?query={text}&start={}&end={seconds}&step={step}", seconds - before)
+        }
+    }
+}

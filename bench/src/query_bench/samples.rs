@@ -24,7 +24,18 @@ struct Metric {
     samples: i64,
 }
 
-const METRICS: [Metric; 2] = [
+/// Upper bounds of the buckets of a histogram.
+const BOUNDS: &[&str] = &["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
+
+const METRICS: [Metric; 3] = [
+    Metric {
+        name: "rpc_duration_seconds_bucket",
+        instance: "rpc",
+        instances: 60,
+        handlers: 10,
+        codes: BOUNDS,
+        samples: MINUTES_10,
+    },
     Metric {
         name: "http_requests_total",
         instance: "api",
@@ -61,10 +72,11 @@ pub fn send(address: SocketAddr, series: usize, now_ms: i64) -> Result<()> {
 
 fn one(address: SocketAddr, metric: &Metric, now_ms: i64) -> Result<()> {
     let mut http = Http::connect(address)?;
+    let is_buckets = metric.name.ends_with("_bucket");
     let mut all = Vec::new();
     for instance in 0..metric.instances {
         for handler in 0..metric.handlers {
-            for code in metric.codes {
+            for (place, code) in metric.codes.iter().enumerate() {
                 let (instance, handler) =
                     (format!("{}-{instance:02}", metric.instance), format!("/v1/h{handler}"));
                 let pairs = [
@@ -72,25 +84,27 @@ fn one(address: SocketAddr, metric: &Metric, now_ms: i64) -> Result<()> {
                     ("job", metric.instance),
                     ("instance", &instance),
                     ("handler", &handler),
-                    ("code", code),
+                    (if is_buckets { "le" } else { "code" }, code),
                 ];
                 let labels = Labels::from_pairs(pairs);
-                all.push(labels.map_err(|e| Error::wrap(ErrorKind::Internal, "a series of the bench", e))?);
+                let labels =
+                    labels.map_err(|e| Error::wrap(ErrorKind::Internal, "a series of the bench", e))?;
+                // Buckets hold what those below them hold.
+                let rise = if is_buckets { place + 1 } else { 1 + all.len() % 97 };
+                all.push((labels, rise as i64));
             }
         }
     }
     for first in (0..metric.samples).step_by(BATCH) {
-        for (part, labels) in all.chunks(500).enumerate() {
+        for part in all.chunks(500) {
             stop::check()?;
             let steps = first..(first + BATCH as i64).min(metric.samples);
-            let data: Vec<SeriesData> = labels
+            let data: Vec<SeriesData> = part
                 .iter()
-                .enumerate()
-                .map(|(i, labels)| SeriesData {
-                    labels: labels.clone(),
-                    timestamps_ms: steps.clone().map(|k| now_ms - (metric.samples - k) * SCRAPE_MS).collect(),
-                    values: steps.clone().map(|k| (k * (1 + (i + part) as i64 % 97)) as f64).collect(),
-                    ..Default::default()
+                .map(|(labels, rise)| {
+                    let times = steps.clone().map(|k| now_ms - (metric.samples - k) * SCRAPE_MS).collect();
+                    let values = steps.clone().map(|k| (k * rise) as f64).collect();
+                    SeriesData::numbers(labels.clone(), times, values)
                 })
                 .collect();
             http.post_with("/api/v1/write", HEADERS, &remote_write::encode(&data))?;

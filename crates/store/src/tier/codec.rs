@@ -2,9 +2,9 @@
 //! costs nothing. It must never lose a bit of any value, nor trust a length that it reads.
 
 use super::bucket::Bucket;
-use crate::chunk::{Chunk, Encoding, Summary, compress_with, decompress};
+use crate::chunk::{Chunk, Encoding, Summary, compress, decompress};
+use pco::DeltaSpec;
 use pco::data_types::Number;
-use pco::{DeltaSpec, ModeSpec};
 use stdx::{Error, ErrorKind, Result};
 
 /// The most buckets in one row.
@@ -189,7 +189,7 @@ fn put_integers(out: &mut Vec<u8>, numbers: &[i64]) -> Result<()> {
 }
 
 fn put_pco<T: Number>(out: &mut Vec<u8>, tag: u8, numbers: &[T]) -> Result<()> {
-    let bytes = compress_with(numbers, DeltaSpec::TryConsecutive(1), ModeSpec::Auto)?;
+    let bytes = compress(numbers, DeltaSpec::TryConsecutive(1))?;
     out.push(tag);
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     out.extend_from_slice(&bytes);
