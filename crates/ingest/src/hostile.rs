@@ -38,7 +38,7 @@ impl Random {
 
 fn check(decoded: &Decoded, limits: &Limits) {
     let batch = &decoded.batch;
-    assert!(batch.samples.len() <= limits.samples_per_request_max);
+    assert!(batch.samples.len() + batch.histograms.len() <= limits.samples_per_request_max);
     assert!(batch.series.len() <= limits.samples_per_request_max);
     for sample in &batch.samples {
         let labels = &batch.series[sample.series as usize];
@@ -47,6 +47,10 @@ fn check(decoded: &Decoded, limits: &Limits) {
     batch.starts.windows(2).for_each(|two| assert!(two[0].0 < two[1].0));
     batch.starts.iter().for_each(|(i, _)| assert!((*i as usize) < batch.samples.len()));
     batch.exemplars.iter().for_each(|e| assert!((e.series as usize) < batch.series.len()));
+    for histogram in &batch.histograms {
+        assert!((histogram.series as usize) < batch.series.len());
+        assert_eq!(histogram.at.histogram.check(), Ok(()));
+    }
     assert!(decoded.rejects.len() <= 12);
     decoded.rejects.iter().for_each(|r| assert!(r.message.len() < 4_000, "{}", r.message.len()));
 }

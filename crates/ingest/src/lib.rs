@@ -6,6 +6,7 @@
 
 mod exemplar;
 pub mod exposition;
+mod histogram;
 pub mod json_lines;
 mod known;
 pub mod limits;

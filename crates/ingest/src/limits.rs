@@ -17,6 +17,9 @@ pub struct Limits {
     pub decoded_bytes_max: usize,
     /// Samples of one request; those past it are refused as too large. A sample costs 24 bytes of memory.
     pub samples_per_request_max: usize,
+    /// Buckets of the native histograms of one request, and bounds; those past it are refused as too large. One costs 8 bytes
+    /// of memory.
+    pub histogram_buckets_per_request_max: usize,
     /// Series of one request, and different series of one target over its last scrapes.
     pub series_per_request_max: usize,
     /// Metric families of one request whose metadata is kept; more is ignored.
@@ -39,6 +42,7 @@ impl Default for Limits {
             body_bytes_max: 32 << 20,
             decoded_bytes_max: 128 << 20,
             samples_per_request_max: 2_000_000,
+            histogram_buckets_per_request_max: 8_000_000,
             series_per_request_max: 500_000,
             metadata_per_request_max: 20_000,
             help_bytes_max: 1 << 10,

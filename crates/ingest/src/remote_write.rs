@@ -1,17 +1,19 @@
 //! Prometheus remote write 1.0: a `prometheus.WriteRequest` in snappy's block format, decoded and encoded.
 //! It must never let one series decide about another: only a body that cannot be split into series is an error.
 
+use crate::histogram::from_remote_write;
 use crate::known::Key;
 use crate::series::{RawPairs, Refused};
 use crate::wire::{Field, Reader, WireError, put_bytes_field, put_double_field, put_varint_field};
 use crate::{Decoded, KnownLabels, Limits};
 use model::batch::count_reject;
-use model::{Labels, Metadata, MetricKind, RejectReason, Sample, SeriesData};
+use model::{HistogramSample, Labels, Metadata, MetricKind, Reject, RejectReason, Sample, SeriesData};
+use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
 
 /// Decodes a request body. Call [`crate::check_times`] afterwards.
 ///
-/// Exemplars and native histograms are counted as unsupported; a duplicate, empty, too long or non-UTF-8 label
+/// Exemplars are counted as unsupported; a native histogram that makes no sense is refused alone; a duplicate, empty, too long or non-UTF-8 label
 /// refuses its own series alone. Values keep their bits, stale markers included. Labels may come in any order. Series
 /// that are in `known` cost a look; the others are added to it.
 ///
@@ -61,8 +63,15 @@ const LOOK_UP_SERIES: usize = 1024;
 /// `Invalid` when the bytes cannot be split into series.
 pub fn decode_message(message: &[u8], limits: &Limits, known: &KnownLabels) -> Result<Decoded> {
     let bad = |e: WireError| Error::invalid(format!("the body is not a remote write 1.0 request: {e}"));
-    let mut decoder =
-        Decoder { limits, known, out: Decoded::default(), pairs: RawPairs::default(), new: Vec::new() };
+    let mut decoder = Decoder {
+        limits,
+        known,
+        out: Decoded::default(),
+        pairs: RawPairs::default(),
+        new: Vec::new(),
+        buckets: 0,
+        bounds: Arc::default(),
+    };
     let (mut reader, mut is_version_1, mut is_version_2) = (Reader::new(message), false, false);
     let mut waiting = Vec::new();
     while let Some((number, field)) = reader.field().map_err(bad)? {
@@ -96,6 +105,8 @@ struct Count {
     samples: u64,
     exemplars: u64,
     histograms: u64,
+    /// Histograms that make no sense; the series is not named in the messages.
+    bad: Vec<Reject>,
     /// Position after the last label.
     labels_end: usize,
 }
@@ -107,6 +118,10 @@ struct Decoder<'a, 'l> {
     pairs: RawPairs<'a>,
     /// What `known` did not have.
     new: Vec<(Key, Labels)>,
+    /// Buckets and bounds of histograms so far.
+    buckets: usize,
+    /// Bounds of the last histogram.
+    bounds: Arc<[f64]>,
 }
 
 impl<'a> Decoder<'a, '_> {
@@ -129,6 +144,10 @@ impl<'a> Decoder<'a, '_> {
         let batch = &mut self.out.batch;
         let before = batch.samples.len();
         let series = batch.series.len() as u32;
+        if batch.histograms.len() >= samples_max {
+            return false;
+        }
+        let samples_max = samples_max - batch.histograms.len();
         let mut reader = Reader::new(message);
         let is_plain = loop {
             match reader.field() {
@@ -156,7 +175,7 @@ impl<'a> Decoder<'a, '_> {
     /// Reads a series with its labels, checks them, and remembers them under a key if they are good and the key stands
     /// for all of them: for that many bytes.
     fn series(&mut self, message: &'a [u8], key: Option<(Key, usize)>) {
-        let before = self.out.batch.samples.len();
+        let before = (self.out.batch.samples.len(), self.out.batch.histograms.len());
         let mut count = Count::default();
         self.pairs.clear();
         let parsed = self.series_fields(message, &mut count);
@@ -168,31 +187,43 @@ impl<'a> Decoder<'a, '_> {
         let labels = match labels {
             Ok(labels) => labels,
             Err(Refused { reason, message }) => {
-                self.out.batch.samples.truncate(before);
+                self.out.batch.samples.truncate(before.0);
+                self.out.batch.histograms.truncate(before.1);
                 let broken = u64::from(reason == RejectReason::Malformed);
                 return count_reject(rejects, reason, count.samples + count.histograms + broken, || message);
             }
         };
-        for (count, what) in [(count.exemplars, "exemplars"), (count.histograms, "native histograms")] {
-            if count > 0 {
-                count_reject(rejects, RejectReason::Unsupported, count, || {
-                    format!("{}: {what} are not kept", crate::series::cut(&labels.to_string()))
-                });
-            }
+        let shown = || crate::series::cut(&labels.to_string());
+        if count.exemplars > 0 {
+            count_reject(rejects, RejectReason::Unsupported, count.exemplars, || {
+                format!("{}: exemplars are not kept", shown())
+            });
+        }
+        let bad: u64 = count.bad.iter().map(|r| r.samples).sum();
+        for Reject { reason, samples, message } in count.bad {
+            count_reject(rejects, reason, samples, || format!("{}: {message}", shown()));
         }
         if self.out.batch.series.len() >= self.limits.series_per_request_max {
-            self.out.batch.samples.truncate(before);
+            self.out.batch.samples.truncate(before.0);
+            self.out.batch.histograms.truncate(before.1);
         }
-        let kept = (self.out.batch.samples.len() - before) as u64;
-        if kept < count.samples {
-            count_reject(rejects, RejectReason::TooLarge, count.samples - kept, || {
-                format!(
-                    "{}: a request may hold at most {} samples of {} series; the rest is refused",
-                    crate::series::cut(&labels.to_string()),
-                    self.limits.samples_per_request_max,
-                    self.limits.series_per_request_max
-                )
-            });
+        let (samples, histograms) = (self.out.batch.samples.len(), self.out.batch.histograms.len());
+        let kept = (samples - before.0 + histograms - before.1) as u64;
+        if kept + bad < count.samples + count.histograms {
+            count_reject(
+                rejects,
+                RejectReason::TooLarge,
+                count.samples + count.histograms - bad - kept,
+                || {
+                    format!(
+                        "{}: a request may hold at most {} samples of {} series, and {} buckets of histograms; the rest is refused",
+                        shown(),
+                        self.limits.samples_per_request_max,
+                        self.limits.series_per_request_max,
+                        self.limits.histogram_buckets_per_request_max
+                    )
+                },
+            );
         }
         if let Some((key, _)) = key.filter(|(_, bytes)| *bytes == count.labels_end) {
             self.new.push((key, labels.clone()));
@@ -225,16 +256,38 @@ impl<'a> Decoder<'a, '_> {
                     let (timestamp_ms, value) = read_sample(field.bytes()?)?;
                     count.samples += 1;
                     // Memory is bounded here: two bytes of input can be a sample.
-                    if self.out.batch.samples.len() < self.limits.samples_per_request_max {
+                    if self.has_room() {
                         self.out.batch.samples.push(Sample { series, timestamp_ms, value });
                     }
                 }
                 3 => count.exemplars += 1,
-                4 => count.histograms += 1,
+                4 => {
+                    count.histograms += 1;
+                    self.histogram(field.bytes()?, series, &mut count.bad);
+                }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let batch = &self.out.batch;
+        batch.samples.len() + batch.histograms.len() < self.limits.samples_per_request_max
+    }
+
+    fn histogram(&mut self, message: &[u8], series: u32, bad: &mut Vec<Reject>) {
+        if !self.has_room() || self.buckets >= self.limits.histogram_buckets_per_request_max {
+            return;
+        }
+        match from_remote_write(message, &mut self.bounds) {
+            Ok(at) => {
+                let h = &at.histogram;
+                self.buckets += h.positive.counts.len() + h.negative.counts.len() + h.custom_bounds.len();
+                self.out.batch.histograms.push(HistogramSample { series, at });
+            }
+            Err(Refused { reason, message }) => count_reject(bad, reason, 1, || message),
+        }
     }
 
     fn metadata(&mut self, message: &[u8]) {

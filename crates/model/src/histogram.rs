@@ -88,6 +88,12 @@ impl Buckets {
         }
         buckets
     }
+
+    /// Whether no bucket is empty, and no span can be joined with the one before it.
+    pub fn is_compact(&self) -> bool {
+        let mut spans = self.spans.iter().enumerate();
+        self.counts.iter().all(|c| *c != 0.0) && spans.all(|(i, s)| s.length > 0 && (i == 0 || s.offset > 0))
+    }
 }
 
 /// A distribution at one instant. Counts are floats: whole numbers are exact up to 2^53, and queries make fractions.
@@ -127,6 +133,20 @@ impl Histogram {
     /// The histogram that marks the end of a series.
     pub fn stale() -> Histogram {
         Histogram { sum: f64::from_bits(crate::STALE_NAN_BITS), ..Histogram::default() }
+    }
+
+    /// The same in the one way in which it is stored: buckets that hold nothing are not there, and one that marks the end
+    /// of a series is nothing else.
+    pub fn compacted(histogram: Arc<Histogram>) -> Arc<Histogram> {
+        if histogram.is_stale() {
+            return Arc::new(Histogram::stale());
+        }
+        if histogram.positive.is_compact() && histogram.negative.is_compact() {
+            return histogram;
+        }
+        let compact = |b: &Buckets| Buckets::from_pairs(b.iter().filter(|(_, count)| *count != 0.0));
+        let (positive, negative) = (compact(&histogram.positive), compact(&histogram.negative));
+        Arc::new(Histogram { positive, negative, ..(*histogram).clone() })
     }
 
     /// What is wrong with a histogram from outside.
@@ -238,6 +258,21 @@ mod tests {
         assert_eq!(buckets.spans, [Span { offset: -2, length: 2 }, Span { offset: 3, length: 1 }]);
         assert_eq!(buckets.iter().collect::<Vec<_>>(), [(-2, 1.0), (-1, 2.0), (3, 4.0)]);
         assert_eq!(Buckets::from_pairs(buckets.iter()), buckets);
+    }
+
+    #[test]
+    fn what_is_the_same_is_stored_the_same() {
+        let mut spelt_out = exponential();
+        let spans = [(-3, 3), (0, 0), (1, 2), (0, 1)];
+        spelt_out.positive = Buckets {
+            spans: spans.map(|(offset, length)| Span { offset, length }).into(),
+            counts: vec![0.0, 1.0, 2.0, 0.0, 0.0, 4.0],
+        };
+        assert_eq!(spelt_out.check(), Ok(()));
+        assert_eq!(*Histogram::compacted(Arc::new(spelt_out)), exponential());
+        let stale = Histogram { sum: Histogram::stale().sum, ..exponential() };
+        let stale = Histogram::compacted(Arc::new(stale));
+        assert!(stale.is_stale() && stale.count == 0.0 && stale.positive.counts.is_empty());
     }
 
     #[test]

@@ -116,6 +116,7 @@ const ROWS: &[Row] = {
         row!("ingest.decoded_size", "bytes", |a| a.settings.ingest.decoded_bytes_max as f64, |_, _| None, Samples(R::TooLarge), "the request is refused whole"),
         row!("ingest.samples_per_request_max", "samples", |a| a.settings.ingest.samples_per_request_max as f64, |_, _| None, Samples(R::TooLarge), "samples past it are refused"),
         row!("ingest.series_per_request_max", "series", |a| a.settings.ingest.series_per_request_max as f64, |_, _| None, Samples(R::TooLarge), "samples of further series of that request or target are refused"),
+        row!("buckets of histograms per request", "buckets", |a| a.settings.ingest.histogram_buckets_per_request_max as f64, |_, _| None, Samples(R::TooLarge), "native histograms past it are refused"),
         row!("ingest.line_size", "bytes", |a| a.settings.ingest.line_bytes_max as f64, |_, _| None, Samples(R::TooLarge), "the line is refused"),
         row!("ingest.future", "s", |a| a.settings.ingest.future_ms_max as f64 / 1000.0, |_, _| None, Samples(R::TooFarInFuture), "the sample is refused"),
         row!("query.concurrent_max", "queries", |a| a.settings.query.concurrent_max as f64, |a, _| Some(a.gate.present().0 as f64), Nothing, "more wait for their turn"),

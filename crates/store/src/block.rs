@@ -318,7 +318,7 @@ mod tests {
         let found = block.read(&[], i64::MIN, i64::MAX, usize::MAX, warnings)?;
         let sealed = |piece| match piece {
             Piece::Sealed(chunk) => chunk,
-            Piece::Plain(..) => unreachable!("blocks hold chunks"),
+            _ => unreachable!("blocks hold chunks"),
         };
         Ok(found.into_iter().map(|(l, pieces)| (l, pieces.into_iter().map(sealed).collect())).collect())
     }

@@ -4,6 +4,8 @@
 //! The layout is described in `docs/formats/chunk.md`. Timestamps are kept apart from values and as
 //! differences, because all series of one scrape then have the very same timestamp bytes.
 
+use crate::starts;
+use crate::xor::{Reader, put_varint};
 use bytes::Bytes;
 use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
@@ -61,12 +63,17 @@ pub enum Encoding {
     Floats = 2,
     /// No samples but summaries of them: a row of a tier.
     Buckets = 3,
+    /// Native histograms (`histogram_chunk.rs`); what the summary says is of their counts.
+    Histograms = 16,
+    /// Another encoding, and start times in front of it.
+    Started = 17,
 }
 
 impl Encoding {
     /// From the number in a file.
     pub fn from_number(n: i32) -> Option<Encoding> {
-        let all = [Encoding::Constant, Encoding::Integers, Encoding::Floats, Encoding::Buckets];
+        use Encoding::*;
+        let all = [Constant, Integers, Floats, Buckets, Histograms, Started];
         all.into_iter().find(|e| *e as i32 == n)
     }
 }
@@ -82,13 +89,7 @@ pub fn seal(timestamps_ms: &[i64], values: &[f64]) -> Result<Chunk> {
         let text = format!("cannot seal {n} timestamps with {} values", values.len());
         return Err(Error::new(stdx::ErrorKind::Internal, text));
     }
-    let deltas: Vec<i64> = timestamps_ms.windows(2).map(|w| w[1].wrapping_sub(w[0])).collect();
-    let timestamps = match deltas.first() {
-        None => Vec::new(),
-        // A perfectly regular chunk is its period, in eight bytes.
-        Some(first) if deltas.iter().all(|d| d == first) => first.to_le_bytes().to_vec(),
-        Some(_) => compress(&deltas, DeltaSpec::NoOp)?,
-    };
+    let timestamps = encode_timestamps(timestamps_ms)?;
     let constant = values.iter().all(|v| v.to_bits() == values[0].to_bits());
     let (encoding, bytes) = if constant {
         (Encoding::Constant, Vec::new())
@@ -102,8 +103,54 @@ pub fn seal(timestamps_ms: &[i64], values: &[f64]) -> Result<Chunk> {
     Ok(Chunk { summary, timestamps: timestamps.into(), values: bytes.into() })
 }
 
+/// As [`seal`], with the start of each sample, 0 where it is not known.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_started(timestamps_ms: &[i64], values: &[f64], starts_ms: &[i64]) -> Result<Chunk> {
+    let mut chunk = seal(timestamps_ms, values)?;
+    let starts = starts::encode(timestamps_ms, starts_ms);
+    if !starts.is_empty() {
+        let mut all = vec![chunk.summary.encoding as u8];
+        put_varint(&mut all, starts.len() as u64);
+        all.extend(starts);
+        all.extend_from_slice(&chunk.values);
+        chunk.summary.encoding = Encoding::Started;
+        chunk.values = all.into();
+    }
+    Ok(chunk)
+}
+
+/// The differences between times, which rise.
+pub(crate) fn encode_timestamps(timestamps_ms: &[i64]) -> Result<Vec<u8>> {
+    let deltas: Vec<i64> = timestamps_ms.windows(2).map(|w| w[1].wrapping_sub(w[0])).collect();
+    Ok(match deltas.first() {
+        None => Vec::new(),
+        // A perfectly regular chunk is its period, in eight bytes.
+        Some(first) if deltas.iter().all(|d| d == first) => first.to_le_bytes().to_vec(),
+        Some(_) => compress(&deltas, DeltaSpec::NoOp)?,
+    })
+}
+
+/// Times of all samples of a chunk, whatever they are.
+///
+/// # Errors
+/// `Corrupt` if they are not as many as the summary says, do not rise, or end elsewhere.
+pub(crate) fn timestamps(chunk: &Chunk) -> Result<Vec<i64>> {
+    let n = chunk.summary.count as usize;
+    if n == 0 || n > SAMPLES_MAX {
+        return Err(Error::corrupt(format!("a chunk claims {n} samples")));
+    }
+    let mut times = Vec::with_capacity(n);
+    decode_timestamps(&chunk.timestamps, chunk.summary.first_ms, n, &mut times)?;
+    if times.windows(2).any(|w| w[0] >= w[1]) || times.last() != Some(&chunk.summary.last_ms) {
+        return Err(Error::corrupt("its times do not rise to the last"));
+    }
+    Ok(times)
+}
+
 /// The values as integers, if that keeps every bit (which -0 and NaN would not).
-fn as_integers(values: &[f64]) -> Option<Vec<i64>> {
+pub(crate) fn as_integers(values: &[f64]) -> Option<Vec<i64>> {
     const LIMIT: f64 = (1u64 << 53) as f64;
     values
         .iter()
@@ -114,7 +161,7 @@ fn as_integers(values: &[f64]) -> Option<Vec<i64>> {
         .collect()
 }
 
-fn summarise(timestamps_ms: &[i64], values: &[f64], encoding: Encoding) -> Summary {
+pub(crate) fn summarise(timestamps_ms: &[i64], values: &[f64], encoding: Encoding) -> Summary {
     let (mut min, mut max, mut sum, mut increase) = (f64::NAN, f64::NAN, 0.0, 0.0);
     let mut previous = f64::NAN;
     for v in values.iter().filter(|v| !v.is_nan()) {
@@ -159,6 +206,54 @@ impl Summary {
 }
 
 impl Chunk {
+    /// Whether its samples are native histograms, and no numbers.
+    pub fn is_histograms(&self) -> bool {
+        self.summary.encoding == Encoding::Histograms
+    }
+
+    /// Whether it says since when its numbers count.
+    pub fn is_started(&self) -> bool {
+        self.summary.encoding == Encoding::Started
+    }
+
+    /// As [`Chunk::decode`], with the start of each sample, 0 where it is not known.
+    ///
+    /// # Errors
+    /// As [`Chunk::decode`].
+    pub fn decode_started(
+        &self,
+        timestamps_ms: &mut Vec<i64>,
+        values: &mut Vec<f64>,
+        starts_ms: &mut Vec<i64>,
+    ) -> Result<()> {
+        let first = timestamps_ms.len();
+        match self.is_started() {
+            false => self.decode(timestamps_ms, values)?,
+            true => {
+                let (inner, starts) = self.without_starts()?;
+                inner.decode(timestamps_ms, values)?;
+                return starts::decode(&starts, &timestamps_ms[first..], starts_ms);
+            }
+        }
+        starts_ms.resize(starts_ms.len() + timestamps_ms.len() - first, 0);
+        Ok(())
+    }
+
+    /// The chunk as it would be without start times, and those.
+    fn without_starts(&self) -> Result<(Chunk, Bytes)> {
+        let mut reader = Reader::new(&self.values);
+        let encoding = match Encoding::from_number(i32::from(reader.byte()?)) {
+            Some(plain @ (Encoding::Constant | Encoding::Integers | Encoding::Floats)) => plain,
+            _ => return Err(Error::corrupt("start times stand in front of no numbers")),
+        };
+        let length = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
+        let starts = reader.bytes(length)?;
+        let rest = self.values.slice_ref(reader.rest());
+        let summary = Summary { encoding, ..self.summary };
+        let chunk = Chunk { summary, timestamps: self.timestamps.clone(), values: rest };
+        Ok((chunk, self.values.slice_ref(starts)))
+    }
+
     /// Appends all samples to the two arrays.
     ///
     /// # Errors
@@ -181,7 +276,14 @@ impl Chunk {
                 values.resize(start + n, 0.0);
                 decompress(&self.values, &mut values[start..])?;
             }
+            Encoding::Started => {
+                timestamps_ms.truncate(timestamps_ms.len() - n);
+                return self.without_starts()?.0.decode(timestamps_ms, values);
+            }
             Encoding::Buckets => return Err(Error::corrupt("a chunk holds summaries instead of samples")),
+            Encoding::Histograms => {
+                return Err(Error::corrupt("a chunk holds histograms instead of numbers"));
+            }
         }
         Ok(())
     }
@@ -194,8 +296,11 @@ impl Chunk {
         if self.summary.encoding == Encoding::Buckets {
             return crate::tier::check_row(self);
         }
+        if self.is_histograms() {
+            return crate::histogram_chunk::check(self);
+        }
         let (mut t, mut v) = (Vec::with_capacity(SAMPLES_MAX), Vec::with_capacity(SAMPLES_MAX));
-        self.decode(&mut t, &mut v)?;
+        self.decode_started(&mut t, &mut v, &mut Vec::new())?;
         if t.windows(2).any(|w| w[0] >= w[1]) {
             return Err(Error::corrupt("its times do not rise"));
         }

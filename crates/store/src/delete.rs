@@ -7,12 +7,14 @@
 use crate::audit::{Audit, Who};
 use crate::block::{self, Block, BlockIndex};
 use crate::chunk::{self, Chunk};
+use crate::histogram_chunk;
 use crate::maintenance::Maintenance;
 use crate::manifest::BlockEntry;
 use crate::merge::{Failed, merge};
 use crate::objects::DAMAGED;
 use crate::store::Store;
 use crate::tier::Deleted;
+use crate::view::SeriesPieces;
 use crate::wal;
 use crate::work::{Running, WorkKind};
 use foldhash::{HashSet, HashSetExt};
@@ -82,18 +84,32 @@ impl Deletion {
             } else if first >= self.start_ms && last <= self.end_ms {
                 *deleted += u64::from(chunk.summary.count);
             } else {
-                let (mut t, mut v) = (Vec::new(), Vec::new());
-                chunk.decode(&mut t, &mut v)?;
-                let before = t.len();
-                let rest = t.into_iter().zip(v).filter(|(t, _)| *t < self.start_ms || *t > self.end_ms);
-                let (t, v): (Vec<i64>, Vec<f64>) = rest.unzip();
-                *deleted += (before - t.len()) as u64;
-                if !t.is_empty() {
-                    kept.push(chunk::seal(&t, &v)?);
-                }
+                let before = chunk.summary.count;
+                let rest = self.rest_of(&chunk)?;
+                *deleted += u64::from(before) - rest.iter().map(|c| u64::from(c.summary.count)).sum::<u64>();
+                kept.extend(rest);
             }
         }
         Ok(kept)
+    }
+
+    /// A chunk without what is deleted.
+    fn rest_of(&self, chunk: &Chunk) -> Result<Vec<Chunk>> {
+        let is_kept = |t: i64| t < self.start_ms || t > self.end_ms;
+        if chunk.is_histograms() {
+            let mut all = Vec::new();
+            histogram_chunk::decode(chunk, &mut all)?;
+            all.retain(|at| is_kept(at.timestamp_ms));
+            return histogram_chunk::seal(&all);
+        }
+        let (mut t, mut v, mut s) = (Vec::new(), Vec::new(), Vec::new());
+        chunk.decode_started(&mut t, &mut v, &mut s)?;
+        let mut is_kept_at = t.iter().map(|t| is_kept(*t)).collect::<Vec<_>>().into_iter();
+        v.retain(|_| is_kept_at.next().unwrap_or(true));
+        let mut is_kept_at = t.iter().map(|t| is_kept(*t)).collect::<Vec<_>>().into_iter();
+        s.retain(|_| is_kept_at.next().unwrap_or(true));
+        t.retain(|t| is_kept(*t));
+        if t.is_empty() { Ok(Vec::new()) } else { Ok(vec![chunk::seal_started(&t, &v, &s)?]) }
     }
 
     /// Whether a block has a sample of it, by reading them. One that cannot be read was told before.
@@ -103,8 +119,10 @@ impl Deletion {
             let Ok(found) = block.read(set, self.start_ms, self.end_ms, usize::MAX, &mut warnings) else {
                 continue;
             };
-            for (_, pieces) in found {
-                if !crate::head::merge(&pieces, self.start_ms, self.end_ms)?.0.is_empty() {
+            for (labels, pieces) in found {
+                let series = SeriesPieces::new(labels, pieces);
+                let data = series.data(self.start_ms, self.end_ms)?;
+                if !data.timestamps_ms.is_empty() || !data.histograms.is_empty() {
                     return Ok(true);
                 }
             }

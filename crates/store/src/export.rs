@@ -6,8 +6,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use crate::head::{Piece, merge};
+use crate::head::Piece;
 use crate::read_only::ReadOnly;
+use crate::view::SeriesPieces;
 use model::{Labels, Matcher, SeriesData};
 use stdx::Result;
 use stream::BlockStream;
@@ -57,12 +58,11 @@ impl ReadOnly {
             if pieces.is_empty() {
                 continue;
             }
-            match merge(&pieces, start_ms, end_ms) {
-                Ok((timestamps_ms, values)) if !timestamps_ms.is_empty() => {
-                    found(SeriesData { labels, timestamps_ms, values, ..Default::default() })?;
-                }
-                Ok(_) => {}
-                Err(e) => problems.push(format!("{labels} was left out: {e}")),
+            let shown = labels.clone();
+            match SeriesPieces::new(labels, pieces).data(start_ms, end_ms) {
+                Ok(data) if data.timestamps_ms.is_empty() && data.histograms.is_empty() => {}
+                Ok(data) => found(data)?,
+                Err(e) => problems.push(format!("{shown} was left out: {e}")),
             }
         }
         for block in blocks {

@@ -4,10 +4,13 @@
 //! It must never be changed by anyone but the one writer, and never before the log is durable.
 
 use crate::chunk::{self, Chunk, SAMPLES_MAX};
+use crate::head_more::{More, Several};
+use crate::histogram_chunk;
 use crate::index::LabelIndex;
 use crate::open::Open;
 use crate::view::{Lifetime, lifetime};
-use model::Labels;
+use model::{Histogram, HistogramAt, Labels};
+use std::sync::Arc;
 use stdx::{Error, Result};
 
 /// A generation of the head.
@@ -16,6 +19,8 @@ pub struct Head {
     /// Labels and the way back to ids.
     pub index: LabelIndex,
     series: Vec<HeadSeries>,
+    /// What some series have besides numbers.
+    more: Several,
     /// Samples held.
     pub samples: u64,
     /// First and last sample time over all series.
@@ -39,12 +44,40 @@ struct Late {
     open: Vec<(i64, f64)>,
 }
 
+/// Stands for the bits of the value where the sample is a native histogram. A number may have them too, if somebody makes
+/// one for it: then a repeat is not seen as one.
+pub const IS_HISTOGRAM: u64 = 0x7ffb_4d57_4849_5354;
+
 /// Samples of one series as they are kept, in order of precedence.
 pub enum Piece {
     /// A chunk, not yet decoded.
     Sealed(Chunk),
     /// Decoded samples in order of time.
     Plain(Vec<i64>, Vec<f64>),
+    /// The same with the start of each, 0 where it is not known.
+    Started(Vec<i64>, Vec<f64>, Vec<i64>),
+    /// Native histograms in order of time.
+    Histograms(Vec<HistogramAt>),
+}
+
+impl Piece {
+    /// Whether it holds native histograms, and no numbers.
+    pub fn is_histograms(&self) -> bool {
+        match self {
+            Piece::Sealed(chunk) => chunk.is_histograms(),
+            Piece::Histograms(_) => true,
+            Piece::Plain(..) | Piece::Started(..) => false,
+        }
+    }
+
+    /// Whether its numbers have starts.
+    pub fn is_started(&self) -> bool {
+        match self {
+            Piece::Sealed(chunk) => chunk.is_started(),
+            Piece::Started(..) => true,
+            Piece::Plain(..) | Piece::Histograms(_) => false,
+        }
+    }
 }
 
 impl HeadSeries {
@@ -67,6 +100,18 @@ impl Head {
     /// # Errors
     /// `Internal` if a full chunk cannot be sealed; the sample is kept then all the same.
     pub fn push(&mut self, id: u32, timestamp_ms: i64, value: f64) -> Result<()> {
+        self.push_started(id, timestamp_ms, value, 0)
+    }
+
+    /// As [`Head::push`], with the start of the sample, 0 if it is not known.
+    ///
+    /// # Errors
+    /// As [`Head::push`].
+    pub fn push_started(&mut self, id: u32, timestamp_ms: i64, value: f64, start_ms: i64) -> Result<()> {
+        let more = match start_ms != 0 || self.more.has(id) {
+            true => Some(self.more.of(id, &mut self.heap_bytes)),
+            false => None,
+        };
         let series = &mut self.series[id as usize];
         self.samples += 1;
         let (min, max) = self.range_ms.unwrap_or((timestamp_ms, timestamp_ms));
@@ -76,25 +121,69 @@ impl Head {
             let late = series.late.get_or_insert_default();
             late.open.push((timestamp_ms, value));
             self.heap_bytes += 16;
+            let more = more.map(|more| {
+                self.heap_bytes += more.late_start(timestamp_ms, start_ms);
+                more
+            });
             if late.open.len() >= SAMPLES_MAX {
                 let (t, v) = in_order(std::mem::take(&mut late.open));
-                let chunk = chunk::seal(&t, &v)?;
+                let chunk = match more {
+                    None => chunk::seal(&t, &v)?,
+                    Some(more) => chunk::seal_started(&t, &v, &more.take_late_starts(&t))?,
+                };
                 self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
                 late.sealed.push(chunk);
             }
             return Ok(());
         }
         let before = series.open.heap_bytes();
+        let more = more.map(|more| {
+            self.heap_bytes += more.open_start(series.open.len(), start_ms);
+            more
+        });
         series.open.push(timestamp_ms, value.to_bits());
         self.heap_bytes += series.open.heap_bytes() - before;
         if series.open.len() >= SAMPLES_MAX {
             self.heap_bytes = self.heap_bytes.saturating_sub(series.open.heap_bytes());
-            let chunk = series.open.seal()?;
+            let chunk = match more {
+                None => series.open.seal()?,
+                Some(more) => {
+                    let (t, v) = series.open.decode()?;
+                    series.open = Open::default();
+                    chunk::seal_started(&t, &v, &more.take_open_starts(t.len()))?
+                }
+            };
             self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
             series.sealed.reserve_exact(1);
             series.sealed.push(chunk);
         }
         Ok(())
+    }
+
+    /// Appends one native histogram, in any order of time; it is compact ([`Histogram::compacted`]).
+    ///
+    /// # Errors
+    /// As [`Head::push`].
+    pub fn push_histogram(&mut self, id: u32, at: HistogramAt) -> Result<()> {
+        self.samples += 1;
+        let t = at.timestamp_ms;
+        let (min, max) = self.range_ms.unwrap_or((t, t));
+        self.range_ms = Some((min.min(t), max.max(t)));
+        let more = self.more.of(id, &mut self.heap_bytes);
+        let before = more.heap_bytes();
+        let pushed = more.push(at);
+        self.heap_bytes = (self.heap_bytes + more.heap_bytes()).saturating_sub(before);
+        pushed
+    }
+
+    /// The native histogram that the open end holds at this instant. Older instants are not looked at.
+    pub fn recent_histogram(&self, id: u32, timestamp_ms: i64) -> Option<Arc<Histogram>> {
+        self.more.get(id)?.recent(timestamp_ms)
+    }
+
+    /// Whether the open ends hold a sample of any kind at this instant. Older instants are not looked at.
+    pub fn has_recent(&self, id: u32, timestamp_ms: i64) -> bool {
+        self.recent_value(id, timestamp_ms).is_some() || self.recent_histogram(id, timestamp_ms).is_some()
     }
 
     /// Whether the open end holds this instant, and with which bits. Older instants are not looked at.
@@ -110,9 +199,12 @@ impl Head {
         t.binary_search(&timestamp_ms).ok().map(|i| v[i].to_bits()).or(late)
     }
 
-    /// Time and bits of the newest in-order sample.
+    /// Time and bits of the newest in-order sample; those of a native histogram are [`IS_HISTOGRAM`].
     pub fn newest(&self, id: u32) -> Option<(i64, u64)> {
-        self.series[id as usize].newest()
+        let number = self.series[id as usize].newest();
+        let histogram = self.more.get(id).and_then(More::newest_ms).map(|t| (t, IS_HISTOGRAM));
+        // Of two at one instant the number, which cannot have come after the histogram.
+        if histogram.map(|h| h.0) > number.map(|n| n.0) { histogram } else { number }
     }
 
     /// What the series holds in `start_ms..=end_ms` (and some samples around it), by precedence.
@@ -128,18 +220,28 @@ impl Head {
             }
         };
         sealed(&series.sealed, out);
+        let more = self.more.get(id);
+        let plain = |t: Vec<i64>, v: Vec<f64>, starts: Option<Vec<i64>>| match starts {
+            Some(starts) => Piece::Started(t, v, starts),
+            None => Piece::Plain(t, v),
+        };
         if series.open.range_ms().is_some_and(|(first, last)| overlaps(first, last)) {
             let (t, v) = series.open.decode()?;
-            out.push(Piece::Plain(t, v));
+            let starts = more.and_then(|more| more.open_starts(t.len()));
+            out.push(plain(t, v, starts));
         }
         if let Some(late) = &series.late {
             sealed(&late.sealed, out);
             if !late.open.is_empty() {
                 let (t, v) = in_order(late.open.clone());
-                out.push(Piece::Plain(t, v));
+                let starts = more.and_then(|more| more.late_starts(&t));
+                out.push(plain(t, v, starts));
             }
         }
-        Ok(())
+        match more {
+            Some(more) => more.pieces(overlaps, out),
+            None => Ok(()),
+        }
     }
 
     /// All chunks of a series by precedence, the open end and the late samples sealed for this.
@@ -149,20 +251,25 @@ impl Head {
     pub fn chunks(&self, id: u32) -> Result<Vec<Chunk>> {
         let mut pieces = Vec::new();
         self.pieces(id, i64::MIN, i64::MAX, &mut pieces)?;
-        pieces
-            .into_iter()
-            .map(|piece| match piece {
-                Piece::Sealed(chunk) => Ok(chunk),
-                Piece::Plain(t, v) => chunk::seal(&t, &v),
-            })
-            .collect()
+        let mut chunks = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            match piece {
+                Piece::Sealed(chunk) => chunks.push(chunk),
+                Piece::Plain(t, v) => chunks.push(chunk::seal(&t, &v)?),
+                Piece::Started(t, v, starts) => chunks.push(chunk::seal_started(&t, &v, &starts)?),
+                Piece::Histograms(all) => chunks.extend(histogram_chunk::seal(&all)?),
+            }
+        }
+        Ok(chunks)
     }
 
     /// Since when and until when the series has samples in chunks that overlap the range.
     pub fn lifetime(&self, id: u32, start_ms: i64, end_ms: i64) -> Option<Lifetime> {
         let series = &self.series[id as usize];
         let late_sealed = series.late.iter().flat_map(|late| &late.sealed);
-        let sealed = series.sealed.iter().chain(late_sealed).map(|c| &c.summary);
+        let more = self.more.get(id);
+        let histograms = more.into_iter().flat_map(More::sealed);
+        let sealed = series.sealed.iter().chain(late_sealed).chain(histograms).map(|c| &c.summary);
         let mut life = lifetime(sealed.filter(|s| s.first_ms <= end_ms && s.last_ms >= start_ms));
         let mut add = |first_ms: i64, last_ms: i64, samples: u64| {
             if first_ms <= end_ms && last_ms >= start_ms {
@@ -176,12 +283,14 @@ impl Head {
             add(first_ms, last_ms, series.open.len() as u64);
         }
         series.late.iter().flat_map(|late| &late.open).for_each(|(t, _)| add(*t, *t, 1));
+        more.into_iter().flat_map(More::times).for_each(|t| add(t, t, 1));
         life
     }
 
     /// Number of series without a sample after `since_ms`.
     pub fn silent_series(&self, since_ms: i64) -> usize {
-        self.series.iter().filter(|s| s.newest().is_none_or(|(newest_ms, _)| newest_ms < since_ms)).count()
+        let is_silent = |id: &u32| self.newest(*id).is_none_or(|(newest_ms, _)| newest_ms < since_ms);
+        (0..self.series.len() as u32).filter(is_silent).count()
     }
 
     /// All ids, by labels.
@@ -214,7 +323,8 @@ fn in_order(mut samples: Vec<(i64, f64)>) -> (Vec<i64>, Vec<f64>) {
     samples.into_iter().unzip()
 }
 
-/// Joins pieces, given by precedence, into samples of strictly increasing time in `start_ms..=end_ms`.
+/// Joins pieces, given by precedence, into numbers of strictly increasing time in `start_ms..=end_ms`. Histograms are left
+/// out: `pieces.rs` joins all there is.
 ///
 /// # Errors
 /// `Corrupt` if a chunk does not decode.
@@ -222,8 +332,10 @@ pub fn merge(pieces: &[Piece], start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, 
     let (mut t, mut v) = (Vec::new(), Vec::new());
     for piece in pieces {
         match piece {
+            piece if piece.is_histograms() => {}
+            Piece::Histograms(_) => {}
             Piece::Sealed(chunk) => chunk.decode(&mut t, &mut v)?,
-            Piece::Plain(times, values) => {
+            Piece::Plain(times, values) | Piece::Started(times, values, _) => {
                 t.extend_from_slice(times);
                 v.extend_from_slice(values);
             }

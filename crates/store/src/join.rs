@@ -3,6 +3,7 @@
 
 use crate::block::too_many_samples;
 use crate::head::{Piece, merge};
+use crate::pieces::weight;
 use crate::view::{SeriesPieces, too_many_series};
 use hashbrown::HashTable;
 use model::{Labels, SeriesData};
@@ -47,27 +48,20 @@ impl Joined {
     ///
     /// # Errors
     /// `TooLarge` past a limit.
-    pub fn add(&mut self, labels: &Labels, mut pieces: Vec<Piece>) -> Result<()> {
-        self.samples += pieces.iter().map(samples).sum::<usize>();
+    pub fn add(&mut self, labels: &Labels, pieces: Vec<Piece>) -> Result<()> {
+        self.samples += pieces.iter().map(weight).sum::<usize>();
         if self.samples > self.samples_max {
             return Err(too_many_samples(self.samples_max));
         }
         let is_it = |i: &u32| self.series[*i as usize].labels == *labels;
         match self.by_labels.find(labels.hash64(), is_it) {
-            Some(i) => self.series[*i as usize].pieces.append(&mut pieces),
+            Some(i) => self.series[*i as usize].add(pieces),
             None if self.series.len() >= self.series_max.min(u32::MAX as usize) => {
                 return Err(too_many_series(self.series_max));
             }
-            None => self.series.push(SeriesPieces { labels: labels.clone(), pieces }),
+            None => self.series.push(SeriesPieces::new(labels.clone(), pieces)),
         }
         Ok(())
-    }
-}
-
-fn samples(piece: &Piece) -> usize {
-    match piece {
-        Piece::Sealed(chunk) => chunk.summary.count as usize,
-        Piece::Plain(t, _) => t.len(),
     }
 }
 
@@ -77,7 +71,8 @@ fn samples(piece: &Piece) -> usize {
 /// `Corrupt` if a chunk does not decode.
 pub(crate) fn all(series: Vec<SeriesPieces>, start_ms: i64, end_ms: i64) -> Result<Vec<SeriesData>> {
     let sealed = |s: &SeriesPieces| -> usize {
-        s.pieces.iter().filter(|p| matches!(p, Piece::Sealed(_))).map(samples).sum()
+        let histograms = s.histograms.iter().flat_map(|placed| placed.iter().map(|(_, piece)| piece));
+        s.pieces.iter().chain(histograms).filter(|p| matches!(p, Piece::Sealed(_))).map(weight).sum()
     };
     let work: usize = series.iter().map(sealed).sum();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -85,6 +80,13 @@ pub(crate) fn all(series: Vec<SeriesPieces>, start_ms: i64, end_ms: i64) -> Resu
     let decode = |series: Vec<SeriesPieces>| -> Result<Vec<SeriesData>> {
         let mut out = Vec::with_capacity(series.len());
         for one in series {
+            if one.histograms.is_some() || one.pieces.iter().any(Piece::is_started) {
+                let data = one.data(start_ms, end_ms)?;
+                if !data.timestamps_ms.is_empty() || !data.histograms.is_empty() {
+                    out.push(data);
+                }
+                continue;
+            }
             let (timestamps_ms, values) = decoded(one.pieces, start_ms, end_ms)?;
             if !timestamps_ms.is_empty() {
                 out.push(SeriesData { labels: one.labels, timestamps_ms, values, ..Default::default() });

@@ -160,7 +160,7 @@ struct Envelope {
 }
 
 /// The newest format number that this version writes and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Logs that are remembered. What a forgotten one holds is written once more when it comes back, which does no harm.
 const LOGS_MAX: usize = 64;

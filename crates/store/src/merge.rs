@@ -4,6 +4,7 @@
 use crate::block::Block;
 use crate::block_write::BlockWriter;
 use crate::chunk::{self, Chunk, SAMPLES_MAX};
+use crate::histogram_chunk;
 use crate::manifest::BlockEntry;
 use crate::objects::Objects;
 use crate::parquet_io as pq;
@@ -189,6 +190,13 @@ impl ChunkStream {
     }
 }
 
+/// As below, of histograms alone.
+fn join_small_histograms(chunks: &[Chunk]) -> Result<Vec<Chunk>> {
+    let mut all = Vec::new();
+    chunks.iter().try_for_each(|chunk| histogram_chunk::decode(chunk, &mut all))?;
+    histogram_chunk::seal(&all)
+}
+
 /// Decodes and seals anew where neighbouring chunks are small and in order: slow series would
 /// otherwise stay in chunks of one cut.
 fn join_small(chunks: Vec<Chunk>) -> Result<Vec<Chunk>> {
@@ -197,12 +205,22 @@ fn join_small(chunks: Vec<Chunk>) -> Result<Vec<Chunk>> {
     if !in_order || !chunks.windows(2).any(|w| w[0].summary.count + w[1].summary.count <= SMALL) {
         return Ok(chunks);
     }
-    let (mut t, mut v) = (Vec::new(), Vec::new());
+    if chunks.iter().any(Chunk::is_histograms) {
+        // Where numbers and histograms take turns, each stays as it is.
+        return if chunks.iter().all(Chunk::is_histograms) {
+            join_small_histograms(&chunks)
+        } else {
+            Ok(chunks)
+        };
+    }
+    let (mut t, mut v, mut s) = (Vec::new(), Vec::new(), Vec::new());
     for chunk in &chunks {
-        chunk.decode(&mut t, &mut v)?;
+        chunk.decode_started(&mut t, &mut v, &mut s)?;
     }
-    if t.len() != v.len() {
-        return Err(Error::new(ErrorKind::Internal, "times and values differ in number"));
+    if t.len() != v.len() || t.len() != s.len() {
+        return Err(Error::new(ErrorKind::Internal, "times, values and starts differ in number"));
     }
-    t.chunks(SAMPLES_MAX).zip(v.chunks(SAMPLES_MAX)).map(|(t, v)| chunk::seal(t, v)).collect()
+    let starts = s.chunks(SAMPLES_MAX);
+    let parts = t.chunks(SAMPLES_MAX).zip(v.chunks(SAMPLES_MAX)).zip(starts);
+    parts.map(|((t, v), s)| chunk::seal_started(t, v, s)).collect()
 }

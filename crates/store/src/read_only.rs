@@ -13,7 +13,7 @@ use crate::view::View;
 use crate::wal;
 use crate::wal_read::{ById, Replay, replay_all};
 use foldhash::HashMap;
-use model::{Labels, Metadata};
+use model::{HistogramAt, Labels, Metadata};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -150,9 +150,16 @@ impl Replay for Log {
         Ok(())
     }
 
-    fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64) -> Result<()> {
+    fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64, start_ms: i64) -> Result<()> {
         match self.segment_ids.get_mut(segment_id) {
-            Some(id) => self.head.push(*id, timestamp_ms, f64::from_bits(bits)),
+            Some(id) => self.head.push_started(*id, timestamp_ms, f64::from_bits(bits), start_ms),
+            None => Ok(()),
+        }
+    }
+
+    fn histogram(&mut self, segment_id: u32, at: HistogramAt) -> Result<()> {
+        match self.segment_ids.get_mut(segment_id) {
+            Some(id) => self.head.push_histogram(*id, at),
             None => Ok(()),
         }
     }

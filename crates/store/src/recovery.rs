@@ -12,8 +12,9 @@ use crate::tier;
 use crate::wal::{self, Wal};
 use crate::wal_read::{ById, Replay, replay_all};
 use crate::writer::{NEVER, Writer};
+use crate::writer_histograms::Histograms;
 use foldhash::HashMap;
-use model::{Labels, Metadata};
+use model::{HistogramAt, Labels, Metadata};
 use std::path::Path;
 use std::sync::Arc;
 use stdx::Result;
@@ -105,15 +106,22 @@ pub(crate) fn recover(
             self.segment_ids.insert(segment_id, id);
             Ok(())
         }
-        fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64) -> Result<()> {
+        fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64, start_ms: i64) -> Result<()> {
             let Some(id) = self.segment_ids.get_mut(segment_id) else { return Ok(()) };
             // A batch that was not acknowledged, and so was sent again, may be in the log twice.
             if self.head.newest(*id).is_some_and(|(t, _)| timestamp_ms <= t)
-                && self.head.recent_value(*id, timestamp_ms).is_some()
+                && self.head.has_recent(*id, timestamp_ms)
             {
                 return Ok(());
             }
-            self.head.push(*id, timestamp_ms, f64::from_bits(bits))
+            self.head.push_started(*id, timestamp_ms, f64::from_bits(bits), start_ms)
+        }
+        fn histogram(&mut self, segment_id: u32, at: HistogramAt) -> Result<()> {
+            let Some(id) = self.segment_ids.get_mut(segment_id) else { return Ok(()) };
+            if self.head.has_recent(*id, at.timestamp_ms) {
+                return Ok(());
+            }
+            self.head.push_histogram(*id, at)
         }
         fn metadata(&mut self, metadata: Metadata) {
             self.shared.new_metadata(vec![metadata], usize::MAX);
@@ -171,6 +179,7 @@ pub(crate) fn recover(
         wal: Wal::new(wal_folder, next),
         newest,
         group: None,
+        histograms: Histograms::default(),
         counts,
         metadata_max: settings.metadata_max,
     };

@@ -3,7 +3,7 @@
 
 use crate::wal::HEADER_BYTES;
 use crate::wal_read::{Replay, Rest, replay_file};
-use model::{Labels, Metadata};
+use model::{HistogramAt, Labels, Metadata};
 use std::path::Path;
 use std::time::Duration;
 use stdx::Result;
@@ -29,7 +29,10 @@ impl Replay for Ignore {
     fn series(&mut self, _: u32, _: Labels) -> Result<()> {
         Ok(())
     }
-    fn sample(&mut self, _: u32, _: i64, _: u64) -> Result<()> {
+    fn sample(&mut self, _: u32, _: i64, _: u64, _: i64) -> Result<()> {
+        Ok(())
+    }
+    fn histogram(&mut self, _: u32, _: HistogramAt) -> Result<()> {
         Ok(())
     }
     fn metadata(&mut self, _: Metadata) {}

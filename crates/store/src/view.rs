@@ -7,6 +7,7 @@ use crate::block::Block;
 use crate::chunk::Summary;
 use crate::head::{Head, Piece, merge};
 use crate::join::{self, Joined};
+use crate::pieces::{self, Placed};
 use crate::tier::Tiers;
 use foldhash::{HashMap, HashMapExt};
 use model::{Labels, Matcher, SeriesData};
@@ -29,7 +30,10 @@ pub struct View {
 pub struct SeriesPieces {
     /// The series.
     pub labels: Labels,
+    /// Its numbers.
     pub(crate) pieces: Vec<Piece>,
+    /// Its native histograms, if there are any.
+    pub(crate) histograms: Option<Box<Placed>>,
 }
 
 /// A part of a series: its summary where it is a whole chunk.
@@ -41,6 +45,34 @@ pub enum Part<'a> {
 }
 
 impl SeriesPieces {
+    pub(crate) fn new(labels: Labels, pieces: Vec<Piece>) -> SeriesPieces {
+        let mut new = SeriesPieces { labels, pieces: Vec::new(), histograms: None };
+        match pieces.iter().any(Piece::is_histograms) {
+            true => new.add(pieces),
+            false => new.pieces = pieces,
+        }
+        new
+    }
+
+    /// Parts that those which are there take precedence over.
+    pub(crate) fn add(&mut self, more: Vec<Piece>) {
+        pieces::add(&mut self.pieces, &mut self.histograms, more);
+    }
+
+    /// Whether it has native histograms, which none of the methods here looks at ([`View::select`] does).
+    pub fn has_histograms(&self) -> bool {
+        self.histograms.is_some()
+    }
+
+    /// All of it in `start_ms..=end_ms`: numbers, their starts, and native histograms.
+    ///
+    /// # Errors
+    /// `Corrupt` if a chunk does not decode.
+    pub fn data(self, start_ms: i64, end_ms: i64) -> Result<SeriesData> {
+        let histograms = self.histograms.as_deref().map_or(&[][..], |placed| placed);
+        pieces::data(self.labels, &self.pieces, histograms, start_ms, end_ms)
+    }
+
     /// Joins the parts: strictly increasing times in `start_ms..=end_ms`.
     ///
     /// # Errors
@@ -53,7 +85,8 @@ impl SeriesPieces {
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         self.pieces.iter().map(|piece| match piece {
             Piece::Sealed(chunk) => Part::Summary(&chunk.summary),
-            Piece::Plain(t, v) => Part::Samples(t, v),
+            Piece::Plain(t, v) | Piece::Started(t, v, _) => Part::Samples(t, v),
+            Piece::Histograms(_) => Part::Samples(&[], &[]),
         })
     }
 

@@ -5,8 +5,9 @@
 
 use crate::objects::{io_error, sync_folder};
 use crate::planted;
+use crate::wal_histogram;
 use crate::xor::{put_signed, put_text, put_value, put_varint};
-use model::{Labels, Metadata};
+use model::{HistogramAt, Labels, Metadata};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,23 @@ const NAMES_FACTOR: u64 = 8;
 pub(crate) const RECORD_SERIES: u8 = 1;
 pub(crate) const RECORD_SAMPLES: u8 = 2;
 pub(crate) const RECORD_METADATA: u8 = 3;
+pub(crate) const RECORD_HISTOGRAMS: u8 = 4;
+pub(crate) const RECORD_STARTS: u8 = 5;
+
+/// What one frame holds.
+#[derive(Clone, Copy, Default)]
+pub struct Frame<'a> {
+    /// Series id, time, bits.
+    pub samples: &'a [(u32, i64, u64)],
+    /// Starts of some of them: place in `samples` after `samples_before` are taken off, rising; milliseconds since 1970.
+    pub starts: &'a [(u32, i64)],
+    /// See `starts`.
+    pub samples_before: u32,
+    /// Series id and histogram.
+    pub histograms: &'a [(u32, HistogramAt)],
+    /// What is newly known of metrics.
+    pub metadata: &'a [Metadata],
+}
 
 /// Writes the log. One per store.
 pub struct Wal {
@@ -123,62 +141,94 @@ impl Wal {
         self.next
     }
 
-    /// Adds a frame to those that [`Wal::flush`] writes. Samples are series id, time, bits; `labels` gives
-    /// the labels of an id.
-    pub fn add_frame<'a>(
-        &mut self,
-        samples: &[(u32, i64, u64)],
-        metadata: &[Metadata],
-        labels: impl Fn(u32) -> &'a Labels,
-    ) {
+    /// Adds a frame to those that [`Wal::flush`] writes; `labels` gives the labels of an id.
+    pub fn add_frame<'a>(&mut self, frame: Frame<'_>, labels: impl Fn(u32) -> &'a Labels) {
         let start = self.frames.len();
         self.frames.extend_from_slice(&[0; 8]);
-        for m in metadata {
+        for m in frame.metadata {
             self.frames.push(RECORD_METADATA);
             self.frames.push(m.kind as u8);
             for text in [&m.metric, &m.help, &m.unit] {
                 put_text(&mut self.frames, text);
             }
         }
-        for (id, _, _) in samples {
-            let at = *id as usize;
-            if self.named_in.len() <= at {
-                self.named_in.resize(at + 1, 0);
-                self.last_bits.resize(at + 1, 0);
-            }
-            // Segments are numbered from 1.
-            if self.named_in[at] != self.number as u32 {
-                (self.named_in[at], self.last_bits[at]) = (self.number as u32, 0);
-                let before = self.frames.len();
-                self.frames.push(RECORD_SERIES);
-                put_varint(&mut self.frames, u64::from(*id));
-                let labels = labels(*id);
-                put_varint(&mut self.frames, labels.len() as u64);
-                for (name, value) in labels.iter() {
-                    put_text(&mut self.frames, name);
-                    put_text(&mut self.frames, value);
-                }
-                self.names += (self.frames.len() - before) as u64;
-            }
+        let ids = frame.samples.iter().map(|(id, ..)| *id);
+        for id in ids.chain(frame.histograms.iter().map(|(id, _)| *id)) {
+            self.name(id, &labels);
         }
-        if !samples.is_empty() {
-            self.frames.push(RECORD_SAMPLES);
-            put_varint(&mut self.frames, samples.len() as u64);
-            let (mut last_id, mut last_ms) = (0i64, 0i64);
-            for (id, timestamp_ms, bits) in samples {
-                put_signed(&mut self.frames, i64::from(*id).wrapping_sub(last_id));
-                put_signed(&mut self.frames, timestamp_ms.wrapping_sub(last_ms));
-                let last_bits = &mut self.last_bits[*id as usize];
-                put_value(&mut self.frames, *last_bits, *bits);
-                *last_bits = *bits;
-                (last_id, last_ms) = (i64::from(*id), *timestamp_ms);
-            }
-        }
+        self.put_samples(frame);
+        self.put_histograms(frame.histograms);
         let payload = &self.frames[start + 8..];
         // A batch is far below 4 GiB: the limits of ingest see to it.
         let (length, crc) = (payload.len() as u32, crc32fast::hash(payload));
         self.frames[start..start + 4].copy_from_slice(&length.to_le_bytes());
         self.frames[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Writes the labels of a series that this segment has not named yet.
+    fn name<'a>(&mut self, id: u32, labels: &impl Fn(u32) -> &'a Labels) {
+        let at = id as usize;
+        if self.named_in.len() <= at {
+            self.named_in.resize(at + 1, 0);
+            self.last_bits.resize(at + 1, 0);
+        }
+        // Segments are numbered from 1.
+        if self.named_in[at] != self.number as u32 {
+            (self.named_in[at], self.last_bits[at]) = (self.number as u32, 0);
+            let before = self.frames.len();
+            self.frames.push(RECORD_SERIES);
+            put_varint(&mut self.frames, u64::from(id));
+            let labels = labels(id);
+            put_varint(&mut self.frames, labels.len() as u64);
+            for (name, value) in labels.iter() {
+                put_text(&mut self.frames, name);
+                put_text(&mut self.frames, value);
+            }
+            self.names += (self.frames.len() - before) as u64;
+        }
+    }
+
+    fn put_samples(&mut self, frame: Frame<'_>) {
+        if frame.samples.is_empty() {
+            return;
+        }
+        if !frame.starts.is_empty() {
+            self.frames.push(RECORD_STARTS);
+            put_varint(&mut self.frames, frame.starts.len() as u64);
+            let (mut last_place, mut last_ms) = (frame.samples_before, 0i64);
+            for (place, start_ms) in frame.starts {
+                put_varint(&mut self.frames, u64::from(place - last_place));
+                put_signed(&mut self.frames, start_ms.wrapping_sub(last_ms));
+                (last_place, last_ms) = (*place, *start_ms);
+            }
+        }
+        self.frames.push(RECORD_SAMPLES);
+        put_varint(&mut self.frames, frame.samples.len() as u64);
+        let (mut last_id, mut last_ms) = (0i64, 0i64);
+        for (id, timestamp_ms, bits) in frame.samples {
+            put_signed(&mut self.frames, i64::from(*id).wrapping_sub(last_id));
+            put_signed(&mut self.frames, timestamp_ms.wrapping_sub(last_ms));
+            let last_bits = &mut self.last_bits[*id as usize];
+            put_value(&mut self.frames, *last_bits, *bits);
+            *last_bits = *bits;
+            (last_id, last_ms) = (i64::from(*id), *timestamp_ms);
+        }
+    }
+
+    fn put_histograms(&mut self, histograms: &[(u32, HistogramAt)]) {
+        if histograms.is_empty() {
+            return;
+        }
+        self.frames.push(RECORD_HISTOGRAMS);
+        put_varint(&mut self.frames, histograms.len() as u64);
+        let (mut last_id, mut last_ms) = (0i64, 0i64);
+        let mut before = wal_histogram::Before::default();
+        for (id, at) in histograms {
+            put_signed(&mut self.frames, i64::from(*id).wrapping_sub(last_id));
+            put_signed(&mut self.frames, at.timestamp_ms.wrapping_sub(last_ms));
+            wal_histogram::put(&mut self.frames, at, &mut before);
+            (last_id, last_ms) = (i64::from(*id), at.timestamp_ms);
+        }
     }
 
     /// Bytes of the frames that [`Wal::flush`] would write.

@@ -2,10 +2,14 @@
 //! It must never tell of a frame whose checksum is wrong, nor of anything after it.
 
 use crate::objects::io_error;
-use crate::wal::{HEADER_BYTES, MAGIC, RECORD_METADATA, RECORD_SAMPLES, RECORD_SERIES, segment_path};
+use crate::wal::{
+    HEADER_BYTES, MAGIC, RECORD_HISTOGRAMS, RECORD_METADATA, RECORD_SAMPLES, RECORD_SERIES, RECORD_STARTS,
+    segment_path,
+};
+use crate::wal_histogram;
 use crate::xor::Reader;
 use foldhash::{HashMap, HashMapExt};
-use model::{Labels, LabelsBuilder, Metadata, MetricKind};
+use model::{HistogramAt, Labels, LabelsBuilder, Metadata, MetricKind};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -20,11 +24,16 @@ pub trait Replay {
     /// # Errors
     /// Ends the replay.
     fn series(&mut self, segment_id: u32, labels: Labels) -> Result<()>;
-    /// A sample of a series that was told before in this segment.
+    /// A sample of a series that was told before in this segment, and its start, 0 if that is not known.
     ///
     /// # Errors
     /// Ends the replay.
-    fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64) -> Result<()>;
+    fn sample(&mut self, segment_id: u32, timestamp_ms: i64, bits: u64, start_ms: i64) -> Result<()>;
+    /// A native histogram of such a series.
+    ///
+    /// # Errors
+    /// Ends the replay.
+    fn histogram(&mut self, segment_id: u32, at: HistogramAt) -> Result<()>;
     /// What is known of a metric.
     fn metadata(&mut self, metadata: Metadata);
 }
@@ -167,7 +176,9 @@ fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 enum Record {
     Series(u32, Labels),
-    Samples(Vec<(u32, i64, u64)>),
+    /// The starts of some of them, by their place.
+    Samples(Vec<(u32, i64, u64)>, Vec<(usize, i64)>),
+    Histograms(Vec<(u32, HistogramAt)>),
     Metadata(Metadata),
 }
 
@@ -179,9 +190,14 @@ impl Record {
                 replay.metadata(m);
                 Ok(())
             }
-            Record::Samples(samples) => samples
-                .into_iter()
-                .try_for_each(|(id, timestamp_ms, bits)| replay.sample(id, timestamp_ms, bits)),
+            Record::Samples(samples, starts) => {
+                let mut starts = starts.into_iter().peekable();
+                samples.into_iter().enumerate().try_for_each(|(place, (id, timestamp_ms, bits))| {
+                    let start = starts.next_if(|(of, _)| *of == place);
+                    replay.sample(id, timestamp_ms, bits, start.map_or(0, |(_, start_ms)| start_ms))
+                })
+            }
+            Record::Histograms(all) => all.into_iter().try_for_each(|(id, at)| replay.histogram(id, at)),
         }
     }
 }
@@ -230,7 +246,7 @@ type States = ById<u64>;
 fn decode_frame(payload: &[u8], states: &mut States) -> Result<Vec<Record>> {
     let corrupt = |what: &str| Error::corrupt(format!("a log record has {what}"));
     let mut reader = Reader::new(payload);
-    let mut records = Vec::new();
+    let (mut records, mut starts) = (Vec::new(), Vec::new());
     while !reader.is_empty() {
         records.push(match reader.byte()? {
             RECORD_METADATA => {
@@ -260,12 +276,39 @@ fn decode_frame(payload: &[u8], states: &mut States) -> Result<Vec<Record>> {
                     *state = reader.value(*state)?;
                     samples.push((key, now, *state));
                 }
-                Record::Samples(samples)
+                Record::Samples(samples, std::mem::take(&mut starts))
+            }
+            RECORD_STARTS => {
+                starts = decode_starts(&mut reader)?;
+                continue;
+            }
+            RECORD_HISTOGRAMS => {
+                let (mut all, mut before) = (Vec::new(), wal_histogram::Before::default());
+                let (mut id, mut now) = (0i64, 0i64);
+                for _ in 0..reader.varint()? {
+                    id = id.wrapping_add(reader.signed()?);
+                    now = now.wrapping_add(reader.signed()?);
+                    let key = u32::try_from(id).map_err(|_| corrupt("a wrong id"))?;
+                    states.get_mut(key).ok_or_else(|| corrupt("an unknown series"))?;
+                    all.push((key, wal_histogram::get(&mut reader, now, &mut before)?));
+                }
+                Record::Histograms(all)
             }
             _ => return Err(corrupt("an unknown kind")),
         });
     }
     Ok(records)
+}
+
+/// Places in the record of samples that follows, rising, and starts.
+fn decode_starts(reader: &mut Reader<'_>) -> Result<Vec<(usize, i64)>> {
+    let (mut starts, mut place, mut start_ms) = (Vec::new(), 0u64, 0i64);
+    for _ in 0..reader.varint()? {
+        place = place.saturating_add(reader.varint()?);
+        start_ms = start_ms.wrapping_add(reader.signed()?);
+        starts.push((usize::try_from(place).unwrap_or(usize::MAX), start_ms));
+    }
+    Ok(starts)
 }
 
 fn kind_from_number(n: u8) -> MetricKind {
@@ -279,7 +322,9 @@ fn kind_from_number(n: u8) -> MetricKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wal::{Wal, remove_below, segments};
+    use crate::wal::{Frame, Wal, remove_below, segments};
+    use model::Histogram;
+    use model::histogram::Buckets;
 
     fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<Rest> {
         let mut outcome = None;
@@ -295,8 +340,14 @@ mod tests {
             self.0.push(format!("{id} is {labels}"));
             Ok(())
         }
-        fn sample(&mut self, id: u32, t: i64, bits: u64) -> Result<()> {
-            self.0.push(format!("{id} at {t} = {}", f64::from_bits(bits)));
+        fn sample(&mut self, id: u32, t: i64, bits: u64, start_ms: i64) -> Result<()> {
+            let since = if start_ms == 0 { String::new() } else { format!(" since {start_ms}") };
+            self.0.push(format!("{id} at {t} = {}{since}", f64::from_bits(bits)));
+            Ok(())
+        }
+        fn histogram(&mut self, id: u32, at: HistogramAt) -> Result<()> {
+            let HistogramAt { timestamp_ms, start_ms, histogram } = at;
+            self.0.push(format!("{id} at {timestamp_ms} = {} observed since {start_ms}", histogram.count));
             Ok(())
         }
         fn metadata(&mut self, m: Metadata) {
@@ -316,10 +367,26 @@ mod tests {
         let mut wal = Wal::new(folder, 7);
         for t in [1000, 2000] {
             assert!(wal.open_segment().unwrap());
-            wal.add_frame(&[(1, t, bits(0.5)), (0, t, bits(3.0))], std::slice::from_ref(&meta), |id| {
+            let (samples, metadata) = ([(1, t, bits(0.5)), (0, t, bits(3.0))], [meta.clone()]);
+            wal.add_frame(Frame { samples: &samples, metadata: &metadata, ..Frame::default() }, |id| {
                 &labels[id as usize]
             });
-            wal.add_frame(&[(1, t + 1, bits(0.5)), (1, t - 1, bits(-1.0))], &[], |id| &labels[id as usize]);
+            let histogram = |count: f64| Histogram {
+                count,
+                positive: Buckets::from_pairs([(3, count)]),
+                ..Histogram::default()
+            };
+            let at = |timestamp_ms, start_ms, count| {
+                (0, HistogramAt { timestamp_ms, start_ms, histogram: histogram(count).into() })
+            };
+            let frame = Frame {
+                samples: &[(1, t + 1, bits(0.5)), (1, t - 1, bits(-1.0))],
+                starts: &[(8, 40)],
+                samples_before: 7,
+                histograms: &[at(t + 1, 0, 4.0), at(t + 2, 30, 5.0)],
+                ..Frame::default()
+            };
+            wal.add_frame(frame, |id| &labels[id as usize]);
             wal.flush().unwrap();
             assert!(!wal.open_segment().unwrap());
             wal.rotate();
@@ -341,7 +408,9 @@ mod tests {
             "1 at 2000 = 0.5",
             "0 at 2000 = 3",
             "1 at 2001 = 0.5",
-            "1 at 1999 = -1",
+            "1 at 1999 = -1 since 40",
+            "0 at 2001 = 4 observed since 0",
+            "0 at 2002 = 5 observed since 30",
         ];
         assert_eq!(seen.0, want);
         remove_below(folder.path(), 8).unwrap();

@@ -5,11 +5,12 @@
 use crate::head::Head;
 use crate::planted::{self, Bug};
 use crate::series_counts::SeriesCounts;
-use crate::wal::Wal;
+use crate::wal::{Frame, Wal};
+use crate::writer_histograms::Histograms;
 use crate::{Shared, Stats};
 use foldhash::HashMap;
 use model::batch::count_reject;
-use model::{Batch, Labels, Metadata, Reject, RejectReason};
+use model::{Batch, HistogramAt, Labels, Metadata, Reject, RejectReason};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, RwLock};
@@ -52,6 +53,8 @@ pub(crate) struct Writer {
     /// The samples of the present group by id and time, which the head does not have yet; made when the first late
     /// sample of the group asks for it.
     pub group: Option<HashMap<(u32, i64), u64>>,
+    /// The native histograms of the present group.
+    pub histograms: Histograms,
     /// How many series there are, against the limits.
     pub counts: SeriesCounts,
     pub metadata_max: usize,
@@ -59,7 +62,18 @@ pub(crate) struct Writer {
 
 /// About what a batch takes in memory while it waits, in bytes; its labels are shared with others.
 pub(crate) fn queue_bytes(batch: &Batch) -> usize {
-    size_of_val(&*batch.samples) + size_of_val(&*batch.series)
+    let starts = size_of_val(&*batch.starts);
+    size_of_val(&*batch.samples) + size_of_val(&*batch.series) + starts + Histograms::bytes_of(batch)
+}
+
+/// Samples that one sync makes durable.
+#[derive(Default)]
+pub(crate) struct Group {
+    /// Id, time, bits.
+    pub samples: Vec<(u32, i64, u64)>,
+    /// Starts of some of them, by their place.
+    pub starts: Vec<(u32, i64)>,
+    pub histograms: Vec<(u32, HistogramAt)>,
 }
 
 struct Pending {
@@ -70,21 +84,21 @@ struct Pending {
 impl Writer {
     pub fn run(mut self, commands: Receiver<Command>) {
         while let Ok(first) = commands.recv() {
-            let (mut pending, mut samples) = (Vec::new(), Vec::new());
+            let (mut pending, mut group) = (Vec::new(), Group::default());
             let mut next = Some(first);
             while let Some(command) = next.take() {
                 match command {
-                    Command::Append(batch, reply) => self.take(batch, reply, &mut pending, &mut samples),
+                    Command::Append(batch, reply) => self.take(batch, reply, &mut pending, &mut group),
                     Command::Cut(reply) => {
-                        self.commit(&mut pending, &mut samples);
+                        self.commit(&mut pending, &mut group);
                         let _ = reply.send(Ok(self.cut()));
                     }
                 }
-                if samples.len() < GROUP_SAMPLES && self.wal.pending_bytes() < GROUP_BYTES {
+                if group.samples.len() < GROUP_SAMPLES && self.wal.pending_bytes() < GROUP_BYTES {
                     next = commands.try_recv().ok();
                 }
             }
-            self.commit(&mut pending, &mut samples);
+            self.commit(&mut pending, &mut group);
         }
     }
 
@@ -94,7 +108,7 @@ impl Writer {
         mut batch: Batch,
         reply: Reply<Appended>,
         pending: &mut Vec<Pending>,
-        samples: &mut Vec<(u32, i64, u64)>,
+        group: &mut Group,
     ) {
         self.shared.queued_bytes.fetch_sub(queue_bytes(&batch), Relaxed);
         if let Err(e) = self.open_segment() {
@@ -102,11 +116,14 @@ impl Writer {
             return;
         }
         let mut outcome = Appended::default();
-        let start = samples.len();
+        let Group { samples, starts, histograms } = group;
+        let first = (samples.len(), starts.len(), histograms.len());
+        let mut started = batch.starts.iter().copied().peekable();
         let ids = self.resolve(&batch.series);
         let head = self.shared.active();
         let head = head.read().unwrap_or_else(|e| e.into_inner());
-        for sample in &batch.samples {
+        for (place, sample) in batch.samples.iter().enumerate() {
+            let start = started.next_if(|(of, _)| *of as usize == place);
             let id = match ids.get(sample.series as usize) {
                 Some(Ok(id)) => id,
                 refused => {
@@ -122,6 +139,16 @@ impl Writer {
             if sample.timestamp_ms > newest.0 || *newest == NEVER {
                 *newest = (sample.timestamp_ms, bits);
             } else {
+                if let Some(known) = self.histograms.known(&head, *id, *newest, sample.timestamp_ms) {
+                    count_reject(&mut outcome.rejects, RejectReason::DuplicateTimestamp, 1, || {
+                        let (series, t) = (&batch.series[sample.series as usize], sample.timestamp_ms);
+                        format!(
+                            "{series} has a native histogram {known}at {t} ms already; {} was not taken",
+                            sample.value
+                        )
+                    });
+                    continue;
+                }
                 let known = match newest {
                     (t, bits) if *t == sample.timestamp_ms => Some(*bits),
                     _ => head.recent_value(*id, sample.timestamp_ms).or_else(|| {
@@ -145,15 +172,29 @@ impl Writer {
                     None => self.shared.stats.late.inc(),
                 }
             }
+            if let Some((_, start_ms)) = start.filter(|(_, start_ms)| *start_ms != 0) {
+                starts.push((samples.len() as u32, start_ms));
+            }
             samples.push((*id, sample.timestamp_ms, bits));
             if let Some(group) = &mut self.group {
                 group.insert((*id, sample.timestamp_ms), bits);
             }
             outcome.accepted += 1;
         }
+        if !batch.histograms.is_empty() {
+            self.take_histograms(&batch, &ids, &head, &mut outcome, group);
+        }
+        let Group { samples, starts, histograms } = group;
         let metadata = self.shared.new_metadata(std::mem::take(&mut batch.metadata), self.metadata_max);
-        if samples.len() > start || !metadata.is_empty() {
-            self.wal.add_frame(&samples[start..], &metadata, |id| head.index.labels(id));
+        if samples.len() > first.0 || histograms.len() > first.2 || !metadata.is_empty() {
+            let frame = Frame {
+                samples: &samples[first.0..],
+                starts: &starts[first.1..],
+                samples_before: first.0 as u32,
+                histograms: &histograms[first.2..],
+                metadata: &metadata,
+            };
+            self.wal.add_frame(frame, |id| head.index.labels(id));
         }
         // Whoever waits for it drops or empties it: this thread has more urgent things to do.
         outcome.batch = batch;
@@ -201,7 +242,8 @@ impl Writer {
                 self.shared.stats.set_problem(None);
                 let known: Vec<Metadata> = self.shared.metadata().into_values().collect();
                 if !known.is_empty() {
-                    self.wal.add_frame(&[], &known, |_| unreachable!("no samples"));
+                    let frame = Frame { metadata: &known, ..Frame::default() };
+                    self.wal.add_frame(frame, |_| unreachable!("no samples"));
                 }
             }
             Err(e) => {
@@ -213,7 +255,7 @@ impl Writer {
     }
 
     /// Makes the group durable, applies it, and answers.
-    fn commit(&mut self, pending: &mut Vec<Pending>, samples: &mut Vec<(u32, i64, u64)>) {
+    fn commit(&mut self, pending: &mut Vec<Pending>, group: &mut Group) {
         if pending.is_empty() {
             return;
         }
@@ -227,7 +269,7 @@ impl Writer {
             Ok(bytes) => {
                 stats.wal_bytes.add(bytes as f64);
                 stats.fsyncs.inc();
-                self.apply(samples);
+                self.apply(group);
                 for Pending { reply, outcome } in pending.drain(..) {
                     stats.appended.add(outcome.accepted as f64);
                     let _ = reply.send(Ok(outcome));
@@ -248,18 +290,39 @@ impl Writer {
                 }
             }
         }
-        samples.clear();
+        *group = Group { samples: std::mem::take(&mut group.samples), ..Group::default() };
+        group.samples.clear();
         self.group = None;
+        self.histograms.clear();
     }
 
-    fn apply(&self, samples: &[(u32, i64, u64)]) {
+    fn apply(&self, group: &Group) {
         let head = self.shared.active();
-        for part in samples.chunks(APPLY_SAMPLES) {
+        let told = |result: Result<()>| {
+            if result.is_err() {
+                self.shared.stats.internal_errors.inc();
+            }
+        };
+        let mut starts = group.starts.iter().copied().peekable();
+        for (part, samples) in group.samples.chunks(APPLY_SAMPLES).enumerate() {
             let mut head = head.write().unwrap_or_else(|e| e.into_inner());
-            for (id, timestamp_ms, bits) in part {
-                if head.push(*id, *timestamp_ms, f64::from_bits(*bits)).is_err() {
-                    self.shared.stats.internal_errors.inc();
+            let end = ((part + 1) * APPLY_SAMPLES) as u32;
+            if starts.peek().is_none_or(|(place, _)| *place >= end) {
+                for (id, timestamp_ms, bits) in samples {
+                    told(head.push(*id, *timestamp_ms, f64::from_bits(*bits)));
                 }
+                continue;
+            }
+            for (i, (id, timestamp_ms, bits)) in samples.iter().enumerate() {
+                let start = starts.next_if(|(place, _)| *place as usize == part * APPLY_SAMPLES + i);
+                let start_ms = start.map_or(0, |(_, start_ms)| start_ms);
+                told(head.push_started(*id, *timestamp_ms, f64::from_bits(*bits), start_ms));
+            }
+        }
+        for part in group.histograms.chunks(APPLY_SAMPLES) {
+            let mut head = head.write().unwrap_or_else(|e| e.into_inner());
+            for (id, at) in part {
+                told(head.push_histogram(*id, at.clone()));
             }
         }
     }

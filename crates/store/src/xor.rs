@@ -66,6 +66,11 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
+    /// What is not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// True at the end.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -107,17 +107,39 @@ fn labels_in_any_order_are_sorted_and_empty_values_are_absent() {
     assert_eq!(decoded.batch.series[0].to_string(), r#"x{b="2", z="1"}"#);
 }
 
+/// A histogram that makes no sense spoils neither its series nor its neighbours; exemplars are counted by name.
 #[test]
-fn exemplars_and_native_histograms_are_counted_by_name() {
+fn numbers_and_histograms_of_one_series() {
+    let histogram = |t: u64, schema: u64| {
+        let mut one = Vec::new();
+        put_varint_field(&mut one, 4, schema);
+        put_varint_field(&mut one, 15, t);
+        one
+    };
     let mut series = raw_series(&[(b"__name__", b"x")], &[(1, 1.0)]);
     put_bytes_field(&mut series, 3, b"");
-    put_bytes_field(&mut series, 4, b"");
-    put_bytes_field(&mut series, 4, b"");
-    let decoded = decode(&request(&[series]), &Limits::default(), &KnownLabels::new(0)).unwrap();
-    assert_eq!(decoded.batch.samples.len(), 1);
-    assert_eq!(decoded.rejects.len(), 1);
-    assert_eq!((decoded.rejects[0].reason, decoded.rejects[0].samples), (RejectReason::Unsupported, 3));
-    assert_eq!(decoded.rejects[0].message, "x: exemplars are not kept");
+    put_bytes_field(&mut series, 4, &histogram(2, 0));
+    put_bytes_field(&mut series, 4, &histogram(3, 1_000));
+    put_bytes_field(&mut series, 4, b"\xff");
+    put_bytes_field(&mut series, 4, &histogram(4, 0));
+    let last = raw_series(&[(b"__name__", b"y")], &[(1, 1.0)]);
+    let body = request(&[series, last]);
+    let decoded = decode(&body, &Limits::default(), &KnownLabels::new(0)).unwrap();
+    assert_eq!(decoded.batch.samples.iter().map(|s| s.series).collect::<Vec<_>>(), [0, 1]);
+    let at: Vec<_> = decoded.batch.histograms.iter().map(|h| (h.series, h.at.timestamp_ms)).collect();
+    assert_eq!(at, [(0, 2), (0, 4)]);
+    let mut rejects: Vec<_> = decoded.rejects.iter().map(|r| (r.reason, r.samples, &*r.message)).collect();
+    rejects.sort_unstable();
+    let want = [
+        (RejectReason::Malformed, 1, "x: a native histogram: the protobuf ends in the middle of a field"),
+        (RejectReason::Unsupported, 2, "x: exemplars are not kept"),
+    ];
+    assert_eq!(rejects, want);
+
+    let few = Limits { samples_per_request_max: 2, ..Limits::default() };
+    let decoded = decode(&body, &few, &KnownLabels::new(0)).unwrap();
+    let kept = decoded.batch.samples.len() + decoded.batch.histograms.len();
+    assert_eq!((kept, decoded.rejects.iter().map(|r| r.samples).sum::<u64>()), (2, 5));
 }
 
 #[test]

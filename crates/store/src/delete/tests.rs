@@ -7,7 +7,7 @@ use crate::objects::Objects;
 use crate::testing::files;
 use crate::wal_read::{Replay, replay_file};
 use crate::{Settings, block, parquet_io as pq};
-use model::{Batch, MatchOp, Metadata};
+use model::{Batch, HistogramAt, MatchOp, Metadata};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,8 +56,12 @@ fn everything_on_disk(folder: &Path) -> (Vec<String>, Vec<(i64, f64)>) {
             self.0.extend(labels.iter().map(|(_, v)| v.to_string()));
             Ok(())
         }
-        fn sample(&mut self, _: u32, t: i64, bits: u64) -> Result<()> {
+        fn sample(&mut self, _: u32, t: i64, bits: u64, _: i64) -> Result<()> {
             self.1.push((t, f64::from_bits(bits)));
+            Ok(())
+        }
+        fn histogram(&mut self, _: u32, at: HistogramAt) -> Result<()> {
+            self.1.push((at.timestamp_ms, at.histogram.count));
             Ok(())
         }
         fn metadata(&mut self, _: Metadata) {}

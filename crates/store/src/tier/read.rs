@@ -118,7 +118,7 @@ impl SummarisedSeries {
 fn sealed(piece: Piece) -> Option<Chunk> {
     match piece {
         Piece::Sealed(row) => Some(row),
-        Piece::Plain(..) => None,
+        Piece::Plain(..) | Piece::Started(..) | Piece::Histograms(_) => None,
     }
 }
 

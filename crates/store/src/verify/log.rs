@@ -5,7 +5,7 @@ use crate::progress::Watch;
 use crate::segment::settled_end;
 use crate::wal;
 use crate::wal_read::{Replay, replay_file};
-use model::{Labels, Metadata};
+use model::{HistogramAt, Labels, Metadata};
 use std::collections::BTreeSet;
 use std::path::Path;
 use stdx::{ErrorKind, Result};
@@ -22,9 +22,14 @@ impl Replay for Count {
         self.series += 1;
         Ok(())
     }
-    fn sample(&mut self, _: u32, timestamp_ms: i64, _: u64) -> Result<()> {
+    fn sample(&mut self, _: u32, timestamp_ms: i64, _: u64, _: i64) -> Result<()> {
         self.samples += 1;
         self.last_ms = self.last_ms.max(Some(timestamp_ms));
+        Ok(())
+    }
+    fn histogram(&mut self, _: u32, at: HistogramAt) -> Result<()> {
+        self.samples += 1;
+        self.last_ms = self.last_ms.max(Some(at.timestamp_ms));
         Ok(())
     }
     fn metadata(&mut self, _: Metadata) {}
