@@ -81,7 +81,15 @@ impl Buckets {
         for (index, count) in pairs {
             match buckets.spans.last_mut() {
                 Some(span) if index == end => span.length += 1,
-                _ => buckets.spans.push(Span { offset: index.wrapping_sub(end), length: 1 }),
+                _ => {
+                    let mut gap = i64::from(index) - i64::from(end);
+                    while gap > i64::from(i32::MAX) && !buckets.spans.is_empty() {
+                        // More than one span can say.
+                        buckets.spans.push(Span { offset: i32::MAX, length: 0 });
+                        gap -= i64::from(i32::MAX);
+                    }
+                    buckets.spans.push(Span { offset: gap as i32, length: 1 });
+                }
             }
             end = index.wrapping_add(1);
             buckets.counts.push(count);
@@ -258,6 +266,9 @@ mod tests {
         assert_eq!(buckets.spans, [Span { offset: -2, length: 2 }, Span { offset: 3, length: 1 }]);
         assert_eq!(buckets.iter().collect::<Vec<_>>(), [(-2, 1.0), (-1, 2.0), (3, 4.0)]);
         assert_eq!(Buckets::from_pairs(buckets.iter()), buckets);
+        let far = Buckets::from_pairs([(i32::MIN, 1.0), (i32::MAX - 1, 2.0)]);
+        assert_eq!(far.iter().collect::<Vec<_>>(), [(i32::MIN, 1.0), (i32::MAX - 1, 2.0)]);
+        assert_eq!(Histogram { positive: far, count: 3.0, ..Default::default() }.check(), Ok(()));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Sink {
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
     pub async fn deliver(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
-        let samples = batch.samples.len() as u64;
+        let samples = (batch.samples.len() + batch.histograms.len()) as u64;
         let appended = self.store.append(batch);
         let (sink, source) = (self.clone(), source.to_string());
         // A task of its own: a sender that leaves takes this future with it, but not what the books have to say.
@@ -107,7 +107,7 @@ impl Sink {
     /// As [`Sink::deliver`].
     pub fn deliver_blocking(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
         let (batch, rejects) = self.check(decoded);
-        let samples = batch.samples.len() as u64;
+        let samples = (batch.samples.len() + batch.histograms.len()) as u64;
         self.settle(
             source,
             rejects,

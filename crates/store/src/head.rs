@@ -108,7 +108,7 @@ impl Head {
     /// # Errors
     /// As [`Head::push`].
     pub fn push_started(&mut self, id: u32, timestamp_ms: i64, value: f64, start_ms: i64) -> Result<()> {
-        let more = match start_ms != 0 || self.more.has(id) {
+        let mut more = match start_ms != 0 || self.more.has(id) {
             true => Some(self.more.of(id, &mut self.heap_bytes)),
             false => None,
         };
@@ -121,10 +121,9 @@ impl Head {
             let late = series.late.get_or_insert_default();
             late.open.push((timestamp_ms, value));
             self.heap_bytes += 16;
-            let more = more.map(|more| {
+            if let Some(more) = &mut more {
                 self.heap_bytes += more.late_start(timestamp_ms, start_ms);
-                more
-            });
+            }
             if late.open.len() >= SAMPLES_MAX {
                 let (t, v) = in_order(std::mem::take(&mut late.open));
                 let chunk = match more {
@@ -137,10 +136,9 @@ impl Head {
             return Ok(());
         }
         let before = series.open.heap_bytes();
-        let more = more.map(|more| {
+        if let Some(more) = &mut more {
             self.heap_bytes += more.open_start(series.open.len(), start_ms);
-            more
-        });
+        }
         series.open.push(timestamp_ms, value.to_bits());
         self.heap_bytes += series.open.heap_bytes() - before;
         if series.open.len() >= SAMPLES_MAX {

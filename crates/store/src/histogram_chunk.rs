@@ -11,7 +11,7 @@ use crate::chunk::{Chunk, Encoding, SAMPLES_MAX, encode_timestamps, summarise, t
 use crate::starts;
 use crate::xor::{Reader, put_signed, put_varint};
 use column::{get_column, put_column};
-use model::histogram::{BUCKETS_MAX, Buckets, CUSTOM_SCHEMA, ResetHint, SCHEMA_MAX, SCHEMA_MIN, Span};
+use model::histogram::{BUCKETS_MAX, Buckets, CUSTOM_SCHEMA, ResetHint, SCHEMA_MAX, SCHEMA_MIN};
 use model::{Histogram, HistogramAt, STALE_NAN_BITS};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,11 +141,14 @@ fn put_layout(out: &mut Vec<u8>, layout: &Layout) {
     put_signed(out, i64::from(layout.schema));
     out.extend(layout.zero_threshold.to_bits().to_le_bytes());
     for side in [&layout.positive, &layout.negative] {
-        let spans = Buckets::from_pairs(side.iter().map(|i| (*i, 0.0))).spans;
-        put_varint(out, spans.len() as u64);
-        for Span { offset, length } in spans {
-            put_signed(out, i64::from(offset));
-            put_varint(out, u64::from(length));
+        let indices: Vec<i64> = side.iter().map(|i| i64::from(*i)).collect();
+        let runs: Vec<_> = indices.chunk_by(|a, b| a + 1 == *b).collect();
+        put_varint(out, runs.len() as u64);
+        let mut end = 0;
+        for run in runs {
+            put_signed(out, run[0] - end);
+            put_varint(out, run.len() as u64);
+            end = run[0] + run.len() as i64;
         }
     }
     put_varint(out, layout.custom_bounds.len() as u64);
@@ -154,14 +157,16 @@ fn put_layout(out: &mut Vec<u8>, layout: &Layout) {
 
 fn put_columns(out: &mut Vec<u8>, rows: &[&Histogram], layout: &Layout) -> Result<()> {
     let mut buckets: Vec<Vec<f64>> = Vec::with_capacity(layout.columns());
-    let sides: [(_, fn(&Histogram) -> &Buckets); 2] =
-        [(&layout.positive, |h| &h.positive), (&layout.negative, |h| &h.negative)];
-    for (indices, side) in sides {
+    for is_positive in [true, false] {
+        let indices = if is_positive { &layout.positive } else { &layout.negative };
+        let side = |h: &'_ Histogram| -> Vec<(i32, f64)> {
+            if is_positive { h.positive.iter().collect() } else { h.negative.iter().collect() }
+        };
         let first = buckets.len();
         buckets.resize_with(first + indices.len(), || vec![0.0; rows.len()]);
         for (row, h) in rows.iter().enumerate() {
             let mut places = indices.iter().enumerate();
-            for (index, count) in side(h).iter() {
+            for (index, count) in side(h) {
                 // Every bucket has its place: the layout is of all of them.
                 if let Some((place, _)) = places.find(|(_, i)| **i == index) {
                     buckets[first + place][row] = count;

@@ -16,8 +16,8 @@ const IS_WHOLE: u8 = 1 << 4;
 const SAME_BOUNDS: u8 = 1 << 5;
 const IS_KNOWN: u8 = 0x3f;
 
-/// The zero threshold that most have.
-const USUAL_THRESHOLD: f64 = 2.938_735_877_055_718_8e-39;
+/// The zero threshold that most have: 2^-128.
+const USUAL_THRESHOLD: f64 = 1.0 / (1u128 << 127) as f64 / 2.0;
 
 /// What is remembered from one histogram of a record to the next.
 #[derive(Default)]
@@ -163,7 +163,7 @@ mod tests {
             sum: 0.1,
             zero_threshold: USUAL_THRESHOLD,
             zero_count: 7.0,
-            positive: Buckets::from_pairs([(-9, 500_000.0), (-8, 499_000.0), (i32::MAX - 1, 1_000.0)]),
+            positive: Buckets::from_pairs([(-9, 500_000.0), (-8, 499_000.0), (i32::MAX - 10, 1_000.0)]),
             ..Default::default()
         };
         let fractions = Histogram {

@@ -175,7 +175,7 @@ proptest! {
                 }
                 Step::Delete(series, from, to) => {
                     let (start_ms, end_ms) = (NOW_MS + from * 1000, NOW_MS + to * 1000);
-                    let matchers = vec![vec![Matcher::equal("s", &series.to_string())]];
+                    let matchers = vec![vec![Matcher::equal("s", series.to_string())]];
                     let deletion = Deletion { matchers, start_ms, end_ms };
                     s.delete_series(&deletion, &Who::default(), &|| NOW_MS).unwrap();
                     sent.retain(|(s, t), _| *s != series.to_string() || *t < start_ms || *t > end_ms);

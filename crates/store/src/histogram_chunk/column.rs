@@ -1,8 +1,8 @@
 //! One column of a chunk of histograms: a number of each sample. It must never give other bits than it was given.
 
-use crate::chunk::{SAMPLES_MAX, as_integers, compress_with, decompress};
+use crate::chunk::{SAMPLES_MAX, as_integers, compress, decompress};
 use crate::xor::{Reader, put_signed, put_varint};
-use pco::{DeltaSpec, ModeSpec};
+use pco::DeltaSpec;
 use stdx::{Error, Result};
 
 /// One whole number for all.
@@ -60,10 +60,8 @@ pub fn put_column(out: &mut Vec<u8>, numbers: &[f64], known: Option<&[f64]>) -> 
             out.extend(numbers[0].to_bits().to_le_bytes());
             return Ok(());
         }
-        (Some(whole), false) => {
-            (WHOLE, compress_with(&whole, DeltaSpec::TryConsecutive(1), ModeSpec::Classic)?)
-        }
-        (None, false) => (DOUBLES, compress_with(numbers, DeltaSpec::TryConsecutive(1), ModeSpec::Classic)?),
+        (Some(whole), false) => (WHOLE, compress(&whole, DeltaSpec::TryConsecutive(1))?),
+        (None, false) => (DOUBLES, compress(numbers, DeltaSpec::TryConsecutive(1))?),
     };
     out.push(kind);
     put_varint(out, bytes.len() as u64);

@@ -89,6 +89,13 @@ fn the_numbers_of_a_chunk_are_bounded() {
     let chunks = seal_and_read(&all);
     assert_eq!(chunks.iter().map(|c| c.summary.count).collect::<Vec<_>>(), [52, 52, 16]);
     assert!(chunks.iter().all(|c| numbers(c) <= NUMBERS_MAX));
+    // Buckets at both ends of what there can be, further apart than a span of a histogram can say.
+    let far = |i: i32| Histogram {
+        positive: Buckets::from_pairs([(i, 1.0)]),
+        negative: Buckets::from_pairs([(-i, 1.0)]),
+        ..Default::default()
+    };
+    assert_eq!(seal_and_read(&[at(1, far(i32::MIN + 2)), at(2, far(i32::MAX - 1)), at(3, far(0))]).len(), 1);
     // Each time another bucket: no more than a histogram may have.
     let moving = |i: i64| Histogram {
         positive: Buckets::from_pairs((0..4_000).map(|b| (b + i as i32 * 4_000, 1.0))),
@@ -102,7 +109,7 @@ fn any_buckets(is_whole: bool) -> impl Strategy<Value = Buckets> {
     let count = prop_oneof![
         4 => (1u64..2_000).prop_map(|n| n as f64),
         1 => (1u64..1 << 60).prop_map(|n| n as f64),
-        1 => any::<f64>().prop_map(move |f| if is_whole || !(f > 0.0) { 1.0 } else { f }),
+        1 => any::<f64>().prop_map(move |f| if is_whole || f.is_nan() || f <= 0.0 { 1.0 } else { f }),
     ];
     prop::collection::btree_map(-40i32..40, count, 0..8).prop_map(Buckets::from_pairs)
 }
