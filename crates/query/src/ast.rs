@@ -163,6 +163,8 @@ pub enum BinaryOp {
     Mod,
     Pow,
     Atan2,
+    TrimUpper,
+    TrimLower,
     Equal,
     NotEqual,
     Greater,
@@ -185,6 +187,8 @@ impl BinaryOp {
             BinaryOp::Mod => "%",
             BinaryOp::Pow => "^",
             BinaryOp::Atan2 => "atan2",
+            BinaryOp::TrimUpper => "</",
+            BinaryOp::TrimLower => ">/",
             BinaryOp::Equal => "==",
             BinaryOp::NotEqual => "!=",
             BinaryOp::Greater => ">",
@@ -202,7 +206,7 @@ impl BinaryOp {
         match self {
             BinaryOp::Or => 1,
             BinaryOp::And | BinaryOp::Unless => 2,
-            op if op.is_comparison() => 3,
+            op if op.is_comparison() || op.is_trim() => 3,
             BinaryOp::Add | BinaryOp::Sub => 4,
             BinaryOp::Pow => 6,
             _ => 5,
@@ -213,6 +217,11 @@ impl BinaryOp {
     pub fn is_comparison(self) -> bool {
         use BinaryOp::*;
         matches!(self, Equal | NotEqual | Greater | Less | GreaterEqual | LessEqual)
+    }
+
+    /// `</`, `>/`: cut off the observations of histograms above or below a number.
+    pub fn is_trim(self) -> bool {
+        matches!(self, BinaryOp::TrimUpper | BinaryOp::TrimLower)
     }
 
     /// `and`, `or`, `unless`.

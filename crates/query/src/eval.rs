@@ -7,22 +7,29 @@ mod binary;
 mod column;
 pub(crate) mod dates;
 mod edges;
+mod elements;
 mod functions;
 mod histogram;
 mod info;
 mod labels;
 mod matching;
+mod mixed;
+mod mixed_edges;
+mod mixed_rates;
+mod native_groups;
 mod notes;
 mod order;
 pub(crate) mod over_time;
 mod rank;
 pub(crate) mod rates;
 mod selector;
+mod smoothed;
 mod summaries;
 mod windows;
 
 use crate::ast::{Expr, ExprKind, ValueType};
 use crate::error::QueryError;
+use crate::native;
 use crate::options::QueryOptions;
 use crate::source::{ReadLimits, Source};
 use crate::value::{QueryResult, Value};
@@ -30,6 +37,7 @@ use column::{Column, Steps, is_present};
 use model::{Labels, SeriesData};
 use notes::Notes;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use stdx::ErrorKind;
 
 /// Takes columns one by one.
@@ -56,9 +64,10 @@ pub fn instant(
         ValueType::String => Value::String(eval.string(expr).to_string()),
         ValueType::Vector => {
             let columns = column::without_names(eval.columns(expr, &steps)?)?;
-            let mut found: Vec<_> = columns.into_iter().map(|c| (c.labels, c.values[0])).collect();
+            let mut found: Vec<_> =
+                columns.into_iter().filter_map(|c| Some((c.point(0)?, c.labels))).collect();
             order::order(expr, &mut found);
-            Value::Vector(found.into_iter().map(|(labels, v)| (labels, time_ms, v)).collect())
+            Value::Vector(found.into_iter().map(|(point, labels)| (labels, time_ms, point)).collect())
         }
         ValueType::Matrix => {
             let mut found = Vec::new();
@@ -67,7 +76,7 @@ pub fn instant(
                 if nameless {
                     data.labels = data.labels.filtered(|n| !column::is_metadata(n));
                 }
-                if !data.timestamps_ms.is_empty() {
+                if !data.timestamps_ms.is_empty() || !data.histograms.is_empty() {
                     found.push(data);
                 }
                 Ok(())
@@ -121,7 +130,10 @@ pub fn range(
         _ => column::without_names(eval.columns(expr, &steps)?)?,
     };
     eval.warn_of_sort(expr);
-    let series = columns.into_iter().map(|c| c.into_series(&steps)).filter(|s| !s.values.is_empty());
+    let series = columns
+        .into_iter()
+        .map(|c| c.into_series(&steps))
+        .filter(|s| !s.values.is_empty() || !s.histograms.is_empty());
     let value = Value::Matrix(sorted(series.collect())?);
     Ok(eval.notes.into_inner().result(value))
 }
@@ -146,10 +158,30 @@ struct Eval<'a> {
     notes: RefCell<Notes>,
     /// Samples read or computed and held.
     held: Cell<usize>,
-    /// Bytes of the labels of series that are held.
-    held_labels: Cell<usize>,
+    /// Bytes of labels and histograms that are held.
+    held_bytes: Cell<usize>,
+    /// Whether the histograms that are read shall say themselves whether they continue the one before: who takes only
+    /// their counts and sums cannot find out later.
+    marks_resets: Cell<bool>,
     /// Samples looked at since the caller was last asked whether to go on.
     work: Cell<usize>,
+}
+
+/// What columns take of the limits.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    samples: usize,
+    bytes: usize,
+}
+
+impl Held {
+    fn of<'c>(columns: impl IntoIterator<Item = &'c Column>) -> Held {
+        let add = |held: Held, c: &Column| Held {
+            samples: held.samples + c.values.len(),
+            bytes: held.bytes + c.bytes(),
+        };
+        columns.into_iter().fold(Held::default(), add)
+    }
 }
 
 /// Samples between two questions whether to go on: well under a millisecond.
@@ -178,7 +210,8 @@ impl<'a> Eval<'a> {
             end_ms,
             notes: RefCell::default(),
             held: Cell::new(0),
-            held_labels: Cell::new(0),
+            held_bytes: Cell::new(0),
+            marks_resets: Cell::new(false),
             work: Cell::new(0),
         };
         eval.go_on()?;
@@ -216,28 +249,28 @@ impl<'a> Eval<'a> {
                 .hint("select fewer series, a shorter range or a longer step")
                 .bound("query.samples_max"));
         }
-        self.bounded(held, self.held_labels.get())?;
+        self.bounded(held, self.held_bytes.get())?;
         self.held.set(held);
         self.worked(samples)
     }
 
-    /// Counts bytes of labels that are held in memory.
-    fn hold_labels(&self, bytes: usize) -> Result<(), QueryError> {
-        let held = self.held_labels.get().saturating_add(bytes);
+    /// Counts bytes of labels and histograms that are held in memory.
+    fn hold_bytes(&self, bytes: usize) -> Result<(), QueryError> {
+        let held = self.held_bytes.get().saturating_add(bytes);
         self.bounded(self.held.get(), held)?;
-        self.held_labels.set(held);
+        self.held_bytes.set(held);
         Ok(())
     }
 
-    /// Counts bytes of labels that are held no longer.
-    fn release_labels(&self, bytes: usize) {
-        self.held_labels.set(self.held_labels.get().saturating_sub(bytes));
+    /// Counts bytes of labels and histograms that are held no longer.
+    fn release_bytes(&self, bytes: usize) {
+        self.held_bytes.set(self.held_bytes.get().saturating_sub(bytes));
     }
 
-    /// An error if samples and labels together take more memory than allowed.
-    fn bounded(&self, samples: usize, label_bytes: usize) -> Result<(), QueryError> {
+    /// An error if samples, labels and histograms together take more memory than allowed.
+    fn bounded(&self, samples: usize, bytes: usize) -> Result<(), QueryError> {
         let max = self.options.limits.bytes_max;
-        if samples.saturating_mul(SAMPLE_BYTES).saturating_add(label_bytes) <= max {
+        if samples.saturating_mul(SAMPLE_BYTES).saturating_add(bytes) <= max {
             return Ok(());
         }
         let message = format!("the query needs more than {} MiB of memory", max >> 20);
@@ -259,7 +292,7 @@ impl<'a> Eval<'a> {
             samples_max: limits.samples_max.saturating_sub(self.held.get()),
             bytes_max: limits
                 .bytes_max
-                .saturating_sub(self.held_labels.get())
+                .saturating_sub(self.held_bytes.get())
                 .saturating_sub(self.held.get().saturating_mul(SAMPLE_BYTES)),
         }
     }
@@ -313,9 +346,9 @@ impl<'a> Eval<'a> {
     /// same labels with their names.
     fn vector(&self, expr: &Expr, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
         match &expr.kind {
-            ExprKind::Selector(s) => self.selector(s, steps, selector::Give::Value, sink),
+            ExprKind::Selector(s) => self.selector(s, expr.span, steps, selector::Give::Value, sink),
             ExprKind::Paren(e) | ExprKind::Plus(e) => self.vector(e, steps, sink),
-            ExprKind::Negate(e) => self.map_values(e, steps, sink, |v| -v),
+            ExprKind::Negate(e) => self.negate(e, steps, sink),
             ExprKind::Binary(first, rest) => self.binary(first, rest, steps, sink),
             ExprKind::Aggregate(a) => self.aggregate(a, steps, sink),
             ExprKind::Call(function, args) => {
@@ -330,14 +363,47 @@ impl<'a> Eval<'a> {
     fn columns(&self, expr: &Expr, steps: &Steps) -> Result<Vec<Column>, QueryError> {
         let mut columns = Vec::new();
         self.vector(expr, steps, &mut |column| {
-            self.hold(steps.count)?;
+            self.hold_column(&column)?;
             columns.push(column);
             Ok(())
         })?;
         Ok(columns)
     }
 
-    /// Each present value for itself; the metric's name goes.
+    /// Counts a column that is held.
+    fn hold_column(&self, column: &Column) -> Result<(), QueryError> {
+        self.hold(column.values.len())?;
+        self.hold_bytes(column.bytes())
+    }
+
+    /// Counts columns that are held no longer.
+    fn release_columns(&self, held: Held) {
+        self.release(held.samples);
+        self.release_bytes(held.bytes);
+    }
+
+    fn negate(&self, expr: &Expr, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
+        self.vector(expr, steps, &mut |mut column| {
+            self.worked(steps.count)?;
+            column.values.iter_mut().filter(|v| is_present(**v)).for_each(|v| *v = -*v);
+            for h in column.histograms.iter_mut().flatten().flatten() {
+                self.worked(native::work(h))?;
+                *h = Arc::new(native::scaled(h, -1.0));
+            }
+            column.nameless = true;
+            sink(column)
+        })
+    }
+
+    /// Evaluates with or without marking resets in histograms, as `marks` says.
+    fn marking_resets<T>(&self, marks: bool, f: impl FnOnce() -> T) -> T {
+        let before = self.marks_resets.replace(marks);
+        let value = f();
+        self.marks_resets.set(before);
+        value
+    }
+
+    /// Each present number for itself; histograms and the metric's name go.
     fn map_values(
         &self,
         expr: &Expr,
@@ -349,7 +415,8 @@ impl<'a> Eval<'a> {
             self.worked(steps.count)?;
             column.values.iter_mut().filter(|v| is_present(**v)).for_each(|v| *v = f(*v));
             column.nameless = true;
-            sink(column)
+            column.histograms = None;
+            if column.is_empty() { Ok(()) } else { sink(column) }
         })
     }
 }

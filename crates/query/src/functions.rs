@@ -5,6 +5,8 @@ use crate::ast::ValueType::{self, Matrix, Scalar, String, Vector};
 use crate::eval::dates;
 use crate::eval::over_time::{self as over, Window};
 use crate::eval::rates;
+use crate::native;
+use model::Histogram;
 use std::fmt;
 
 /// One function.
@@ -29,6 +31,8 @@ pub(crate) enum Body {
     Math(fn(f64) -> f64),
     /// As `Math`, with scalar arguments after the vector.
     MathWith(fn(f64, &[f64]) -> f64),
+    /// A number of each native histogram; the metric's name goes.
+    Histogram(fn(&Histogram) -> f64),
     /// A part of a date; without an argument, of the evaluation time.
     Date(fn(f64) -> f64),
     /// The samples of one series in a range, and the scalar arguments; `None` is no result.
@@ -67,6 +71,7 @@ pub(crate) enum Special {
     MinOf,
     MaxOf,
     Timestamp,
+    StartTimestamp,
     Clamp,
 }
 
@@ -103,6 +108,10 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
 
 const fn math(name: &'static str, f: fn(f64) -> f64) -> Function {
     fixed(name, &[Vector], Vector, Body::Math(f))
+}
+
+const fn histogram(name: &'static str, f: fn(&Histogram) -> f64) -> Function {
+    fixed(name, &[Vector], Vector, Body::Histogram(f))
 }
 
 const fn date(name: &'static str, f: fn(f64) -> f64) -> Function {
@@ -186,6 +195,12 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     fixed("clamp_min", &[Vector, Scalar], Vector, Body::MathWith(|v, a| larger(a[0], v))),
     fixed("clamp_max", &[Vector, Scalar], Vector, Body::MathWith(|v, a| smaller(a[0], v))),
     special("clamp", &[Vector, Scalar, Scalar], Vector, Special::Clamp),
+    // Native histograms.
+    histogram("histogram_count", |h| h.count),
+    histogram("histogram_sum", |h| h.sum),
+    histogram("histogram_avg", |h| h.sum / h.count),
+    histogram("histogram_stddev", |h| native::variance(h).sqrt()),
+    histogram("histogram_stdvar", native::variance),
     // Dates.
     date("year", dates::year),
     date("month", dates::month),
@@ -242,6 +257,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     repeating("sort_by_label", &[Vector, String], 1, Special::SortByLabel),
     repeating("sort_by_label_desc", &[Vector, String], 1, Special::SortByLabelDesc),
     special("timestamp", &[Vector], Vector, Special::Timestamp),
+    special("start_timestamp", &[Vector], Vector, Special::StartTimestamp),
     // Numbers and vectors.
     special("scalar", &[Vector], Scalar, Special::Scalar),
     special("vector", &[Scalar], Vector, Special::Vector),

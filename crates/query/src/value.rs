@@ -1,6 +1,7 @@
 //! The answer to a query.
 
-use model::{Labels, SeriesData};
+use model::{Histogram, Labels, SeriesData};
+use std::sync::Arc;
 
 /// What an expression is worth.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,9 +12,28 @@ pub enum Value {
     String(String),
     /// Series, the evaluation time in milliseconds, and the value. In the order that the query asks
     /// for (`sort`, `topk` ...), otherwise in order of labels.
-    Vector(Vec<(Labels, i64, f64)>),
+    Vector(Vec<(Labels, i64, Point)>),
     /// Series with samples, in order of labels.
     Matrix(Vec<SeriesData>),
+}
+
+/// One sample of an instant vector.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Point {
+    /// A number.
+    Number(f64),
+    /// A native histogram.
+    Histogram(Arc<Histogram>),
+}
+
+impl Point {
+    /// The number, if it is one.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Point::Number(v) => Some(*v),
+            Point::Histogram(_) => None,
+        }
+    }
 }
 
 /// A value, and what a person should know about how it came to be.

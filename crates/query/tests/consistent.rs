@@ -127,7 +127,9 @@ fn a_range_is_its_instants() {
             let mut found = 0;
             for time in (start..=end).step_by(step as usize) {
                 let mut want = match instant(&source, &expr, time, &options).unwrap().value {
-                    Value::Vector(v) => v.into_iter().map(|(l, _, v)| (l, v)).collect::<Vec<_>>(),
+                    Value::Vector(v) => {
+                        v.into_iter().filter_map(|(l, _, v)| Some((l, v.number()?))).collect::<Vec<_>>()
+                    }
                     other => panic!("{text}: {other:?}"),
                 };
                 want.sort_by(|a, b| a.0.cmp(&b.0));

@@ -184,7 +184,7 @@ fn other_windows_are_moved_by_less_than_a_bucket() {
                     let moved = at(&view, &text, time_ms, Resolution::Buckets(bucket_ms));
                     let exact = at(&view, &text, time_ms - time_ms % bucket_ms, Resolution::Samples);
                     let values = |v: &Value| match v {
-                        Value::Vector(rows) => rows.iter().map(|r| r.2).collect::<Vec<_>>(),
+                        Value::Vector(rows) => rows.iter().filter_map(|r| r.2.number()).collect::<Vec<_>>(),
                         other => panic!("{other:?}"),
                     };
                     let (a, b) = (values(&moved.value), values(&exact.value));
@@ -244,8 +244,8 @@ fn where_samples_are_gone_summaries_answer_and_say_so() {
         let exact = at(&full, text, time_ms - 12_345, Resolution::Samples);
         let (Value::Vector(a), Value::Vector(b)) = (&result.value, &exact.value) else { panic!() };
         assert_eq!(
-            a.iter().map(|r| r.2).collect::<Vec<_>>(),
-            b.iter().map(|r| r.2).collect::<Vec<_>>(),
+            a.iter().map(|r| r.2.number()).collect::<Vec<_>>(),
+            b.iter().map(|r| r.2.number()).collect::<Vec<_>>(),
             "{text}"
         );
     }

@@ -33,7 +33,9 @@ pub fn report(app: &App, now_ms: i64, stop: Stop) -> Result<Arc<str>, QueryError
     let ask = |text: &str| -> Result<Vec<Row>, QueryError> {
         let expr = ::query::parse(&text.replace("<own>", &own)).map_err(QueryError::from)?;
         match ::query::instant(&view, &expr, now_ms, &options)?.value {
-            Value::Vector(rows) => Ok(rows.into_iter().map(|(labels, _, v)| (labels, v)).collect()),
+            Value::Vector(rows) => {
+                Ok(rows.into_iter().filter_map(|(labels, _, v)| Some((labels, v.number()?))).collect())
+            }
             Value::Scalar(v) => Ok(vec![(model::Labels::default(), v)]),
             Value::String(_) | Value::Matrix(_) => Ok(Vec::new()),
         }

@@ -2,10 +2,14 @@
 //! group and step; `topk` and the like, which choose among series, are in `rank`.
 
 use super::column::{ABSENT, Column, Steps, is_present};
+use super::mixed::About;
+use super::native_groups::NativeGroups;
 use super::{Eval, Sink};
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::QueryError;
+use crate::native;
 use crate::number::{Mean, Sum, plain_text, quantile};
+use crate::value::Point;
 use model::{Labels, NAME};
 use std::collections::HashMap;
 
@@ -105,7 +109,7 @@ impl<S: Clone + Default> Groups<S> {
     fn emit(self, sink: Sink<'_>, mut result: impl FnMut(usize, &mut S) -> f64) -> Result<(), QueryError> {
         for ((labels, mut states), nameless) in self.labels.into_iter().zip(self.states).zip(self.nameless) {
             let values = states.iter_mut().enumerate().map(|(step, s)| result(step, s)).collect();
-            let column = Column { labels, nameless, values };
+            let column = Column { labels, nameless, values, histograms: None };
             if !column.is_empty() {
                 sink(column)?;
             }
@@ -127,15 +131,59 @@ impl Eval<'_> {
 
     fn fold(&self, a: &Aggregate, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
         let mut groups = Groups::<Cell>::new();
-        self.vector(&a.expr, steps, &mut |column| {
+        let mut natives = NativeGroups::default();
+        self.vector(&a.expr, steps, &mut |mut column| {
             self.worked(steps.count)?;
+            match a.op {
+                AggregateOp::Sum | AggregateOp::Avg => {}
+                AggregateOp::Count | AggregateOp::Group => column.count_histograms(),
+                _ => self.ignore_histograms(a, &mut column),
+            }
+            if column.is_empty() {
+                return Ok(());
+            }
             let cost = size_of::<Cell>() / size_of::<f64>();
             let i = groups.of(self, group_of(&column.labels, a), column.nameless, steps, cost)?;
+            if let Some(histograms) = &column.histograms {
+                let about = About { name: column.labels.name(), span: a.expr.span };
+                natives.add(self, a.op, i, histograms, &about)?;
+            }
             let pairs = groups.states[i].iter_mut().zip(&column.values);
             pairs.filter(|(_, v)| is_present(**v)).for_each(|(cell, v)| cell.add(a.op, *v));
             Ok(())
         })?;
-        groups.emit(sink, |_, cell| cell.result(a.op))
+        if natives.is_empty() {
+            return groups.emit(sink, |_, cell| cell.result(a.op));
+        }
+        let rows = groups.labels.into_iter().zip(groups.states).zip(groups.nameless);
+        for (i, ((labels, cells), nameless)) in rows.enumerate() {
+            let mut histograms = natives.results(self, i, a.expr.span)?;
+            let points = cells.iter().enumerate().map(|(step, cell)| {
+                let number = Some(cell.result(a.op)).filter(|v| is_present(*v));
+                match (number, histograms.as_mut().and_then(|h| h[step].take())) {
+                    (Some(_), Some(_)) => {
+                        let text = "encountered a mix of histograms and floats for aggregation";
+                        self.warn(a.expr.span, text);
+                        None
+                    }
+                    (Some(v), None) => Some(Point::Number(v)),
+                    (None, sum) => sum.flatten().map(Point::Histogram),
+                }
+            });
+            let points: Vec<Option<Point>> = points.collect();
+            let column = Column::of_points(labels, nameless, steps.count, points.into_iter());
+            if !column.is_empty() {
+                sink(column)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what an aggregation cannot take, and says so.
+    pub(super) fn ignore_histograms(&self, a: &Aggregate, column: &mut Column) {
+        if column.histograms.take().is_some_and(|h| h.iter().any(Option::is_some)) {
+            self.info(a.expr.span, &format!("ignored histogram in {} aggregation", a.op.as_str()));
+        }
     }
 
     /// The scalar parameter, one value per step.
@@ -147,7 +195,11 @@ impl Eval<'_> {
     fn quantile(&self, a: &Aggregate, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
         let q = self.param(a, steps)?;
         let mut groups = Groups::<Vec<f64>>::new();
-        self.vector(&a.expr, steps, &mut |column| {
+        self.vector(&a.expr, steps, &mut |mut column| {
+            self.ignore_histograms(a, &mut column);
+            if column.is_empty() {
+                return Ok(());
+            }
             self.hold(steps.count)?;
             let i = groups.of(self, group_of(&column.labels, a), column.nameless, steps, 3)?;
             let pairs = groups.states[i].iter_mut().zip(&column.values);
@@ -184,6 +236,15 @@ impl Eval<'_> {
                     }
                 };
                 last = Some((v.to_bits(), i));
+                groups.states[i][step] += 1.0;
+            }
+            for (step, h) in column.histograms.iter().flatten().enumerate() {
+                let Some(h) = h else { continue };
+                self.worked(native::work(h))?;
+                let text = native::text(h);
+                self.hold_bytes(text.len())?;
+                let labels = column.labels.with(label, &text);
+                let i = groups.of(self, group_of(&labels, &grouping), column.nameless, steps, 1)?;
                 groups.states[i][step] += 1.0;
             }
             Ok(())

@@ -2,9 +2,11 @@
 //! vector that only meets numbers flows through; two vectors are held and joined in `matching`.
 
 use super::column::{ABSENT, Column, Steps, is_present};
-use super::{Eval, Sink};
+use super::{Eval, Held, Sink};
 use crate::ast::{BinaryOp, Expr, ExprKind, Operand, ValueType};
-use crate::error::QueryError;
+use crate::error::{QueryError, Span};
+use crate::native;
+use crate::value::Point;
 
 /// The value of `left op right`, and whether a comparison holds (true for arithmetic).
 pub(super) fn compute(op: BinaryOp, left: f64, right: f64) -> (f64, bool) {
@@ -22,6 +24,8 @@ pub(super) fn compute(op: BinaryOp, left: f64, right: f64) -> (f64, bool) {
         BinaryOp::Less => (left, left < right),
         BinaryOp::GreaterEqual => (left, left >= right),
         BinaryOp::LessEqual => (left, left <= right),
+        // Numbers cannot be trimmed.
+        BinaryOp::TrimUpper | BinaryOp::TrimLower => (left, false),
         BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => (left, true),
     }
 }
@@ -34,7 +38,7 @@ pub(super) fn scalar(operand: &Operand, left: f64, right: f64) -> f64 {
 
 /// Whether the result is a new quantity, which the metric's name does not name any more.
 pub(super) fn drops_name(operand: &Operand) -> bool {
-    operand.returns_bool || !(operand.op.is_comparison() || operand.op.is_set())
+    operand.returns_bool || !(operand.op.is_comparison() || operand.op.is_trim() || operand.op.is_set())
 }
 
 /// A number per step.
@@ -60,8 +64,12 @@ struct WithNumber<'e> {
 }
 
 impl WithNumber<'_> {
-    fn apply(&self, column: &mut Column) {
+    /// `span` is that of the chain.
+    fn apply(&self, eval: &Eval<'_>, span: Span, column: &mut Column) -> Result<(), QueryError> {
         let op = self.operand.op;
+        if column.histograms.is_some() || op.is_trim() {
+            return self.apply_to_both(eval, span, column);
+        }
         for (step, v) in column.values.iter_mut().enumerate().filter(|(_, v)| is_present(**v)) {
             let number = self.number.at(step);
             let (value, holds) =
@@ -75,6 +83,29 @@ impl WithNumber<'_> {
             };
         }
         column.nameless |= drops_name(self.operand);
+        Ok(())
+    }
+
+    fn apply_to_both(&self, eval: &Eval<'_>, span: Span, column: &mut Column) -> Result<(), QueryError> {
+        let op = self.operand.op;
+        for step in 0..column.values.len() {
+            let Some(point) = column.point(step) else { continue };
+            eval.worked(column.histogram(step).map_or(1, |h| native::work(h)))?;
+            let number = Point::Number(self.number.at(step));
+            let result = match self.number_is_left {
+                true => eval.operate(op, &number, &point, span),
+                false => eval.operate(op, &point, &number, span),
+            };
+            let kept =
+                result.and_then(|(value, holds)| match (op.is_comparison(), self.operand.returns_bool) {
+                    (true, true) => Some(Point::Number(f64::from(u8::from(holds)))),
+                    (true, false) => Some(point).filter(|_| holds),
+                    (false, _) => Some(value),
+                });
+            column.set(step, kept);
+        }
+        column.nameless |= drops_name(self.operand);
+        Ok(())
     }
 }
 
@@ -94,6 +125,10 @@ impl Eval<'_> {
         steps: &Steps,
         sink: Sink<'_>,
     ) -> Result<(), QueryError> {
+        self.marking_resets(false, || self.chain(first, rest, steps, sink))
+    }
+
+    fn chain(&self, first: &Expr, rest: &[Operand], steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
         let is_vector = |e: &Expr| e.value_type == ValueType::Vector;
         // Up to the last vector everything is evaluated; the numbers after it are applied as columns flow.
         let joins = rest.iter().rposition(|r| is_vector(&r.expr)).map_or(0, |i| i + 1);
@@ -114,7 +149,7 @@ impl Eval<'_> {
                         tail.insert(0, with);
                         Left::Expr(&operand.expr)
                     } else {
-                        Left::Columns(self.applied(&operand.expr, &with, steps)?)
+                        Left::Columns(self.applied(&operand.expr, &with, first.span, steps)?)
                     }
                 }
                 Left::Number(number) => {
@@ -124,36 +159,48 @@ impl Eval<'_> {
                 }
                 Left::Columns(mut columns) if !is_vector(&operand.expr) => {
                     let with = self.with_number(operand, steps)?;
-                    columns.iter_mut().for_each(|c| with.apply(c));
+                    columns.iter_mut().try_for_each(|c| with.apply(self, first.span, c))?;
                     Left::Columns(columns)
                 }
-                Left::Columns(columns) => Left::Columns(self.join(columns, operand, steps)?),
+                Left::Columns(columns) => Left::Columns(self.join(columns, operand, first.span, steps)?),
                 Left::Expr(e) => Left::Expr(e),
             };
         }
         match left {
             Left::Columns(columns) => {
-                let held = columns.len() * steps.count;
-                columns.into_iter().try_for_each(|column| self.flow(column, &tail, sink))?;
-                self.release(held);
+                let held = Held::of(&columns);
+                columns.into_iter().try_for_each(|column| self.flow(column, &tail, first.span, sink))?;
+                self.release_columns(held);
                 Ok(())
             }
-            Left::Expr(e) => self.vector(e, steps, &mut |column| self.flow(column, &tail, sink)),
+            Left::Expr(e) => self.vector(e, steps, &mut |column| self.flow(column, &tail, first.span, sink)),
             Left::Number(_) => Err(super::internal(first)),
         }
     }
 
     /// Applies operators to one column and hands it on.
-    fn flow(&self, mut column: Column, with: &[WithNumber<'_>], sink: Sink<'_>) -> Result<(), QueryError> {
+    fn flow(
+        &self,
+        mut column: Column,
+        with: &[WithNumber<'_>],
+        span: Span,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
         self.worked(column.values.len() * with.len())?;
-        with.iter().for_each(|w| w.apply(&mut column));
+        with.iter().try_for_each(|w| w.apply(self, span, &mut column))?;
         if column.is_empty() { Ok(()) } else { sink(column) }
     }
 
     /// The columns of a vector after an operator with a number.
-    fn applied(&self, e: &Expr, with: &WithNumber<'_>, steps: &Steps) -> Result<Vec<Column>, QueryError> {
+    fn applied(
+        &self,
+        e: &Expr,
+        with: &WithNumber<'_>,
+        span: Span,
+        steps: &Steps,
+    ) -> Result<Vec<Column>, QueryError> {
         let mut columns = self.columns(e, steps)?;
-        columns.iter_mut().for_each(|c| with.apply(c));
+        columns.iter_mut().try_for_each(|c| with.apply(self, span, c))?;
         Ok(columns)
     }
 
@@ -170,11 +217,18 @@ impl Eval<'_> {
     }
 
     /// Joins what is held with the vector on the right.
-    fn join(&self, left: Vec<Column>, operand: &Operand, steps: &Steps) -> Result<Vec<Column>, QueryError> {
+    fn join(
+        &self,
+        left: Vec<Column>,
+        operand: &Operand,
+        span: Span,
+        steps: &Steps,
+    ) -> Result<Vec<Column>, QueryError> {
         let right = self.columns(&operand.expr, steps)?;
-        let held = (left.len() + right.len()) * steps.count;
-        let joined = self.match_vectors(left, right, operand, steps).map_err(|e| e.at(operand.expr.span))?;
-        self.release(held);
+        let held = Held::of(left.iter().chain(&right));
+        let joined = self.match_vectors(left, right, operand, span, steps);
+        let joined = joined.map_err(|e| e.at(operand.expr.span))?;
+        self.release_columns(held);
         Ok(joined)
     }
 }

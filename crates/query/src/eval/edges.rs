@@ -58,6 +58,7 @@ impl Span {
             timestamps_ms: &w.timestamps_ms[self.first..=self.last],
             values: &w.values[self.first..=self.last],
             first: w.first + self.first,
+            starts_ms: &[],
             ..*w
         }
     }

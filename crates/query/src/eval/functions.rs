@@ -7,7 +7,8 @@ use super::{Eval, Sink, internal};
 use crate::ast::{Expr, ExprKind, Selector};
 use crate::error::QueryError;
 use crate::functions::{Body, Function, Special, larger, smaller};
-use model::{Labels, MatchOp, NAME};
+use crate::native;
+use model::{Histogram, Labels, MatchOp, NAME};
 
 impl Eval<'_> {
     /// A call that gives a number per step.
@@ -64,6 +65,7 @@ impl Eval<'_> {
         match function.body {
             Body::Math(f) => self.map_values(&args[0], steps, sink, f),
             Body::MathWith(f) => self.math_with(f, args, steps, sink),
+            Body::Histogram(f) => self.of_histograms(function, f, &args[0], steps, sink),
             Body::Date(f) => match args.first() {
                 Some(arg) => self.map_values(arg, steps, sink, f),
                 None => {
@@ -88,11 +90,15 @@ impl Eval<'_> {
         match special {
             Special::Vector => sink(Column::new(Labels::default(), self.scalar(&args[0], steps)?)),
             // The order is made at the end, where all series are known.
-            Special::Sort | Special::SortDesc | Special::SortByLabel | Special::SortByLabelDesc => {
-                self.vector(&args[0], steps, sink)
-            }
+            Special::SortByLabel | Special::SortByLabelDesc => self.vector(&args[0], steps, sink),
+            // Histograms have no order by value.
+            Special::Sort | Special::SortDesc => self.vector(&args[0], steps, &mut |mut column| {
+                column.histograms = None;
+                if column.is_empty() { Ok(()) } else { sink(column) }
+            }),
             Special::Clamp => self.clamp(args, steps, sink),
-            Special::Timestamp => self.timestamp(&args[0], steps, sink),
+            Special::Timestamp => self.timestamp(&args[0], steps, Give::Timestamp, sink),
+            Special::StartTimestamp => self.timestamp(&args[0], steps, Give::Start, sink),
             Special::Absent => self.absent(&args[0], steps, sink),
             Special::AbsentOverTime => {
                 let values = self.absent_over_time(&args[0], steps)?;
@@ -145,16 +151,54 @@ impl Eval<'_> {
             let present = column.values.iter_mut().enumerate().filter(|(_, v)| is_present(**v));
             present.for_each(|(step, v)| *v = f(step, *v));
             column.nameless = true;
+            column.histograms = None;
             if column.is_empty() { Ok(()) } else { sink(column) }
         })
     }
 
-    /// Of a selector, the times of its samples; of anything else, the evaluation time.
-    fn timestamp(&self, expr: &Expr, steps: &Steps, sink: Sink<'_>) -> Result<(), QueryError> {
+    /// A number of each histogram.
+    fn of_histograms(
+        &self,
+        function: &Function,
+        f: fn(&Histogram) -> f64,
+        expr: &Expr,
+        steps: &Steps,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        // These look at no bucket.
+        let marks = matches!(function.name, "histogram_count" | "histogram_sum" | "histogram_avg");
+        let marks = marks || self.marks_resets.get();
+        self.marking_resets(marks, || {
+            self.vector(expr, steps, &mut |mut column| {
+                let Some(histograms) = column.histograms.take() else { return Ok(()) };
+                for (step, h) in histograms.into_iter().enumerate() {
+                    let work = h.as_ref().map_or(1, |h| native::work(h));
+                    self.worked(if marks { 1 } else { work })?;
+                    column.values[step] = h.map_or(ABSENT, |h| f(&h));
+                }
+                column.nameless = true;
+                if column.is_empty() { Ok(()) } else { sink(column) }
+            })
+        })
+    }
+
+    /// Of a selector, the times of its samples, or since when they count; of anything else, the evaluation time, or
+    /// nothing.
+    fn timestamp(&self, expr: &Expr, steps: &Steps, give: Give, sink: Sink<'_>) -> Result<(), QueryError> {
         let ExprKind::Selector(selector) = &expr.inner().kind else {
-            return self.per_step(expr, steps, sink, &|step, _| steps.time(step) as f64 / 1000.0);
+            return self.vector(expr, steps, &mut |mut column| {
+                self.worked(steps.count)?;
+                for step in (0..steps.count).filter(|_| give == Give::Timestamp) {
+                    if column.has(step) {
+                        column.values[step] = steps.time(step) as f64 / 1000.0;
+                    }
+                }
+                column.histograms = None;
+                column.nameless = true;
+                if give == Give::Start || column.is_empty() { Ok(()) } else { sink(column) }
+            });
         };
-        self.selector(selector, steps, Give::Timestamp, &mut |mut column| {
+        self.selector(selector, expr.span, steps, give, &mut |mut column| {
             column.nameless = true;
             sink(column)
         })
@@ -165,8 +209,8 @@ impl Eval<'_> {
         let mut values = vec![1.0; steps.count];
         self.vector(expr, steps, &mut |column| {
             self.worked(steps.count)?;
-            let pairs = values.iter_mut().zip(&column.values);
-            pairs.filter(|(_, v)| is_present(**v)).for_each(|(a, _)| *a = ABSENT);
+            let there = values.iter_mut().enumerate().filter(|(step, _)| column.has(*step));
+            there.for_each(|(_, a)| *a = ABSENT);
             Ok(())
         })?;
         emit_absent(expr, values, sink)

@@ -1,10 +1,11 @@
-//! Classic histograms: series that differ in `le`, the upper bound of a bucket that counts all
-//! observations up to it.
+//! Quantiles and shares of histograms of both kinds: classic ones, which are series that differ in `le`, the upper bound of
+//! a bucket that counts all observations up to it, and native ones, which are samples.
 
 use super::column::{ABSENT, Column, Merged, Steps, is_present};
-use super::{Eval, Sink};
+use super::{Eval, Held, Sink};
 use crate::ast::Expr;
 use crate::error::{QueryError, Span};
+use crate::native::{self, NotANumber};
 use model::Labels;
 use std::collections::HashMap;
 
@@ -18,7 +19,13 @@ struct Bucket {
     count: f64,
 }
 
-/// The buckets of one histogram, in order of their bounds.
+/// A histogram of either kind at one step.
+enum Of<'h> {
+    Classic(&'h mut Vec<Bucket>),
+    Native(&'h model::Histogram),
+}
+
+/// The buckets of one classic histogram, in order of their bounds.
 struct Histogram {
     labels: Labels,
     /// The metric's name, for notes.
@@ -37,12 +44,16 @@ impl Eval<'_> {
     ) -> Result<(), QueryError> {
         let q = &self.params(&[&args[0]], steps)?[0];
         q.iter().for_each(|q| self.check_quantile(*q, args[0].span));
-        self.histograms(&args[1], steps, 1, &mut |_, column| sink(column), |step, buckets, name, out| {
-            let (value, forced) = quantile(q[step], buckets);
-            if forced {
-                self.note_forced(args[1].span, name);
+        let span = args[1].span;
+        self.histograms(&args[1], steps, 1, &mut |_, column| sink(column), |step, of, name, out| match of {
+            Of::Classic(buckets) => {
+                let (value, forced) = quantile(q[step], buckets);
+                if forced {
+                    self.note_forced(span, name);
+                }
+                out[0] = value;
             }
-            out[0] = value;
+            Of::Native(h) => out[0] = self.native_quantile(q[step], h, span, name),
         })
     }
 
@@ -62,15 +73,21 @@ impl Eval<'_> {
         let mut merged = Merged::default();
         let take =
             &mut |i: usize, column: Column| self.label_by_quantile(&params[i], label, column, &mut merged);
-        self.histograms(&args[0], steps, params.len(), take, |step, buckets, name, out| {
+        let span = args[0].span;
+        self.histograms(&args[0], steps, params.len(), take, |step, mut of, name, out| {
             let mut forced = false;
             for (value, q) in out.iter_mut().zip(&params) {
-                let (quantile, repaired) = quantile(q[step], buckets);
-                *value = quantile;
-                forced |= repaired;
+                *value = match &mut of {
+                    Of::Classic(buckets) => {
+                        let (quantile, repaired) = quantile(q[step], buckets);
+                        forced |= repaired;
+                        quantile
+                    }
+                    Of::Native(h) => self.native_quantile(q[step], h, span, name),
+                };
             }
             if forced {
-                self.note_forced(args[0].span, name);
+                self.note_forced(span, name);
             }
         })?;
         let held = merged.columns.len() * steps.count;
@@ -94,7 +111,7 @@ impl Eval<'_> {
             let mut values = vec![ABSENT; column.values.len()];
             at.into_iter().for_each(|step| values[step] = column.values[step]);
             let labels = column.labels.with(label, &quantile_text(f64::from_bits(bits)));
-            merged.push(Column { labels, nameless: column.nameless, values })?;
+            merged.push(Column { labels, nameless: column.nameless, values, histograms: None })?;
         }
         Ok(())
     }
@@ -115,9 +132,34 @@ impl Eval<'_> {
     ) -> Result<(), QueryError> {
         let bounds = self.params(&[&args[0], &args[1]], steps)?;
         let (lower, upper) = (&bounds[0], &bounds[1]);
-        self.histograms(&args[2], steps, 1, &mut |_, column| sink(column), |step, buckets, _, out| {
-            out[0] = fraction(lower[step], upper[step], buckets);
+        let span = args[2].span;
+        self.histograms(&args[2], steps, 1, &mut |_, column| sink(column), |step, of, name, out| match of {
+            Of::Classic(buckets) => out[0] = fraction(lower[step], upper[step], buckets),
+            Of::Native(h) => {
+                let (share, not_a_number) = native::fraction(lower[step], upper[step], h);
+                if not_a_number {
+                    let what = "which are excluded from all fractions";
+                    self.note_not_a_number("histogram_fraction", what, span, name);
+                }
+                out[0] = share;
+            }
         })
+    }
+
+    fn native_quantile(&self, q: f64, h: &model::Histogram, span: Span, name: &str) -> f64 {
+        let (value, note) = native::quantile(q, h);
+        let what = match note {
+            Some(NotANumber::Result) => "result is NaN",
+            Some(NotANumber::Skew) => "result is skewed higher",
+            None => return value,
+        };
+        self.note_not_a_number("histogram_quantile", what, span, name);
+        value
+    }
+
+    fn note_not_a_number(&self, function: &str, what: &str, span: Span, name: &str) {
+        let of = if name.is_empty() { String::new() } else { format!(" for metric name {name:?}") };
+        self.info(span, &format!("input to {function} has NaN observations, {what}{of}"));
     }
 
     /// Gathers buckets by histogram, and emits what `f` makes of each histogram at each step: `outputs`
@@ -128,25 +170,67 @@ impl Eval<'_> {
         steps: &Steps,
         outputs: usize,
         sink: &mut dyn FnMut(usize, Column) -> Result<(), QueryError>,
-        mut f: impl FnMut(usize, &mut Vec<Bucket>, &str, &mut [f64]),
+        mut f: impl FnMut(usize, Of<'_>, &str, &mut [f64]),
     ) -> Result<(), QueryError> {
         let mut index: HashMap<Labels, usize> = HashMap::new();
         let mut found: Vec<Histogram> = Vec::new();
-        self.vector(expr, steps, &mut |column| {
-            let Some(bound) = self.bound(&column.labels, expr) else { return Ok(()) };
-            self.hold(steps.count)?;
-            let labels = column.labels.filtered(|n| n != LE);
-            let i = *index.entry(labels.clone()).or_insert_with(|| {
-                let name = column.labels.name().to_string();
-                found.push(Histogram { labels, name, bounds: Vec::new(), columns: Vec::new() });
-                found.len() - 1
-            });
-            let at = found[i].bounds.partition_point(|b| *b <= bound);
-            found[i].bounds.insert(at, bound);
-            found[i].columns.insert(at, column.values);
-            Ok(())
-        })?;
-        let (mut buckets, mut out) = (Vec::new(), vec![ABSENT; outputs]);
+        let mut natives: Vec<Column> = Vec::new();
+        let gathered = self.marking_resets(false, || {
+            self.vector(expr, steps, &mut |mut column| {
+                if let Some(histograms) = column.histograms.take() {
+                    let (labels, values) = (column.labels.clone(), vec![ABSENT; steps.count]);
+                    let native = Column { labels, nameless: true, values, histograms: Some(histograms) };
+                    self.hold_column(&native)?;
+                    natives.push(native);
+                    if column.is_empty() {
+                        return Ok(());
+                    }
+                }
+                let Some(bound) = self.bound(&column.labels, expr) else { return Ok(()) };
+                self.hold(steps.count)?;
+                let labels = column.labels.filtered(|n| n != LE);
+                let i = *index.entry(labels.clone()).or_insert_with(|| {
+                    let name = column.labels.name().to_string();
+                    found.push(Histogram { labels, name, bounds: Vec::new(), columns: Vec::new() });
+                    found.len() - 1
+                });
+                let at = found[i].bounds.partition_point(|b| *b <= bound);
+                found[i].bounds.insert(at, bound);
+                found[i].columns.insert(at, column.values);
+                Ok(())
+            })
+        });
+        gathered?;
+        for native in &mut natives {
+            if let Some(i) = index.get(&native.labels) {
+                self.drop_conflicts(native, &mut found[*i], expr.span);
+            }
+        }
+        let held = Held::of(&natives);
+        let mut out = vec![ABSENT; outputs];
+        for native in natives {
+            self.hold(outputs * steps.count)?;
+            let mut columns = vec![Vec::with_capacity(steps.count); outputs];
+            let name = native.labels.name().to_string();
+            for (step, h) in native.histograms.iter().flatten().enumerate() {
+                out.fill(ABSENT);
+                if let Some(h) = h {
+                    self.worked(native::work(h) * outputs)?;
+                    f(step, Of::Native(h), &name, &mut out);
+                }
+                columns.iter_mut().zip(&out).for_each(|(column, v)| column.push(*v));
+            }
+            for (i, values) in columns.into_iter().enumerate() {
+                let column =
+                    Column { labels: native.labels.clone(), nameless: true, values, histograms: None };
+                if !column.is_empty() {
+                    sink(i, column)?;
+                }
+            }
+            self.release(outputs * steps.count);
+        }
+        self.release_columns(held);
+        let mut buckets = Vec::new();
         for h in found {
             self.hold(outputs * steps.count)?;
             let mut columns = vec![Vec::with_capacity(steps.count); outputs];
@@ -159,13 +243,13 @@ impl Eval<'_> {
                 );
                 out.fill(ABSENT);
                 if !buckets.is_empty() {
-                    f(step, &mut buckets, &h.name, &mut out);
+                    f(step, Of::Classic(&mut buckets), &h.name, &mut out);
                 }
                 columns.iter_mut().zip(&out).for_each(|(column, v)| column.push(*v));
             }
             self.release(h.columns.len() * steps.count);
             for (i, values) in columns.into_iter().enumerate() {
-                let column = Column { labels: h.labels.clone(), nameless: true, values };
+                let column = Column { labels: h.labels.clone(), nameless: true, values, histograms: None };
                 if !column.is_empty() {
                     sink(i, column)?;
                 }
@@ -173,6 +257,23 @@ impl Eval<'_> {
             self.release(outputs * steps.count);
         }
         Ok(())
+    }
+
+    /// A native and a classic histogram of the same labels: where both are there, neither counts.
+    fn drop_conflicts(&self, native: &mut Column, classic: &mut Histogram, span: Span) {
+        for step in 0..native.values.len() {
+            let both = native.has(step) && classic.columns.iter().any(|c| is_present(c[step]));
+            if both {
+                let of = if classic.name.is_empty() {
+                    String::new()
+                } else {
+                    format!(" for metric name {:?}", classic.name)
+                };
+                self.warn(span, &format!("vector contains a mix of classic and native histograms{of}"));
+                native.set(step, None);
+                classic.columns.iter_mut().for_each(|c| c[step] = ABSENT);
+            }
+        }
     }
 
     /// The upper bound that a series counts up to.

@@ -3,7 +3,7 @@
 
 use super::column::{ABSENT, Column, Merged, Steps, is_metadata, is_present};
 use super::selector::Give;
-use super::{Eval, Sink};
+use super::{Eval, Held, Sink};
 use crate::ast::{At, Edges, Expr, ExprKind, Selector, Shift};
 use crate::duration::Duration;
 use crate::error::QueryError;
@@ -85,7 +85,8 @@ impl Eval<'_> {
         let base = self.columns(&args[0], steps)?;
         let infos = self.info_series(&args[0], &choice, &base, steps)?;
         let holders = self.holders(&infos, steps)?;
-        let columns = base.len() + infos.len();
+        let mut held = Held::of(&base);
+        held.samples += infos.len() * steps.count;
         let mut merged = Merged::default();
         for column in base {
             if choice.is_source(&column.labels) {
@@ -95,9 +96,9 @@ impl Eval<'_> {
                 self.enriched(&choice, column, &infos, holders, &mut merged)?;
             }
         }
-        let held = (columns + merged.columns.len()) * steps.count;
+        held.samples += merged.columns.len() * steps.count;
         merged.columns.into_iter().try_for_each(sink)?;
-        self.release(held);
+        self.release_columns(held);
         Ok(())
     }
 
@@ -122,7 +123,7 @@ impl Eval<'_> {
             }
         }
         let selector = Selector { matchers, shift: self.reference(expr)?, edges: Edges::Plain };
-        self.selector(&selector, steps, Give::Timestamp, &mut |column| {
+        self.selector(&selector, expr.span, steps, Give::Timestamp, &mut |column| {
             if wanted.contains(&identity(&column.labels)) {
                 self.hold(steps.count)?;
                 found.push(column);
@@ -204,7 +205,7 @@ impl Eval<'_> {
         let (mut current, mut key): (Option<usize>, Vec<usize>) = (None, Vec::new());
         let count = column.values.len();
         self.worked(count * (1 + holders.len()))?;
-        for (step, value) in column.values.iter().enumerate().filter(|(_, v)| is_present(**v)) {
+        for (step, point) in (0..count).filter_map(|step| Some((step, column.point(step)?))) {
             let now = holders.iter().filter_map(|h| h[step]);
             if current.is_none() || !now.clone().eq(key.iter().copied()) {
                 key = now.collect();
@@ -217,13 +218,14 @@ impl Eval<'_> {
                             labels,
                             nameless: column.nameless,
                             values: vec![ABSENT; count],
+                            histograms: None,
                         }));
                         *new.insert(variants.len() - 1)
                     }
                 });
             }
             if let Some(variant) = current.and_then(|i| variants[i].as_mut()) {
-                variant.values[step] = *value;
+                variant.set(step, Some(point));
             }
         }
         variants.into_iter().flatten().try_for_each(|variant| merged.push(variant))

@@ -2,7 +2,7 @@
 //! where they meet.
 
 use super::column::{Merged, Steps};
-use super::{Eval, Sink};
+use super::{Eval, Held, Sink};
 use crate::ast::Expr;
 use crate::error::QueryError;
 use model::labels::NAME_BYTES_MAX;
@@ -54,7 +54,7 @@ impl Eval<'_> {
     ) -> Result<(), QueryError> {
         let mut merged = Merged::default();
         self.vector(expr, steps, &mut |mut column| {
-            self.hold(steps.count)?;
+            self.hold_column(&column)?;
             if let Some(labels) = change(&column.labels) {
                 column.labels = labels;
                 // Who sets the name wants to keep it.
@@ -62,9 +62,9 @@ impl Eval<'_> {
             }
             merged.push(column)
         })?;
-        let held = merged.columns.len() * steps.count;
+        let held = Held::of(&merged.columns);
         merged.columns.into_iter().try_for_each(sink)?;
-        self.release(held);
+        self.release_columns(held);
         Ok(())
     }
 }

@@ -6,7 +6,9 @@ use super::Eval;
 use super::binary::{compute, drops_name};
 use super::column::{ABSENT, Column, Merged, Steps, is_metadata, is_present, same_labels};
 use crate::ast::{BinaryOp, Group, Matching, Operand};
-use crate::error::QueryError;
+use crate::error::{QueryError, Span};
+use crate::native;
+use crate::value::Point;
 use model::Labels;
 use std::collections::HashMap;
 
@@ -26,6 +28,7 @@ impl Eval<'_> {
         left: Vec<Column>,
         right: Vec<Column>,
         operand: &Operand,
+        span: Span,
         steps: &Steps,
     ) -> Result<Vec<Column>, QueryError> {
         let default = Matching::default();
@@ -33,9 +36,9 @@ impl Eval<'_> {
         let columns = if operand.op.is_set() {
             set(self, operand.op, left, right, m, steps)?
         } else {
-            Join::new(self, operand, m, left, right, steps)?.run()?
+            Join::new(self, operand, span, m, left, right, steps)?.run()?
         };
-        self.hold(columns.len() * steps.count)?;
+        columns.iter().try_for_each(|c| self.hold_column(c))?;
         Ok(columns)
     }
 }
@@ -56,7 +59,7 @@ fn set(
         eval.worked(steps.count)?;
         let steps_with =
             present.entry(signature(&column.labels, m)).or_insert_with(|| vec![false; steps.count]);
-        steps_with.iter_mut().zip(&column.values).for_each(|(p, v)| *p |= is_present(*v));
+        steps_with.iter_mut().enumerate().for_each(|(step, p)| *p |= column.has(step));
     }
     let none = vec![false; steps.count];
     let mut kept = Vec::new();
@@ -66,7 +69,11 @@ fn set(
         let wanted = op == BinaryOp::And;
         let pairs = column.values.iter().zip(partner);
         let values = pairs.map(|(v, p)| if *p == wanted { *v } else { ABSENT }).collect();
-        let column = Column { labels: column.labels.clone(), nameless: column.nameless, values };
+        let histograms = column.histograms.as_ref().map(|held| {
+            let pairs = held.iter().zip(partner);
+            pairs.map(|(h, p)| if *p == wanted { h.clone() } else { None }).collect()
+        });
+        let column = Column { labels: column.labels.clone(), nameless: column.nameless, values, histograms };
         if !column.is_empty() {
             kept.push(column);
         }
@@ -86,6 +93,8 @@ fn set(
 struct Join<'j> {
     eval: &'j Eval<'j>,
     operand: &'j Operand,
+    /// Of the chain, for notes.
+    span: Span,
     m: &'j Matching,
     many: Vec<Column>,
     one: Vec<Column>,
@@ -103,6 +112,7 @@ impl<'j> Join<'j> {
     fn new(
         eval: &'j Eval<'j>,
         operand: &'j Operand,
+        span: Span,
         m: &'j Matching,
         left: Vec<Column>,
         right: Vec<Column>,
@@ -116,6 +126,7 @@ impl<'j> Join<'j> {
         let join = Join {
             eval,
             operand,
+            span,
             m,
             many,
             one,
@@ -150,9 +161,9 @@ impl<'j> Join<'j> {
                 self.eval.worked(self.steps.count)?;
                 if self.m.group == Group::OneToOne && !alone {
                     let taken = taken.entry(signature).or_insert_with(|| vec![false; self.steps.count]);
-                    once(taken, &column.values, &one.values)?;
+                    once(taken, column, one)?;
                 }
-                joined.push(self.joined_pair(column, one));
+                joined.push(self.joined_pair(column, one)?);
             }
             joined.into_iter().try_for_each(|column| self.add(column))?;
         }
@@ -166,7 +177,7 @@ impl<'j> Join<'j> {
                 self.eval.worked(self.steps.count * (1 + others.len() + partners.len()))?;
                 let filled = self.stand_in(signature, value, others, &many);
                 for i in partners {
-                    let column = self.joined_pair(&filled, &self.one[*i]);
+                    let column = self.joined_pair(&filled, &self.one[*i])?;
                     self.add(column)?;
                 }
             }
@@ -179,17 +190,45 @@ impl<'j> Join<'j> {
     fn stand_in(&self, signature: &Labels, value: f64, partners: &[usize], side: &[Column]) -> Column {
         let mut values = vec![value; self.steps.count];
         for i in partners {
-            let pairs = values.iter_mut().zip(&side[*i].values);
-            pairs.filter(|(_, v)| is_present(**v)).for_each(|(filled, _)| *filled = ABSENT);
+            let there = values.iter_mut().enumerate().filter(|(step, _)| side[*i].has(*step));
+            there.for_each(|(_, filled)| *filled = ABSENT);
         }
         Column::new(signature.clone(), values)
     }
 
     /// What one series of the "many" side and one of the other make.
-    fn joined_pair(&self, many: &Column, one: &Column) -> Column {
-        let values = self.pair(&many.values, &one.values);
+    fn joined_pair(&self, many: &Column, one: &Column) -> Result<Column, QueryError> {
         let nameless = many.nameless || drops_name(self.operand);
-        Column { labels: self.labels(&many.labels, &one.labels), nameless, values }
+        let labels = self.labels(&many.labels, &one.labels);
+        if many.histograms.is_none() && one.histograms.is_none() && !self.operand.op.is_trim() {
+            let values = self.pair(&many.values, &one.values);
+            return Ok(Column { labels, nameless, values, histograms: None });
+        }
+        let mut column =
+            Column { labels, nameless, values: vec![ABSENT; self.steps.count], histograms: None };
+        for step in 0..self.steps.count {
+            if let (Some(many), Some(one)) = (many.point(step), one.point(step)) {
+                column.set(step, self.pair_of_both(&many, &one)?);
+            }
+        }
+        Ok(column)
+    }
+
+    /// One operator between samples of any kind.
+    fn pair_of_both(&self, many: &Point, one: &Point) -> Result<Option<Point>, QueryError> {
+        let work = |p: &Point| match p {
+            Point::Number(_) => 1,
+            Point::Histogram(h) => native::work(h),
+        };
+        self.eval.worked(work(many) + work(one))?;
+        let swapped = self.m.group == Group::Right;
+        let (left, right) = if swapped { (one, many) } else { (many, one) };
+        let result = self.eval.operate(self.operand.op, left, right, self.span);
+        Ok(result.and_then(|(value, holds)| match (self.operand.returns_bool, holds) {
+            (true, _) => Some(Point::Number(f64::from(u8::from(holds)))),
+            (false, true) => Some(value),
+            (false, false) => None,
+        }))
     }
 
     /// No two series of the "one" side may share a signature at a step at which the other side has any.
@@ -201,18 +240,18 @@ impl<'j> Join<'j> {
         // What is filled in is a partner at every step.
         let mut other = vec![self.fill_many.is_some() || self.fill_one.is_some(); self.steps.count];
         for column in &self.many {
-            other.iter_mut().zip(&column.values).for_each(|(o, v)| *o |= is_present(*v));
+            other.iter_mut().enumerate().for_each(|(step, o)| *o |= column.has(step));
         }
         for (signature, columns) in shared {
             self.eval.worked(self.steps.count * columns.len())?;
             let mut first: Vec<Option<usize>> = vec![None; self.steps.count];
             for i in columns {
-                for (step, v) in self.one[*i].values.iter().enumerate() {
+                for step in (0..self.steps.count).filter(|step| self.one[*i].has(*step)) {
                     match first[step] {
-                        Some(other_one) if other[step] && is_present(*v) => {
+                        Some(other_one) if other[step] => {
                             return Err(self.many_to_many(signature, other_one, *i));
                         }
-                        None if is_present(*v) => first[step] = Some(*i),
+                        None => first[step] = Some(*i),
                         _ => {}
                     }
                 }
@@ -267,14 +306,12 @@ impl<'j> Join<'j> {
             return Ok(());
         };
         let held = &mut self.joined[*i];
+        if held.histograms.is_some() || column.histograms.is_some() {
+            return held.merge(&column).map_err(|e| not_unique(self.m, e));
+        }
         for (old, new) in held.values.iter_mut().zip(column.values).filter(|(_, new)| is_present(*new)) {
             if is_present(*old) {
-                return Err(match self.m.group {
-                    Group::OneToOne => same_labels(&held.labels),
-                    _ => QueryError::invalid(
-                        "multiple matches for labels: grouping labels must ensure unique matches",
-                    ),
-                });
+                return Err(not_unique(self.m, same_labels(&held.labels)));
             }
             *old = new;
         }
@@ -282,10 +319,18 @@ impl<'j> Join<'j> {
     }
 }
 
+/// The error of two results with the same labels.
+fn not_unique(m: &Matching, same: QueryError) -> QueryError {
+    match m.group {
+        Group::OneToOne => same,
+        _ => QueryError::invalid("multiple matches for labels: grouping labels must ensure unique matches"),
+    }
+}
+
 /// A signature may be matched once per step, even if a comparison then filters the match away.
-fn once(taken: &mut [bool], many: &[f64], one: &[f64]) -> Result<(), QueryError> {
-    for ((t, m), o) in taken.iter_mut().zip(many).zip(one) {
-        if is_present(*m) && is_present(*o) && std::mem::replace(t, true) {
+fn once(taken: &mut [bool], many: &Column, one: &Column) -> Result<(), QueryError> {
+    for (step, t) in taken.iter_mut().enumerate() {
+        if many.has(step) && one.has(step) && std::mem::replace(t, true) {
             return Err(QueryError::invalid(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
             )

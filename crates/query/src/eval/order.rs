@@ -4,33 +4,35 @@ use super::aggregate::group_of;
 use super::rank::better_first;
 use crate::ast::{AggregateOp, Expr, ExprKind};
 use crate::functions::{Body, Special};
+use crate::value::Point;
 use model::Labels;
 use std::cmp::Ordering;
 
 /// Sorts the result of `expr`.
-pub(super) fn order(expr: &Expr, found: &mut [(Labels, f64)]) {
-    found.sort_by(|a, b| a.0.cmp(&b.0));
+pub(super) fn order(expr: &Expr, found: &mut [(Point, Labels)]) {
+    let number = |p: &Point| p.number().unwrap_or(f64::NAN);
+    found.sort_by(|a, b| a.1.cmp(&b.1));
     match &expr.inner().kind {
         ExprKind::Aggregate(a) if matches!(a.op, AggregateOp::Topk | AggregateOp::Bottomk) => {
-            found.sort_by(|x, y| better_first(a.op, x.1, y.1));
+            found.sort_by(|x, y| better_first(a.op, number(&x.0), number(&y.0)));
             if !a.labels.is_empty() || a.without {
-                found.sort_by_cached_key(|x| group_of(&x.0, a));
+                found.sort_by_cached_key(|x| group_of(&x.1, a));
             }
         }
         ExprKind::Call(function, args) => match function.body {
             Body::Special(Special::Sort) => {
-                found.sort_by(|a, b| better_first(AggregateOp::Bottomk, a.1, b.1))
+                found.sort_by(|a, b| better_first(AggregateOp::Bottomk, number(&a.0), number(&b.0)))
             }
             Body::Special(Special::SortDesc) => {
-                found.sort_by(|a, b| better_first(AggregateOp::Topk, a.1, b.1))
+                found.sort_by(|a, b| better_first(AggregateOp::Topk, number(&a.0), number(&b.0)))
             }
             Body::Special(Special::SortByLabel) => {
                 let names = texts(&args[1..]);
-                found.sort_by(|a, b| by_labels(&names, &a.0, &b.0));
+                found.sort_by(|a, b| by_labels(&names, &a.1, &b.1));
             }
             Body::Special(Special::SortByLabelDesc) => {
                 let names = texts(&args[1..]);
-                found.sort_by(|a, b| by_labels(&names, &b.0, &a.0));
+                found.sort_by(|a, b| by_labels(&names, &b.1, &a.1));
             }
             _ => {}
         },

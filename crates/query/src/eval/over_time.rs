@@ -2,19 +2,32 @@
 //! one window at a time and never an empty one.
 
 use crate::number::{Mean, Sum, quantile as quantile_of};
+use model::HistogramAt;
 use std::collections::VecDeque;
 
-/// The samples of one series in `start_ms < t <= end_ms`; never empty, never stale.
+/// The samples of one series in `start_ms < t <= end_ms`; never empty, never stale. A function over numbers alone never
+/// sees one without numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'a> {
     pub(crate) timestamps_ms: &'a [i64],
     pub(crate) values: &'a [f64],
+    /// Since when each counts, 0 where that is not known; empty if it is known of none.
+    pub(crate) starts_ms: &'a [i64],
+    pub(crate) histograms: &'a [HistogramAt],
     /// The place of the first sample in its series.
     pub(crate) first: usize,
     pub(crate) start_ms: i64,
     pub(crate) end_ms: i64,
     /// The time that is evaluated; not `end_ms` if there is an offset or `@`.
     pub(crate) time_ms: i64,
+}
+
+impl Window<'_> {
+    /// Whether a number counts anew after the one before it, by what is known of starts.
+    pub(crate) fn starts_anew(&self, i: usize) -> bool {
+        let at = |i: usize| (self.starts_ms[i], self.timestamps_ms[i]);
+        i > 0 && !self.starts_ms.is_empty() && super::rates::starts_anew(at(i - 1), at(i))
+    }
 }
 
 type Out = Option<f64>;
@@ -145,7 +158,11 @@ pub(crate) fn changes(w: &Window<'_>, _: &[f64]) -> Out {
     Some(w.values.windows(2).filter(changed).count() as f64)
 }
 
-/// How often the value went down.
+/// How often the value went down, or counted anew.
 pub(crate) fn resets(w: &Window<'_>, _: &[f64]) -> Out {
+    if !w.starts_ms.is_empty() {
+        let is_reset = |i: &usize| w.values[*i] < w.values[i - 1] || w.starts_anew(*i);
+        return Some((1..w.values.len()).filter(is_reset).count() as f64);
+    }
     Some(w.values.windows(2).filter(|p| p[1] < p[0]).count() as f64)
 }

@@ -2,8 +2,8 @@
 //! `limit_ratio`.
 
 use super::aggregate::group_of;
-use super::column::{ABSENT, Column, Steps, is_present};
-use super::{Eval, Sink};
+use super::column::{Column, Steps};
+use super::{Eval, Held, Sink};
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::QueryError;
 use model::Labels;
@@ -28,7 +28,10 @@ impl Eval<'_> {
             return Err(QueryError::invalid(message).at(a.param.as_ref().map_or(a.expr.span, |p| p.span)));
         }
         let mut columns = self.columns(&a.expr, steps)?;
-        let held = columns.len() * steps.count;
+        let held = Held::of(&columns);
+        if a.op != AggregateOp::Limitk {
+            columns.iter_mut().for_each(|c| self.ignore_histograms(a, c));
+        }
         // In order of labels, so that ties are always broken in the same way.
         columns.sort_by(|x, y| x.labels.cmp(&y.labels));
         let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -45,7 +48,7 @@ impl Eval<'_> {
             }
         }
         columns.into_iter().filter(|c| !c.is_empty()).try_for_each(sink)?;
-        self.release(held);
+        self.release_columns(held);
         Ok(())
     }
 
@@ -69,10 +72,10 @@ impl Eval<'_> {
         self.vector(&a.expr, steps, &mut |mut column| {
             self.worked(steps.count)?;
             let place = place(&column.labels);
-            for (v, r) in column.values.iter_mut().zip(&ratios) {
+            for (step, r) in ratios.iter().enumerate() {
                 let chosen = if *r >= 0.0 { place < *r } else { place >= 1.0 + *r };
                 if !chosen {
-                    *v = ABSENT;
+                    column.set(step, None);
                 }
             }
             if column.is_empty() { Ok(()) } else { sink(column) }
@@ -82,8 +85,7 @@ impl Eval<'_> {
 
 /// Leaves `k` values of the group at this step.
 fn choose(op: AggregateOp, k: usize, step: usize, group: &[usize], columns: &mut [Column]) {
-    let mut present: Vec<usize> =
-        group.iter().copied().filter(|i| is_present(columns[*i].values[step])).collect();
+    let mut present: Vec<usize> = group.iter().copied().filter(|i| columns[*i].has(step)).collect();
     if k >= present.len() {
         return;
     }
@@ -93,7 +95,7 @@ fn choose(op: AggregateOp, k: usize, step: usize, group: &[usize], columns: &mut
         };
         present.select_nth_unstable_by(k - 1, order);
     }
-    present[k..].iter().for_each(|i| columns[*i].values[step] = ABSENT);
+    present[k..].iter().for_each(|i| columns[*i].set(step, None));
 }
 
 /// Where a label set stands between 0 and 1 (1 excluded), the same in every process: FNV-1a, then mixed

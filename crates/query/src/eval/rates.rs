@@ -26,6 +26,9 @@ pub(super) fn seconds(from_ms: i64, to_ms: i64) -> f64 {
 /// is within 1.1 average sample distances, else by half a distance; and for a counter never further
 /// back than to where it would have been zero. Divided by `per`.
 fn extrapolated(w: &Window<'_>, counter: bool, per: f64) -> Out {
+    if counter && !w.starts_ms.is_empty() {
+        return extrapolated_from_starts(w, per);
+    }
     let ([first, .., last], [first_ms, .., last_ms]) = (w.values, w.timestamps_ms) else { return None };
     let mut change = last - first;
     if counter {
@@ -61,6 +64,77 @@ impl Change {
     }
 }
 
+/// As [`extrapolated`], of a counter that says since when it counts.
+fn extrapolated_from_starts(w: &Window<'_>, per: f64) -> Out {
+    let (first, last) = (*w.values.first()?, *w.values.last()?);
+    let mut change = last - first;
+    for i in 1..w.values.len() {
+        if w.values[i] < w.values[i - 1] || w.starts_anew(i) {
+            change += w.values[i - 1];
+        }
+    }
+    let (first_ms, last_ms) = (w.timestamps_ms[0], w.timestamps_ms[w.values.len() - 1]);
+    let start_ms = began_inside(w.starts_ms[0], first_ms, w.start_ms);
+    if start_ms.is_some() {
+        // It counted from zero at that time.
+        change += first;
+    }
+    let zero = (change > 0.0 && first >= 0.0).then(|| first / change);
+    let extent = Extent { first_ms, last_ms, samples: w.values.len(), start_ms };
+    Some(change * (extent.factor((w.start_ms, w.end_ms), zero)? / per))
+}
+
+/// The start of a counter, if it lies in the window before its first sample.
+pub(super) fn began_inside(start_ms: i64, first_ms: i64, window_start_ms: i64) -> Option<i64> {
+    (start_ms != 0 && start_ms > window_start_ms && start_ms < first_ms).then_some(start_ms)
+}
+
+/// Whether a sample that counts since `start_ms` counts anew after the sample before it.
+pub(super) fn starts_anew(before: (i64, i64), now: (i64, i64)) -> bool {
+    let ((start_before_ms, before_ms), (start_ms, now_ms)) = (before, now);
+    if start_ms == 0 || start_ms >= now_ms || start_ms < before_ms {
+        return false;
+    }
+    // From the sample before on: a sum of what came since, unless that one did not know its start either.
+    start_ms > before_ms || (start_before_ms != 0 && start_before_ms < before_ms)
+}
+
+/// Whether the times that two samples count overlap, which they never should.
+pub(super) fn overlaps(before: (i64, i64), start_ms: i64) -> bool {
+    start_ms != 0 && start_ms < before.1 && start_ms != before.0
+}
+
+/// Where samples lie in a window.
+pub(super) struct Extent {
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+    pub(super) samples: usize,
+    /// The start of the counter inside the window, which then is a sample of zero.
+    pub(super) start_ms: Option<i64>,
+}
+
+impl Extent {
+    /// What the change between the samples is multiplied by to reach to the edges of the window. `zero`, of a counter, is
+    /// the share of the change after which it would have been zero before the first sample. `None` for a single sample of
+    /// which no start is known.
+    pub(super) fn factor(&self, (start_ms, end_ms): (i64, i64), zero: Option<f64>) -> Option<f64> {
+        if self.samples < 2 && self.start_ms.is_none() {
+            return None;
+        }
+        let sampled = seconds(self.start_ms.unwrap_or(self.first_ms), self.last_ms);
+        let between = self.samples.saturating_sub(1).max(1) as f64;
+        let distance = seconds(self.first_ms, self.last_ms) / between;
+        let within = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
+        let mut before = 0.0;
+        if self.start_ms.is_none() {
+            before = within(seconds(start_ms, self.first_ms));
+            before = zero.map_or(before, |share| before.min(sampled * share));
+        }
+        let after = within(seconds(self.last_ms, end_ms));
+        Some(if sampled == 0.0 { 1.0 } else { (sampled + before + after) / sampled })
+    }
+}
+
 /// The last two samples: values and the seconds between them.
 fn last_two(w: &Window<'_>) -> Option<(f64, f64, f64)> {
     match (w.values, w.timestamps_ms) {
@@ -70,7 +144,8 @@ fn last_two(w: &Window<'_>) -> Option<(f64, f64, f64)> {
 }
 
 pub(crate) fn irate(w: &Window<'_>, _: &[f64]) -> Out {
-    last_two(w).map(|(a, b, s)| if b < a { b / s } else { (b - a) / s })
+    let anew = !w.starts_ms.is_empty() && w.starts_anew(w.values.len() - 1);
+    last_two(w).map(|(a, b, s)| if b < a || anew { b / s } else { (b - a) / s })
 }
 
 pub(crate) fn idelta(w: &Window<'_>, _: &[f64]) -> Out {

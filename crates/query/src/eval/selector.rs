@@ -1,13 +1,17 @@
 //! Reading series, and the value of each at each step: the newest sample within the lookback.
 
 use super::column::{ABSENT, Column, Steps};
-use super::edges::interpolate;
+use super::smoothed::smoothed;
 use super::windows::drop_stale;
 use super::{Eval, Sink};
 use crate::ast::{At, Edges, Selector, Shift};
 use crate::duration::{DURATION_MS_MAX, Duration};
-use crate::error::QueryError;
-use model::{SeriesData, is_stale};
+use crate::error::{QueryError, Span};
+use crate::native;
+use crate::value::Point;
+use model::histogram::ResetHint;
+use model::{HistogramAt, SeriesData, is_stale};
+use std::sync::Arc;
 
 /// What a selector gives for each sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub(super) enum Give {
     Value,
     /// The sample's own time in seconds, as `timestamp` wants it.
     Timestamp,
+    /// Since when the sample counts, in seconds since 1970, 0 where that is not known.
+    Start,
 }
 
 /// The time that data is taken from at each step, after `offset` and `@`.
@@ -76,15 +82,48 @@ impl Eval<'_> {
         if let Some(found) = self.last_values(selector, start_ms, end_ms)? {
             return Ok(found);
         }
-        let found = self.source.select(&selector.matchers, start_ms + 1, end_ms, self.read_limits())?;
+        let mut found = self.source.select(&selector.matchers, start_ms + 1, end_ms, self.read_limits())?;
+        if self.marks_resets.get() && found.iter().any(|s| !s.histograms.is_empty()) {
+            found = self.read_marked(selector, start_ms, end_ms)?;
+        }
         self.hold(count(&found))?;
-        self.hold_labels(label_bytes(&found))?;
+        self.hold_bytes(bytes(&found))?;
+        Ok(found)
+    }
+
+    /// As [`Eval::read`], each histogram marked as reset or not. The first of a range is compared with the one before it.
+    fn read_marked(
+        &self,
+        selector: &Selector,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<SeriesData>, QueryError> {
+        let from_ms = start_ms + 1 - self.lookback_ms();
+        let mut found = self.source.select(&selector.matchers, from_ms, end_ms, self.read_limits())?;
+        for series in &mut found {
+            self.worked(series.histograms.len())?;
+            mark_resets(&mut series.histograms);
+            let before = series.timestamps_ms.partition_point(|t| *t <= start_ms);
+            series.timestamps_ms.drain(..before);
+            series.values.drain(..before);
+            series.starts_ms.drain(..before.min(series.starts_ms.len()));
+            let before = series.histograms.partition_point(|h| h.timestamp_ms <= start_ms);
+            series.histograms.drain(..before);
+            // A reset before all that is looked at does not matter, and is not known in general.
+            if let Some(first) =
+                series.histograms.first_mut().filter(|h| h.histogram.hint == ResetHint::Reset)
+            {
+                Arc::make_mut(&mut first.histogram).hint = ResetHint::Unknown;
+            }
+        }
+        found.retain(|s| !s.timestamps_ms.is_empty() || !s.histograms.is_empty());
         Ok(found)
     }
 
     pub(super) fn selector(
         &self,
         selector: &Selector,
+        span: Span,
         steps: &Steps,
         give: Give,
         sink: Sink<'_>,
@@ -92,39 +131,68 @@ impl Eval<'_> {
         let times = self.shifted(&selector.shift, steps)?;
         let lookback_ms = self.lookback_ms();
         let smooth = selector.edges == Edges::Smoothed && give == Give::Value;
-        if !smooth && self.instant_summaries(selector, &times, steps, give, sink)? {
+        if !smooth && give != Give::Start && self.instant_summaries(selector, &times, steps, give, sink)? {
             return Ok(());
         }
         let end_ms = times.last() + if smooth { lookback_ms } else { 0 };
         let found = self.read(selector, times.first() - lookback_ms, end_ms)?;
-        let (samples, labels) = (count(&found), label_bytes(&found));
+        let (samples, bytes) = (count(&found), bytes(&found));
         for mut series in found {
-            self.worked(steps.count + series.timestamps_ms.len())?;
-            let values = if smooth {
+            self.worked(steps.count + series.timestamps_ms.len() + series.histograms.len())?;
+            let column = if smooth {
                 drop_stale(&mut series);
-                smoothed(&series, &times, steps.count, lookback_ms)
+                if series.histograms.is_empty() {
+                    let values = smoothed(&series, &times, steps.count, lookback_ms);
+                    Column::new(series.labels, values)
+                } else {
+                    self.smoothed_histograms(series, span, &times, steps.count)?
+                }
+            } else if series.histograms.is_empty() {
+                let values = newest(&series, &times, steps.count, lookback_ms, give);
+                Column::new(series.labels, values)
             } else {
-                newest(&series, &times, steps.count, lookback_ms, give)
+                newest_of_both(series, &times, steps.count, lookback_ms, give)
             };
-            let column = Column::new(series.labels, values);
             if !column.is_empty() {
                 sink(column)?;
             }
         }
         self.release(samples);
-        self.release_labels(labels);
+        self.release_bytes(bytes);
         Ok(())
     }
 }
 
 /// Samples in all series together.
 pub(super) fn count(series: &[SeriesData]) -> usize {
-    series.iter().map(|s| s.timestamps_ms.len()).sum()
+    series.iter().map(|s| s.timestamps_ms.len() + s.histograms.len()).sum()
 }
 
-/// Bytes of the labels of all series together.
-pub(super) fn label_bytes(series: &[SeriesData]) -> usize {
-    series.iter().map(|s| s.labels.heap_bytes() + size_of::<SeriesData>()).sum()
+/// Bytes of the labels, start times and histograms of all series together.
+pub(super) fn bytes(series: &[SeriesData]) -> usize {
+    let histograms = |s: &SeriesData| -> usize {
+        s.histograms.iter().map(|h| size_of::<HistogramAt>() + native::bytes(&h.histogram)).sum()
+    };
+    let of = |s: &SeriesData| {
+        s.labels.heap_bytes() + size_of::<SeriesData>() + size_of_val(s.starts_ms.as_slice()) + histograms(s)
+    };
+    series.iter().map(of).sum()
+}
+
+/// Says of each histogram that does not say so itself whether it continues the one before.
+fn mark_resets(histograms: &mut [HistogramAt]) {
+    let mut before: Option<usize> = None;
+    for i in 0..histograms.len() {
+        let now = &histograms[i].histogram;
+        if now.is_stale() {
+            continue;
+        }
+        if let Some(before) = before.replace(i).filter(|_| now.hint == ResetHint::Unknown) {
+            let reset = native::is_reset(now, &histograms[before].histogram);
+            let hint = if reset { ResetHint::Reset } else { ResetHint::NotReset };
+            Arc::make_mut(&mut histograms[i].histogram).hint = hint;
+        }
+    }
 }
 
 /// The newest sample of each step, if it is younger than the lookback and not a stale marker.
@@ -144,7 +212,8 @@ fn newest(series: &SeriesData, times: &Shifted, count: usize, lookback_ms: i64, 
         column.push(match seen.checked_sub(1) {
             Some(i) if timestamps[i] > time - lookback_ms && !is_stale(values[i]) => match give {
                 Give::Value => values[i],
-                Give::Timestamp => timestamps[i] as f64 / 1000.0,
+                Give::Timestamp => seconds(timestamps[i]),
+                Give::Start => seconds(series.starts_ms.get(i).copied().unwrap_or(0)),
             },
             _ => ABSENT,
         });
@@ -152,30 +221,46 @@ fn newest(series: &SeriesData, times: &Shifted, count: usize, lookback_ms: i64, 
     column
 }
 
-/// The value of each step on the line from the sample before to the sample after, each within the
-/// lookback; if there is none after, that of the sample before.
-fn smoothed(series: &SeriesData, times: &Shifted, count: usize, lookback_ms: i64) -> Vec<f64> {
-    let (timestamps, values) = (&series.timestamps_ms, &series.values);
-    let sample = |i: usize| timestamps.get(i).map(|t| (*t, values[i]));
-    let mut next = 0;
-    let mut column = Vec::with_capacity(count);
-    for step in 0..count {
-        if step > 0 && times.fixed_ms.is_some() {
-            column.resize(count, column[0]);
-            break;
+/// As [`newest`], of a series that has native histograms too.
+fn newest_of_both(series: SeriesData, times: &Shifted, count: usize, lookback_ms: i64, give: Give) -> Column {
+    let (timestamps, histograms) = (&series.timestamps_ms, &series.histograms);
+    let (mut numbers, mut seen, mut first) = (0, 0, None);
+    let points = (0..count).map(|step| {
+        if let Some(first) = first.clone().filter(|_| times.fixed_ms.is_some()) {
+            return first;
         }
         let time = times.time(step);
-        while next < timestamps.len() && timestamps[next] < time {
-            next += 1;
+        while numbers < timestamps.len() && timestamps[numbers] <= time {
+            numbers += 1;
         }
-        let before = next.checked_sub(1).and_then(sample).filter(|(t, _)| *t > time - lookback_ms);
-        let after = sample(next).filter(|(t, _)| *t <= time + lookback_ms);
-        column.push(match (before, after) {
-            (_, Some((t, v))) if t == time => v,
-            (Some(before), Some(after)) => interpolate(before, after, time),
-            (Some((_, v)), None) => v,
-            _ => ABSENT,
-        });
-    }
-    column
+        while seen < histograms.len() && histograms[seen].timestamp_ms <= time {
+            seen += 1;
+        }
+        let number = numbers.checked_sub(1).filter(|i| timestamps[*i] > time - lookback_ms);
+        let histogram =
+            seen.checked_sub(1).map(|i| &histograms[i]).filter(|h| h.timestamp_ms > time - lookback_ms);
+        let newer = histogram.filter(|h| number.is_none_or(|i| timestamps[i] < h.timestamp_ms));
+        let point = match (newer, number) {
+            (Some(h), _) if h.histogram.is_stale() => None,
+            (Some(h), _) => Some(match give {
+                Give::Value => Point::Histogram(h.histogram.clone()),
+                Give::Timestamp => Point::Number(seconds(h.timestamp_ms)),
+                Give::Start => Point::Number(seconds(h.start_ms)),
+            }),
+            (None, Some(i)) if !is_stale(series.values[i]) => Some(Point::Number(match give {
+                Give::Value => series.values[i],
+                Give::Timestamp => seconds(timestamps[i]),
+                Give::Start => seconds(series.starts_ms.get(i).copied().unwrap_or(0)),
+            })),
+            _ => None,
+        };
+        first = Some(point.clone());
+        point
+    });
+    let points: Vec<Option<Point>> = points.collect();
+    Column::of_points(series.labels, false, count, points.into_iter())
+}
+
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
 }

@@ -205,7 +205,7 @@ impl Eval<'_> {
                 values.push(match seen.checked_sub(1).map(|i| &buckets[i]) {
                     Some(b) if b.stale_ms.is_none() && b.last_ms > oldest_ms => match give {
                         Give::Value => b.last,
-                        Give::Timestamp => seconds(0, b.last_ms),
+                        Give::Timestamp | Give::Start => seconds(0, b.last_ms),
                     },
                     _ => ABSENT,
                 });
@@ -234,7 +234,7 @@ impl Eval<'_> {
         let nameless = !matches!(function.body, Body::WindowKeepsName(_));
         let counter = matches!(function.name, "rate" | "increase");
         self.over_buckets(selector, length, steps, f, &mut |labels, values| {
-            let column = Column { labels, nameless, values };
+            let column = Column { labels, nameless, values, histograms: None };
             if column.is_empty() {
                 return Ok(());
             }

@@ -3,13 +3,16 @@
 
 use super::column::{ABSENT, Column, Steps, is_present};
 use super::edges;
+use super::mixed::About;
 use super::over_time::{Extreme, Window};
-use super::selector::{Shifted, count, label_bytes};
+use super::rates::overlaps;
+use super::selector::{Shifted, bytes, count};
 use super::{Eval, Sink, internal, summaries};
 use crate::ast::{Edges, Expr, ExprKind, Subquery};
-use crate::error::QueryError;
+use crate::error::{QueryError, Span};
 use crate::functions::{Body, Function};
-use model::{SeriesData, is_stale};
+use crate::value::Point;
+use model::{HistogramAt, SeriesData, is_stale};
 use stdx::ErrorKind;
 
 /// The windows of one range vector: the same for all its series.
@@ -43,16 +46,29 @@ impl Windows {
         let times = &series.timestamps_ms;
         let low = times.partition_point(|t| *t <= start_ms - before_ms);
         let range = low..times.partition_point(|t| *t <= end_ms + after_ms);
+        let starts_ms = series.starts_ms.get(range.clone()).unwrap_or_default();
         let (timestamps_ms, values) = (&times[range.clone()], &series.values[range]);
+        // What edges are, only numbers tell.
+        let inside = between(&series.histograms, start_ms, end_ms);
+        let histograms = series.histograms[inside].to_vec();
         let (timestamps_ms, values) = match self.edges {
             Edges::Plain => (timestamps_ms.to_vec(), values.to_vec()),
             other => {
                 let time_ms = end_ms;
-                let window = Window { timestamps_ms, values, first: low, start_ms, end_ms, time_ms };
+                let window = Window {
+                    timestamps_ms,
+                    values,
+                    starts_ms,
+                    histograms: &[],
+                    first: low,
+                    start_ms,
+                    end_ms,
+                    time_ms,
+                };
                 edges::samples(&window, other)
             }
         };
-        SeriesData { labels: series.labels.clone(), timestamps_ms, values, ..Default::default() }
+        SeriesData { labels: series.labels.clone(), timestamps_ms, values, histograms, ..Default::default() }
     }
 
     /// Calls `f` with each window that is not empty, and gives a value per step.
@@ -78,6 +94,8 @@ impl Windows {
             let window = Window {
                 timestamps_ms: &times[low..high],
                 values: &series.values[low..high],
+                starts_ms: series.starts_ms.get(low..high).unwrap_or_default(),
+                histograms: &[],
                 first: low,
                 start_ms,
                 end_ms,
@@ -87,6 +105,47 @@ impl Windows {
         }
         Ok(values)
     }
+}
+
+impl Windows {
+    /// As [`Windows::map`], of a series with native histograms.
+    fn map_both(
+        &self,
+        eval: &Eval<'_>,
+        series: &SeriesData,
+        mut f: impl FnMut(usize, &Window<'_>) -> Result<Option<Point>, QueryError>,
+    ) -> Result<Vec<Option<Point>>, QueryError> {
+        let (times, histograms) = (&series.timestamps_ms, &series.histograms);
+        let (before_ms, after_ms) = self.reach();
+        let mut points = Vec::with_capacity(self.steps.count);
+        for step in 0..self.steps.count {
+            let (start_ms, end_ms) = self.bounds(step);
+            let (from_ms, to_ms) = (start_ms - before_ms, end_ms + after_ms);
+            let low = times.partition_point(|t| *t <= from_ms);
+            let high = times.partition_point(|t| *t <= to_ms).max(low);
+            let inside = between(histograms, from_ms, to_ms);
+            eval.worked(high - low + inside.len() + 1)?;
+            let window = Window {
+                timestamps_ms: &times[low..high],
+                values: &series.values[low..high],
+                starts_ms: series.starts_ms.get(low..high).unwrap_or_default(),
+                histograms: &histograms[inside],
+                first: low,
+                start_ms,
+                end_ms,
+                time_ms: self.steps.time(step),
+            };
+            let empty = low == high && window.histograms.is_empty();
+            points.push(if empty { None } else { f(step, &window)? });
+        }
+        Ok(points)
+    }
+}
+
+/// Where the histograms of `from_ms < t <= to_ms` are.
+fn between(histograms: &[HistogramAt], from_ms: i64, to_ms: i64) -> std::ops::Range<usize> {
+    let low = histograms.partition_point(|h| h.timestamp_ms <= from_ms);
+    low..histograms.partition_point(|h| h.timestamp_ms <= to_ms).max(low)
 }
 
 /// Takes the series of a range vector one by one, each with whether its name has to go.
@@ -105,13 +164,13 @@ impl Eval<'_> {
                 let (before_ms, after_ms) = windows.reach();
                 let start_ms = times.first() - range_ms - before_ms;
                 let found = self.read(selector, start_ms, times.last() + after_ms)?;
-                let (samples, labels) = (count(&found), label_bytes(&found));
+                let (samples, bytes) = (count(&found), bytes(&found));
                 for mut series in found {
                     drop_stale(&mut series);
                     sink(series, false, &windows)?;
                 }
                 self.release(samples);
-                self.release_labels(labels);
+                self.release_bytes(bytes);
                 Ok(())
             }
             ExprKind::Subquery(s) => self.subquery(s, steps, sink).map_err(|e| e.at(expr.span)),
@@ -159,10 +218,15 @@ impl Eval<'_> {
             let values = self.scalar(expr, inner)?;
             return sink(Column::new(Default::default(), values).into_series(inner), false, windows);
         }
-        self.vector(expr, inner, &mut |column| {
-            self.worked(inner.count)?;
-            let nameless = column.nameless;
-            sink(column.into_series(inner), nameless, windows)
+        self.marking_resets(false, || {
+            self.vector(expr, inner, &mut |column| {
+                self.worked(inner.count)?;
+                let (nameless, bytes) = (column.nameless, column.bytes());
+                self.hold_bytes(bytes)?;
+                let done = sink(column.into_series(inner), nameless, windows);
+                self.release_bytes(bytes);
+                done
+            })
         })
     }
 
@@ -197,9 +261,37 @@ impl Eval<'_> {
                 Body::Extreme(better) => Some(Extreme::new(better)),
                 _ => None,
             };
-            let values = windows.map(self, &series, |step, window| {
+            let given = |step: usize| {
                 let mut given = [0.0; 2];
                 given.iter_mut().zip(&params).for_each(|(g, p)| *g = p[step]);
+                given
+            };
+            if !series.histograms.is_empty() {
+                let about = About { name: series.labels.name(), span: range.span };
+                let points = windows.map_both(self, &series, |step, window| {
+                    let of_numbers = |w: &Window<'_>| match (body, &mut extreme) {
+                        _ if edges != Edges::Plain => edges::compute(function.name, w, edges),
+                        (Body::Window(f) | Body::WindowKeepsName(f), _) => f(w, &given(step)),
+                        (_, Some(extreme)) => extreme.next(w),
+                        _ => None,
+                    };
+                    self.of_both(function.name, window, edges, &about, of_numbers)
+                })?;
+                let (nameless, count) = (nameless || !keeps_name, points.len());
+                let column = Column::of_points(series.labels.clone(), nameless, count, points.into_iter());
+                if column.is_empty() {
+                    return Ok(());
+                }
+                if counter && column.values.iter().any(|v| is_present(*v)) {
+                    self.check_counter_name(column.labels.name(), range.span);
+                }
+                return sink(column);
+            }
+            if counter && edges == Edges::Plain && !series.starts_ms.is_empty() {
+                self.check_starts(&series, windows, range.span);
+            }
+            let values = windows.map(self, &series, |step, window| {
+                let given = given(step);
                 let value = match previous {
                     Some((before, value)) if repeats && before == given => value,
                     _ if edges != Edges::Plain => edges::compute(function.name, window, edges),
@@ -212,7 +304,8 @@ impl Eval<'_> {
                 previous = Some((given, value));
                 value
             })?;
-            let column = Column { labels: series.labels, nameless: nameless || !keeps_name, values };
+            let nameless = nameless || !keeps_name;
+            let column = Column { labels: series.labels, nameless, values, histograms: None };
             if column.is_empty() {
                 return Ok(());
             }
@@ -221,6 +314,21 @@ impl Eval<'_> {
             }
             sink(column)
         })
+    }
+
+    /// Warns of counters whose samples in a window count the same time twice.
+    fn check_starts(&self, series: &SeriesData, windows: &Windows, span: Span) {
+        let at = |i: usize| (series.starts_ms[i], series.timestamps_ms[i]);
+        let overlapping = |i: &usize| overlaps(at(i - 1), series.starts_ms[*i]);
+        let seen = |i: usize| {
+            (0..windows.steps.count).any(|step| {
+                let (start_ms, end_ms) = windows.bounds(step);
+                start_ms < series.timestamps_ms[i - 1] && series.timestamps_ms[i] <= end_ms
+            })
+        };
+        if (1..series.starts_ms.len()).filter(overlapping).take(100).any(seen) {
+            self.warn_of_overlap(&About { name: series.labels.name(), span });
+        }
     }
 
     /// Parameters that have no meaning: an error or a warning.
@@ -262,8 +370,12 @@ impl Eval<'_> {
             return Ok(absent);
         }
         self.windows(range, steps, &mut |series, _, windows| {
-            let present = windows.map(self, &series, |_, _| Some(1.0))?;
-            not_absent(&present);
+            if series.histograms.is_empty() {
+                not_absent(&windows.map(self, &series, |_, _| Some(1.0))?);
+            } else {
+                let present = windows.map_both(self, &series, |_, _| Ok(Some(Point::Number(1.0))))?;
+                not_absent(&present.iter().map(|p| p.as_ref().map_or(ABSENT, |_| 1.0)).collect::<Vec<_>>());
+            }
             Ok(())
         })?;
         Ok(absent)
@@ -278,11 +390,16 @@ fn split(args: &[Expr]) -> Option<(&Expr, Vec<&Expr>)> {
 
 /// Stale markers are no samples of a range.
 pub(super) fn drop_stale(series: &mut SeriesData) {
+    if series.histograms.iter().any(|h| h.histogram.is_stale()) {
+        series.histograms.retain(|h| !h.histogram.is_stale());
+    }
     if !series.values.iter().any(|v| is_stale(*v)) {
         return;
     }
     let keep: Vec<bool> = series.values.iter().map(|v| !is_stale(*v)).collect();
     let mut kept = keep.iter();
     series.timestamps_ms.retain(|_| *kept.next().unwrap_or(&true));
+    let mut kept = keep.iter();
+    series.starts_ms.retain(|_| *kept.next().unwrap_or(&true));
     series.values.retain(|v| !is_stale(*v));
 }

@@ -213,6 +213,10 @@ fn check_operator(
         return Err(ParseError::new(whole, "comparisons between scalars must use BOOL modifier")
             .hint(format!("write {} bool", op.as_str())));
     }
+    if op.is_trim() && left.value_type == ValueType::Scalar {
+        let message = format!("operator {:?} needs histograms on its left side", op.as_str());
+        return Err(ParseError::new(whole, message).hint("write histograms </ number"));
+    }
     if op.is_set() && scalars > 0 {
         let message = format!("set operator {:?} not allowed in binary scalar expression", op.as_str());
         return Err(ParseError::new(whole, message).hint("make the number a vector: vector(1)"));

@@ -103,6 +103,8 @@ impl Parser<'_> {
             Token::Mark("^") => Pow,
             Token::Mark("==") => Equal,
             Token::Mark("!=") => NotEqual,
+            Token::Mark("</") => TrimUpper,
+            Token::Mark(">/") => TrimLower,
             Token::Mark(">") => Greater,
             Token::Mark("<") => Less,
             Token::Mark(">=") => GreaterEqual,

@@ -1,9 +1,12 @@
 //! Answers of queries as Prometheus writes them: values as text, times as seconds. Written straight
 //! into one buffer, because answers can hold millions of samples.
 
+mod histogram;
+
 use crate::transport::PART_BYTES;
-use ::query::{QueryResult, Value};
+use ::query::{Point, QueryResult, Value};
 use bytes::Bytes;
+use histogram::push_histogram;
 use model::{Labels, SeriesData};
 use serde_json::Value as Json;
 use std::fmt::Write;
@@ -142,11 +145,19 @@ fn push_row(out: &mut String, value: &mut Value, row: usize) -> bool {
     match value {
         Value::Scalar(_) | Value::String(_) => false,
         Value::Vector(rows) => {
-            let Some((labels, ms, v)) = rows.get(row) else { return false };
+            let Some((labels, ms, point)) = rows.get(row) else { return false };
             out.push_str(if row > 0 { ",{\"metric\":" } else { "{\"metric\":" });
             push_labels(out, labels);
-            out.push_str(",\"value\":");
-            push_sample(out, *ms, *v);
+            match point {
+                Point::Number(v) => {
+                    out.push_str(",\"value\":");
+                    push_sample(out, *ms, *v);
+                }
+                Point::Histogram(h) => {
+                    out.push_str(",\"histogram\":");
+                    push_histogram(out, *ms, h);
+                }
+            }
             out.push('}');
             true
         }
@@ -185,14 +196,16 @@ fn push_end(out: &mut String, result: &QueryResult, stats: Option<&Json>, partia
 fn push_matrix_row(out: &mut String, row: &SeriesData) {
     out.push_str("{\"metric\":");
     push_labels(out, &row.labels);
-    out.push_str(",\"values\":[");
     for (i, (ms, v)) in row.timestamps_ms.iter().zip(&row.values).enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
+        out.push_str(if i > 0 { "," } else { ",\"values\":[" });
         push_sample(out, *ms, *v);
     }
-    out.push_str("]}");
+    out.push_str(if row.values.is_empty() { "" } else { "]" });
+    for (i, h) in row.histograms.iter().enumerate() {
+        out.push_str(if i > 0 { "," } else { ",\"histograms\":[" });
+        push_histogram(out, h.timestamp_ms, &h.histogram);
+    }
+    out.push_str(if row.histograms.is_empty() { "}" } else { "]}" });
 }
 
 #[cfg(test)]
