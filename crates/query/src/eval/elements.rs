@@ -59,7 +59,7 @@ impl Eval<'_> {
                     self.info_of_bounds(operation, span);
                 }
                 // A difference is no counter.
-                let total = if op == BinaryOp::Sub { total.is_gauge() } else { total };
+                let total = if op == BinaryOp::Sub { total.into_gauge() } else { total };
                 histogram(total.histogram())
             }
             Err(Incompatible) => {

@@ -135,7 +135,9 @@ impl Eval<'_> {
         if edges != Edges::Plain {
             // Of what lies before the window only the newest sample counts, and nothing if it is all there is.
             let newest = in_order(w).take_while(|(_, (_, ms))| *ms <= w.start_ms).count();
-            (1..newest).for_each(|_| drop(samples.next()));
+            for _ in 1..newest {
+                samples.next();
+            }
             let any_inside = in_order(w).any(|(_, (_, ms))| ms > w.start_ms);
             if !any_inside {
                 return None;

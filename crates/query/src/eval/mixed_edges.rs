@@ -62,7 +62,7 @@ impl Eval<'_> {
         if counter {
             self.add_resets(&mut change, used, &left, &right, smoothed.then_some(w.start_ms), about)?;
         }
-        let change = change.is_gauge().histogram();
+        let change = change.into_gauge().histogram();
         Some(match function {
             "rate" => native::divided(&change, super::rates::seconds(w.start_ms, w.end_ms)),
             _ => change,

@@ -56,7 +56,7 @@ impl Eval<'_> {
         if function == "rate" {
             factor /= super::rates::seconds(w.start_ms, w.end_ms);
         }
-        let mut change = change.is_gauge();
+        let mut change = change.into_gauge();
         change.scale(factor);
         Some(change.histogram())
     }
@@ -67,20 +67,20 @@ impl Eval<'_> {
         if counter && points.iter().any(is_gauge) {
             self.warn_of_gauge(about);
         }
-        if !counter && !(is_gauge(first) && is_gauge(last)) {
+        let gauges = is_gauge(first) && is_gauge(last);
+        if !counter && !gauges {
             self.warn_of_counter(about);
         }
         // What was before a reset is not subtracted, so that its buckets do not matter.
         let skips_first = counter && is_reset(&points[1], first);
         let begun = if skips_first { &points[1] } else { first };
-        let looked_at =
-            if counter { points.iter().skip(1) } else { points[points.len() - 1..].iter().skip(0) };
+        let looked_at = &points[if counter { 1 } else { points.len() - 1 }..];
         let custom = begun.histogram.is_custom();
-        if looked_at.clone().any(|h| h.histogram.is_custom() != custom) {
+        if looked_at.iter().any(|h| h.histogram.is_custom() != custom) {
             self.warn_of_kinds(about);
             return None;
         }
-        let schema = looked_at.chain([begun]).map(|h| h.histogram.schema).min()?;
+        let schema = looked_at.iter().chain([begun]).map(|h| h.histogram.schema).min()?;
         let mut change = Total::new(&last.histogram);
         change.reduce(schema);
         if !skips_first {
@@ -124,14 +124,15 @@ impl Eval<'_> {
                 if counter && (is_gauge(a) || is_gauge(b)) {
                     self.warn_of_gauge(about);
                 }
-                if !counter && !(is_gauge(a) && is_gauge(b)) {
+                let gauges = is_gauge(a) && is_gauge(b);
+                if !counter && !gauges {
                     self.warn_of_counter(about);
                 }
                 let mut change = Total::new(&b.histogram);
                 if !counter || !is_reset(b, a) {
                     self.combine(&mut change, &a.histogram, Operation::Subtraction, about)?;
                 }
-                let change = change.is_gauge().histogram();
+                let change = change.into_gauge().histogram();
                 let change = if counter { native::divided(&change, seconds) } else { change };
                 Some(Point::Histogram(Arc::new(change)))
             }

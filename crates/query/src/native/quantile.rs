@@ -26,10 +26,13 @@ fn one_sided(h: &Histogram, b: &mut Bucket) {
 
 /// The q-quantile.
 pub(crate) fn quantile(q: f64, h: &Histogram) -> (f64, Option<NotANumber>) {
-    if q < 0.0 || q > 1.0 {
+    if q.is_nan() {
+        return (f64::NAN, None);
+    }
+    if !(0.0..=1.0).contains(&q) {
         return (if q < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY }, None);
     }
-    if h.count == 0.0 || q.is_nan() {
+    if h.count == 0.0 {
         return (f64::NAN, None);
     }
     let all = buckets(h);

@@ -226,7 +226,7 @@ impl Total {
     }
 
     /// Says that the result is no counter.
-    pub(crate) fn is_gauge(mut self) -> Total {
+    pub(crate) fn into_gauge(mut self) -> Total {
         self.hint = ResetHint::Gauge;
         self
     }
