@@ -281,7 +281,7 @@ impl Head {
             add(first_ms, last_ms, series.open.len() as u64);
         }
         series.late.iter().flat_map(|late| &late.open).for_each(|(t, _)| add(*t, *t, 1));
-        more.into_iter().flat_map(More::times).for_each(|t| add(t, t, 1));
+        more.into_iter().flat_map(More::unsealed).for_each(|(first, last, n)| add(first, last, n));
         life
     }
 

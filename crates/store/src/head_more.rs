@@ -4,6 +4,7 @@
 use crate::chunk::{Chunk, SAMPLES_MAX};
 use crate::head::Piece;
 use crate::histogram_chunk;
+use crate::open_histograms::OpenHistograms;
 use foldhash::HashMap;
 use model::{Histogram, HistogramAt};
 use std::sync::Arc;
@@ -47,13 +48,13 @@ impl Several {
 #[derive(Default)]
 pub struct More {
     sealed: Vec<Chunk>,
-    /// In order of time.
-    open: Vec<HistogramAt>,
+    open: OpenHistograms,
     late_sealed: Vec<Chunk>,
     /// Histograms that came after later ones, as they came.
     late: Vec<HistogramAt>,
-    newest: Option<(i64, Arc<Histogram>)>,
-    /// Bytes of the histograms in `open` and `late`, and of chunks.
+    /// The last that was sealed in order.
+    last_sealed: Option<(i64, Arc<Histogram>)>,
+    /// Bytes of the histograms in `late`, and of chunks.
     bytes: usize,
     /// From which sample of the open end on which start holds; 0 is not known.
     open_starts: Vec<(u16, i64)>,
@@ -67,39 +68,52 @@ impl More {
     /// # Errors
     /// `Internal` if a full chunk cannot be sealed; the sample is kept then all the same.
     pub fn push(&mut self, at: HistogramAt) -> Result<()> {
-        let is_late = self.newest_ms().is_some_and(|newest| at.timestamp_ms <= newest);
-        self.bytes += bytes_of(&at);
-        if !is_late {
-            self.newest = Some((at.timestamp_ms, at.histogram.clone()));
+        let of_chunks =
+            |chunks: &[Chunk]| chunks.iter().map(|c| c.heap_bytes() + size_of::<Chunk>()).sum::<usize>();
+        if self.newest_ms().is_some_and(|newest| at.timestamp_ms <= newest) {
+            self.bytes += bytes_of(&at);
+            self.late.push(at);
+            if self.late.len() >= SAMPLES_MAX {
+                let chunks = histogram_chunk::seal(&in_order(self.late.clone()))?;
+                self.bytes -= self.late.iter().map(bytes_of).sum::<usize>();
+                self.bytes += of_chunks(&chunks);
+                self.late = Vec::new();
+                self.late_sealed.extend(chunks);
+            }
+            return Ok(());
         }
-        let (open, sealed) = match is_late {
-            false => (&mut self.open, &mut self.sealed),
-            true => (&mut self.late, &mut self.late_sealed),
-        };
-        open.push(at);
-        if open.len() >= SAMPLES_MAX {
-            let chunks = histogram_chunk::seal(&in_order(open.clone()))?;
-            self.bytes -= open.iter().map(bytes_of).sum::<usize>();
-            self.bytes += chunks.iter().map(|c| c.heap_bytes() + size_of::<Chunk>()).sum::<usize>();
-            *open = Vec::new();
-            sealed.extend(chunks);
+        self.open.push(at);
+        if self.open.len() >= SAMPLES_MAX {
+            let chunks = histogram_chunk::seal(&self.open.decode()?)?;
+            self.bytes += of_chunks(&chunks);
+            self.last_sealed = self.open.last().map(|at| (at.timestamp_ms, at.histogram.clone()));
+            self.open = OpenHistograms::default();
+            self.sealed.extend(chunks);
         }
         Ok(())
     }
 
     /// Time of the newest histogram that came in order.
     pub fn newest_ms(&self) -> Option<i64> {
-        self.newest.as_ref().map(|newest| newest.0)
+        let sealed = || self.last_sealed.as_ref().map(|last| last.0);
+        self.open.last().map(|at| at.timestamp_ms).or_else(sealed)
     }
 
     /// The histogram at this instant, if it is not in a chunk yet or is the newest.
     pub fn recent(&self, timestamp_ms: i64) -> Option<Arc<Histogram>> {
-        if let Some((_, h)) = self.newest.as_ref().filter(|newest| newest.0 == timestamp_ms) {
+        let is_it = |at: &&HistogramAt| at.timestamp_ms == timestamp_ms;
+        let near = self.open.last().filter(is_it).or_else(|| self.late.iter().find(is_it));
+        if let Some(at) = near {
+            return Some(at.histogram.clone());
+        }
+        if let Some((_, h)) = self.last_sealed.as_ref().filter(|last| last.0 == timestamp_ms) {
             return Some(h.clone());
         }
-        let late = || self.late.iter().find(|at| at.timestamp_ms == timestamp_ms);
-        let found = self.open.binary_search_by_key(&timestamp_ms, |at| at.timestamp_ms).ok();
-        found.map(|i| &self.open[i]).or_else(late).map(|at| at.histogram.clone())
+        let is_inside = |(first, last)| (first..=last).contains(&timestamp_ms);
+        self.open.range_ms().filter(|range| is_inside(*range))?;
+        let all = self.open.decode().ok()?;
+        let found = all.binary_search_by_key(&timestamp_ms, |at| at.timestamp_ms).ok()?;
+        Some(all[found].histogram.clone())
     }
 
     /// Adds what there is of histograms, by precedence.
@@ -107,12 +121,17 @@ impl More {
     /// # Errors
     /// `Corrupt`: a bug, or bad memory.
     pub fn pieces(&self, overlaps: impl Fn(i64, i64) -> bool, out: &mut Vec<Piece>) -> Result<()> {
-        for (sealed, open) in [(&self.sealed, &self.open), (&self.late_sealed, &self.late)] {
-            let chunks = sealed.iter().filter(|c| overlaps(c.summary.first_ms, c.summary.last_ms));
+        let sealed = |chunks: &[Chunk], out: &mut Vec<Piece>| {
+            let chunks = chunks.iter().filter(|c| overlaps(c.summary.first_ms, c.summary.last_ms));
             out.extend(chunks.cloned().map(Piece::Sealed));
-            if open.iter().any(|at| overlaps(at.timestamp_ms, at.timestamp_ms)) {
-                out.push(Piece::Histograms(in_order(open.clone())));
-            }
+        };
+        sealed(&self.sealed, out);
+        if self.open.range_ms().is_some_and(|(first, last)| overlaps(first, last)) {
+            out.push(Piece::Histograms(self.open.decode()?));
+        }
+        sealed(&self.late_sealed, out);
+        if self.late.iter().any(|at| overlaps(at.timestamp_ms, at.timestamp_ms)) {
+            out.push(Piece::Histograms(in_order(self.late.clone())));
         }
         Ok(())
     }
@@ -122,14 +141,15 @@ impl More {
         self.sealed.iter().chain(&self.late_sealed)
     }
 
-    /// Times of the histograms that are not in a chunk.
-    pub fn times(&self) -> impl Iterator<Item = i64> + '_ {
-        self.open.iter().chain(&self.late).map(|at| at.timestamp_ms)
+    /// First and last time and number of histograms that are not in a chunk.
+    pub fn unsealed(&self) -> impl Iterator<Item = (i64, i64, u64)> + '_ {
+        let open = self.open.range_ms().map(|(first, last)| (first, last, self.open.len() as u64));
+        open.into_iter().chain(self.late.iter().map(|at| (at.timestamp_ms, at.timestamp_ms, 1)))
     }
 
     /// An estimate of what histograms take, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.open.heap_bytes()
     }
 
     /// Notes the start of the sample that comes next in the open end of numbers, at this place. Returns what that took.

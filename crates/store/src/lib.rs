@@ -30,6 +30,7 @@ mod manifest;
 mod merge;
 mod objects;
 mod open;
+mod open_histograms;
 mod parquet_io;
 mod parquet_rows;
 mod parquet_write;

@@ -161,6 +161,21 @@ fn any_series() -> impl Strategy<Value = Vec<HistogramAt>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
+    /// The open end of a series in memory.
+    #[test]
+    fn any_open_histograms_come_back(all in any_series()) {
+        let mut open = crate::open_histograms::OpenHistograms::default();
+        for (i, at) in all.iter().enumerate() {
+            open.push(at.clone());
+            prop_assert_eq!(open.len(), i + 1);
+            prop_assert_eq!(open.range_ms(), Some((all[0].timestamp_ms, at.timestamp_ms)));
+        }
+        let bits = |all: &[HistogramAt]| -> Vec<_> {
+            all.iter().map(|at| (format!("{at:?}"), at.histogram.sum.to_bits())).collect()
+        };
+        prop_assert_eq!(bits(&open.decode().unwrap()), bits(&all));
+    }
+
     #[test]
     fn any_histograms_come_back(all in any_series()) {
         seal_and_read(&all);
