@@ -1,8 +1,12 @@
 //! A data folder as an earlier build wrote it, kept beside this file: what was kept once can be read for ever. It must
 //! never be written anew without a new format number. `MIDWATCH_BLESS=1` writes one where there is none.
 
-use model::{Batch, Labels, Matcher, Metadata, MetricKind};
+use model::histogram::{Buckets, CUSTOM_SCHEMA, ResetHint};
+use model::{
+    Batch, Histogram, HistogramAt, HistogramSample, Labels, Matcher, Metadata, MetricKind, SeriesData,
+};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use stdx::metrics::Registry;
 use store::{Grid, HOUR_MS, MINUTE_MS, Settings, Store, SummaryQuery};
 
@@ -31,6 +35,89 @@ fn value(kind: &str, i: i64) -> f64 {
 
 const KINDS: [&str; 4] = ["constant", "fraction", "odd", "whole"];
 
+/// Series of format 3: native histograms of each kind, with numbers between them, and numbers with a start.
+const NEW_KINDS: [&str; 4] = ["custom", "exponential", "started", "taking turns"];
+
+fn histogram(kind: &str, i: i64) -> Histogram {
+    let (n, step) = (i as f64, i as i32);
+    let exponential = Histogram {
+        schema: if i < 300 { 3 } else { 2 },
+        hint: ResetHint::from_number(u64::from(i % 100 != 0) + 1),
+        count: 3.0 * n + 5.0,
+        sum: n * 0.37,
+        zero_threshold: 1e-128,
+        zero_count: 5.0,
+        positive: Buckets::from_pairs([(-7, n), (step / 100, n)].into_iter().filter(|(_, c)| *c > 0.0)),
+        negative: Buckets::from_pairs([(4, n)].into_iter().filter(|(_, c)| *c > 0.0)),
+        ..Histogram::default()
+    };
+    match kind {
+        _ if i % 250 == 249 => Histogram::stale(),
+        "exponential" => exponential,
+        "custom" => Histogram {
+            schema: CUSTOM_SCHEMA,
+            hint: ResetHint::Gauge,
+            count: n * 0.5 + 1.0,
+            sum: if i % 2 == 0 { f64::NEG_INFINITY } else { -n },
+            positive: Buckets::from_pairs([(0, 0.25), (2, n + 0.5)]),
+            custom_bounds: [-0.5, 2.0].into(),
+            ..Histogram::default()
+        },
+        _ => Histogram { count: n, ..exponential },
+    }
+}
+
+/// Since when a sample of a new kind counts; 0 is not known.
+fn start(kind: &str, i: i64) -> i64 {
+    match kind {
+        "custom" => 0,
+        // Each begins where the one before ended.
+        "exponential" => time("3", (i - 1).max(0)),
+        _ if i < 100 => 0,
+        _ => START_MS - i / 400,
+    }
+}
+
+fn append_new(store: &Store, range: std::ops::Range<i64>) {
+    for i in range {
+        let mut batch = Batch::default();
+        for kind in NEW_KINDS {
+            let (timestamp_ms, start_ms) = (time("3", i), start(kind, i));
+            if kind == "started" || kind == "taking turns" && i % 3 == 0 {
+                if start_ms != 0 {
+                    batch.starts.push((batch.samples.len() as u32, start_ms));
+                }
+                batch.push(&labels(kind), timestamp_ms, i as f64 * 0.1);
+            } else {
+                let at = HistogramAt { timestamp_ms, start_ms, histogram: Arc::new(histogram(kind, i)) };
+                batch.histograms.push(HistogramSample { series: batch.series.len() as u32, at });
+                batch.series.push(labels(kind));
+            }
+        }
+        assert_eq!(store.append(batch).unwrap().wait_blocking().unwrap().accepted, 4);
+    }
+}
+
+fn check_new(series: &SeriesData, kind: &str) {
+    let mut number = 0;
+    let mut histograms = series.histograms.iter();
+    for i in 0..IN_BLOCK + IN_LOG {
+        if kind == "started" || kind == "taking turns" && i % 3 == 0 {
+            assert_eq!(series.timestamps_ms[number], time("3", i));
+            assert_eq!(series.values[number], i as f64 * 0.1);
+            assert_eq!(series.starts_ms[number], start(kind, i));
+            number += 1;
+        } else {
+            let at = histograms.next().unwrap();
+            assert_eq!((at.timestamp_ms, at.start_ms), (time("3", i), start(kind, i)), "{kind} {i}");
+            let want = histogram(kind, i);
+            assert_eq!(format!("{:?}", at.histogram), format!("{want:?}"), "{kind} {i}");
+            assert_eq!(at.histogram.sum.to_bits(), want.sum.to_bits());
+        }
+    }
+    assert_eq!((number, histograms.next()), (series.values.len(), None));
+}
+
 /// In format 2 what is in the log comes hours later: of the hours before only summaries and samples on disk are asked.
 fn time(format: &str, i: i64) -> i64 {
     let later_ms = if format != "1" && i >= IN_BLOCK { 8 * HOUR_MS } else { 0 };
@@ -58,8 +145,14 @@ fn write(format: &str, folder: &Path) {
     let batch = Batch { metadata: vec![metadata()], ..Batch::default() };
     store.append(batch).unwrap().wait_blocking().unwrap();
     append(format, &store, 0..IN_BLOCK);
+    if format == "3" {
+        append_new(&store, 0..IN_BLOCK);
+    }
     store.flush_head().unwrap();
     append(format, &store, IN_BLOCK..IN_BLOCK + IN_LOG);
+    if format == "3" {
+        append_new(&store, IN_BLOCK..IN_BLOCK + IN_LOG);
+    }
     // Both tiers: days later all of it is over.
     store.maintain(START_MS + 6 * 86_400_000, 0).unwrap();
     store.maintain(START_MS + 6 * 86_400_000, 0).unwrap();
@@ -82,10 +175,20 @@ fn a_folder_of_format_1_reads_back() {
     reads_back("1");
 }
 
-/// With summaries in the file's own words: what they say is what the samples in the block say.
 #[test]
 fn a_folder_of_format_2_reads_back() {
     let (_folder, store) = reads_back("2");
+    check_summaries(&store);
+}
+
+#[test]
+fn a_folder_of_format_3_reads_back() {
+    let (_folder, store) = reads_back("3");
+    check_summaries(&store);
+}
+
+/// With summaries in the file's own words: what they say is what the samples in the block say.
+fn check_summaries(store: &Store) {
     for resolution_ms in [MINUTE_MS, HOUR_MS] {
         let query = SummaryQuery {
             matchers: &[Matcher::equal("__name__", "golden")],
@@ -97,8 +200,9 @@ fn a_folder_of_format_2_reads_back() {
             samples_max: 10_000,
         };
         let found = store.view().summaries(&query).unwrap().expect("summaries");
-        assert_eq!(found.series.len(), KINDS.len());
-        for series in found.series {
+        let of_numbers = |l: &Labels| KINDS.contains(&l.get("kind"));
+        assert_eq!(found.series.iter().filter(|s| of_numbers(&s.labels)).count(), KINDS.len());
+        for series in found.series.iter().filter(|s| of_numbers(&s.labels)) {
             let kind = series.labels.get("kind").to_string();
             let mut i = 0;
             for b in series.buckets(Grid::of(resolution_ms)).unwrap() {
@@ -132,13 +236,20 @@ fn reads_back(format: &str) -> (tempfile::TempDir, Store) {
     copy(&golden, &folder);
     let store = open(&folder);
     assert_eq!(store.status().messages, Vec::<String>::new());
-    assert_eq!((store.status().blocks, store.status().head_samples), (1, 4 * IN_LOG as u64));
+    let all_kinds = if format == "3" { 8 } else { 4 };
+    assert_eq!((store.status().blocks, store.status().head_samples), (1, all_kinds * IN_LOG as u64));
     assert_eq!(store.metadata_of("golden"), Some(metadata()));
     let view = store.view();
     let mut found =
-        view.select(&[Matcher::equal("__name__", "golden")], i64::MIN, i64::MAX, 10, 10_000).unwrap();
+        view.select(&[Matcher::equal("__name__", "golden")], i64::MIN, i64::MAX, 10, 100_000).unwrap();
     found.sort_by(|a, b| a.labels.cmp(&b.labels));
     assert_eq!(view.warnings(), Vec::<String>::new());
+    if format == "3" {
+        for kind in NEW_KINDS {
+            let at = found.iter().position(|s| s.labels == labels(kind)).unwrap();
+            check_new(&found.remove(at), kind);
+        }
+    }
     assert_eq!(found.len(), KINDS.len());
     for (series, kind) in found.iter().zip(KINDS) {
         assert_eq!(series.labels, labels(kind));
