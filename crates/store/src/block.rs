@@ -50,10 +50,15 @@ pub fn entry_of(objects: &Objects, id: u64, series_bytes: u64, chunks_bytes: u64
         last_ms,
         series: index.labels.series().len() as u64,
         samples: index.rows.iter().map(|row| u64::from(row.count)).sum(),
+        histograms: index.rows.iter().filter(|r| is_histograms(r)).map(|row| u64::from(row.count)).sum(),
         series_crc32: Some(crc32fast::hash(&objects.get(&paths(id)[0])?)),
         rows_crc32: Some(index.rows_checksum()),
         ..block.entry.clone()
     })
+}
+
+fn is_histograms(row: &Summary) -> bool {
+    row.encoding == Encoding::Histograms
 }
 
 /// A block that readers may use. Its index is read when first asked for.
@@ -81,6 +86,12 @@ impl BlockIndex {
     /// Summaries of a series' chunks, by precedence.
     pub fn summaries(&self, id: u32) -> &[Summary] {
         &self.rows[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize]
+    }
+
+    /// Whether a series has native histograms in chunks that overlap the range.
+    pub fn has_histograms(&self, id: u32, start_ms: i64, end_ms: i64) -> bool {
+        let inside = |s: &&Summary| s.first_ms <= end_ms && s.last_ms >= start_ms;
+        self.summaries(id).iter().filter(inside).any(is_histograms)
     }
 
     /// Summaries of all chunks, series by series.

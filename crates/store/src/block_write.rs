@@ -137,6 +137,9 @@ impl BlockWriter {
             self.entry.first_ms = self.entry.first_ms.min(summary.first_ms);
             self.entry.last_ms = self.entry.last_ms.max(summary.last_ms);
             self.entry.samples += u64::from(summary.count);
+            if chunk.is_histograms() {
+                self.entry.histograms += u64::from(summary.count);
+            }
             self.checksum.row(&summary, checksum);
             self.chunks.push(id, chunk, checksum)?;
         }

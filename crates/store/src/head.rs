@@ -174,6 +174,20 @@ impl Head {
         pushed
     }
 
+    /// Whether any series may have native histograms.
+    pub fn may_have_histograms(&self) -> bool {
+        !self.more.is_empty()
+    }
+
+    /// Whether the series has native histograms in chunks, or an open end, that overlap the range.
+    pub fn has_histograms(&self, id: u32, start_ms: i64, end_ms: i64) -> bool {
+        let overlaps = |first: i64, last: i64| first <= end_ms && last >= start_ms;
+        self.more.get(id).is_some_and(|more| {
+            more.sealed().any(|c| overlaps(c.summary.first_ms, c.summary.last_ms))
+                || more.unsealed().any(|(first, last, _)| overlaps(first, last))
+        })
+    }
+
     /// The native histogram that the open end holds at this instant. Older instants are not looked at.
     pub fn recent_histogram(&self, id: u32, timestamp_ms: i64) -> Option<Arc<Histogram>> {
         self.more.get(id)?.recent(timestamp_ms)

@@ -24,6 +24,11 @@ impl Several {
         self.marks.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
+    /// Whether no series has any.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     /// What is there.
     pub fn get(&self, id: u32) -> Option<&More> {
         if self.has(id) { self.by_id.get(&id).map(|more| &**more) } else { None }

@@ -130,6 +130,13 @@ pub struct BlockEntry {
     /// Number of the newest block cut from the head whose samples are in it; absent if that is itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_source: Option<u64>,
+    /// How many of its samples are native histograms.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub histograms: u64,
+}
+
+fn is_none(n: &u64) -> bool {
+    *n == 0
 }
 
 impl BlockEntry {

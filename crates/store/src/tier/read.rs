@@ -171,14 +171,14 @@ impl Free {
 
 impl View {
     /// Series that pass the matchers, from tiers where they may be used and have all that the blocks have. `None` if
-    /// no tier can be used: then the samples are to be read.
+    /// no tier can be used, or one of the series has native histograms, which no tier has: then the samples are to be read.
     ///
     /// # Errors
     /// As [`View::pieces`]. A damaged window is told by [`View::warnings`], and read from the blocks if these are there.
     pub fn summaries(&self, query: &SummaryQuery<'_>) -> Result<Option<Summarised>> {
         let mut free = Free(vec![(query.start_ms, query.end_ms)]);
         let chosen = self.choose(query, &mut free);
-        if chosen.is_empty() {
+        if chosen.is_empty() || self.has_histograms(query) {
             return Ok(None);
         }
         let mut found = Collected::default();
@@ -223,6 +223,26 @@ impl View {
         let mut series = found.series;
         series.iter_mut().for_each(|s| s.parts.sort_by_key(|p| p.0));
         Ok((!used.is_empty()).then_some(Summarised { series, used }))
+    }
+
+    /// Whether a series that is asked for has native histograms. A block that cannot be read is told when it is read.
+    fn has_histograms(&self, query: &SummaryQuery<'_>) -> bool {
+        let (start_ms, end_ms) = (query.start_ms.saturating_add(1), query.end_ms);
+        let with_some = self.blocks.iter().filter(|b| b.entry.histograms > 0 && b.overlaps(start_ms, end_ms));
+        let in_blocks = with_some.flat_map(|b| b.index()).any(|index| {
+            let mut ids = index.labels.select(query.matchers).into_iter();
+            ids.any(|id| index.has_histograms(id, start_ms, end_ms))
+        });
+        in_blocks
+            || self.heads.iter().any(|head| {
+                let head = head.read().unwrap_or_else(|e| e.into_inner());
+                head.may_have_histograms()
+                    && head
+                        .index
+                        .select(query.matchers)
+                        .into_iter()
+                        .any(|id| head.has_histograms(id, start_ms, end_ms))
+            })
     }
 
     /// Which windows stand for which stretches.
