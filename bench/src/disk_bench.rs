@@ -59,6 +59,8 @@ fn one_set(arguments: &Arguments, program: Program, set: &Dataset) -> Result<Run
     let options = Options {
         // Two cuts and one merge, as soon as the settings allow.
         midwatch_store: "head_age = \"1m\"\nmerge_blocks = 2\nmerge_size = \"1GiB\"\n".into(),
+        // The peers keep no summaries.
+        midwatch_more: "\n[tiers]\nminute_retention = \"0s\"\nhour_retention = \"0s\"\n".into(),
         // One block of all: the fewest indexes.
         prometheus_flags: flags(&[
             "--web.enable-admin-api",
@@ -142,8 +144,9 @@ fn midwatch(server: &Server) -> Result<Size> {
     stop::wait_for("merging the blocks", WITHIN, || {
         (store_status(server, "blocks").ok()? == 1).then_some(())
     })?;
-    // Files go a moment after the last reader has.
-    std::thread::sleep(Duration::from_secs(10));
+    // Files go a moment after the last reader has, on a busy machine a long one.
+    let files = || std::fs::read_dir(server.data().join("blocks")).map_or(0, Iterator::count);
+    stop::wait_for("removing what was merged", WITHIN, || (files() == 2).then_some(()))?;
     let samples = store_status(server, "blocks_samples")? as f64;
     let bytes = folder_bytes(&server.data().join("blocks")) + folder_bytes(&server.data().join("manifest"));
     Ok((bytes, bytes_of(&server.data().join("blocks"), "series.parquet"), samples))

@@ -53,6 +53,8 @@ const PROMETHEUS: &[&str] = &[
 pub struct Options {
     /// Lines of midwatch.toml in its section `[store]`; those of the command line come after them.
     pub midwatch_store: String,
+    /// Other sections of midwatch.toml.
+    pub midwatch_more: String,
     /// More flags.
     pub victoria_flags: Vec<String>,
     /// More flags.
@@ -122,7 +124,10 @@ impl Program {
         if self == Program::Midwatch {
             let program = midwatch::program(arguments).map_err(|e| Error::new(ErrorKind::NotFound, e))?;
             let config = at.join("midwatch.toml");
-            write(&config, &format!("[store]\n{}{}", options.midwatch_store, arguments.store))?;
+            write(
+                &config,
+                &format!("[store]\n{}{}{}", options.midwatch_store, arguments.store, options.midwatch_more),
+            )?;
             let config = config.display().to_string();
             let flags = ["--no-host", "--retention", "100y", "--retention-size", "1TiB", "--config", &config];
             let Midwatch { process, address } = Midwatch::start(&program, at, &flags)?;
