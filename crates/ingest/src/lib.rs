@@ -12,11 +12,13 @@ mod known;
 pub mod limits;
 pub mod open_metrics;
 pub mod relabel;
+pub mod remote_read;
 pub mod remote_write;
 pub mod scrape;
 mod series;
 pub mod times;
 pub mod wire;
+pub mod write_samples;
 pub mod write_text;
 
 pub use known::KnownLabels;

@@ -27,7 +27,11 @@ pub fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Result<Decod
 /// The most that one byte of snappy's block format can stand for: a copy of 64 bytes takes three.
 const SNAPPY_RATIO_MAX: usize = 22;
 
-fn decompress(body: &[u8], limits: &Limits) -> Result<Vec<u8>> {
+/// The bytes of a body in snappy's block format; both sizes are checked before memory is taken.
+///
+/// # Errors
+/// `Invalid` for what is not snappy, `TooLarge` past `body_bytes_max` or `decoded_bytes_max`.
+pub fn decompress(body: &[u8], limits: &Limits) -> Result<Vec<u8>> {
     if body.len() > limits.body_bytes_max {
         let message = format!(
             "the request has {} bytes; at most {} are taken at once: send fewer samples per request",

@@ -98,6 +98,8 @@ struct Entry {
     alive: bool,
     /// The entry that followed it last time.
     next: u32,
+    /// The last exemplar without a time of its own, as it stood in the body: it is there until another one comes.
+    exemplar: Option<Box<[u8]>>,
 }
 
 /// How many scrapes an unseen series is remembered.
@@ -160,6 +162,7 @@ impl ScrapeCache {
             last: NONE,
             first: self.entries.first().map_or(NONE, |_| 0),
             predicted: None,
+            kept: None,
             cache: self,
         };
         match scrape.format {
@@ -250,6 +253,8 @@ pub(crate) struct Collector<'a> {
     first: u32,
     /// What [`Collector::predicted`] found for the line at hand.
     predicted: Option<u32>,
+    /// The series of the last sample in the batch, and its time; none if it was not kept.
+    kept: Option<(u32, i64)>,
 }
 
 /// Names and values of one series, borrowed from the body where they hold no escapes.
@@ -291,6 +296,7 @@ impl Collector<'_> {
         own_ms: Option<i64>,
         place: impl Fn() -> String,
     ) {
+        self.kept = None;
         let own_ms = own_ms.filter(|_| self.cache.target.honor_timestamps);
         let Some(id) = self.find(raw).or_else(|| self.insert(raw, fill, &place)) else { return };
         self.last = id;
@@ -312,8 +318,47 @@ impl Collector<'_> {
         self.out.samples += 1;
         if let Some(labels) = &entry.labels {
             let series = batch.series.len() as u32;
+            let timestamp_ms = own_ms.unwrap_or(self.at_ms);
             batch.series.push(labels.clone());
-            batch.samples.push(Sample { series, timestamp_ms: own_ms.unwrap_or(self.at_ms), value });
+            batch.samples.push(Sample { series, timestamp_ms, value });
+            self.kept = Some((series, timestamp_ms));
+        }
+    }
+
+    /// Takes the exemplar of the last sample. `raw` tells whether one without a time of its own was there already in the
+    /// last scrape. A bad one spoils only itself.
+    pub fn exemplar<'b>(
+        &mut self,
+        raw: &[u8],
+        fill: impl FnOnce() -> Result<Pairs<'b>, Refused>,
+        value: f64,
+        own_ms: Option<i64>,
+        place: impl Fn() -> String,
+    ) {
+        let Some((series, sample_ms)) = self.kept else { return };
+        if own_ms.is_none()
+            && let Some(entry) = self.cache.entries.get_mut(self.last as usize)
+        {
+            if entry.exemplar.as_deref() == Some(raw) {
+                return;
+            }
+            entry.exemplar = Some(raw.into());
+        }
+        let rejects = &mut self.out.decoded.rejects;
+        let batch = &mut self.out.decoded.batch;
+        let max = self.limits.samples_per_request_max;
+        if batch.exemplars.len() >= max {
+            let message = || format!("{}a scrape may bring at most {max} exemplars", place());
+            return count_reject(rejects, RejectReason::TooLarge, 1, message);
+        }
+        let pairs = match fill() {
+            Ok(pairs) => pairs,
+            Err(e) => return count_reject(rejects, e.reason, 1, || format!("{}{}", place(), e.message)),
+        };
+        let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+        match crate::exemplar::build(series, own_ms.unwrap_or(sample_ms), value, &pairs) {
+            Ok(exemplar) => batch.exemplars.push(exemplar),
+            Err(e) => count_reject(rejects, e.reason, 1, || format!("{}{}", place(), e.message)),
         }
     }
 
@@ -364,7 +409,15 @@ impl Collector<'_> {
         }
         self.out.series_added += u64::from(labels.is_some());
         let raw: Arc<[u8]> = raw.into();
-        let entry = Entry { raw: raw.clone(), labels, seen: 0, own_time: false, alive: false, next: NONE };
+        let entry = Entry {
+            raw: raw.clone(),
+            labels,
+            seen: 0,
+            own_time: false,
+            alive: false,
+            next: NONE,
+            exemplar: None,
+        };
         let id = match self.cache.free.pop() {
             Some(id) => {
                 self.cache.entries[id as usize] = entry;
@@ -441,6 +494,8 @@ fn add_target_labels<'b>(pairs: &mut Pairs<'b>, target: &'b Target) {
     for (name, value) in target.labels.iter() {
         match value_of(pairs, name) {
             Some(_) if target.honor_labels => {}
+            // One that is there without a value says that there is to be none: federation writes `instance=""`.
+            None if target.honor_labels && pairs.iter().any(|(n, _)| n == name) => {}
             Some(at) => conflicts.push((name, std::mem::replace(&mut pairs[at].1, value.into()))),
             None => {
                 // An exposed label without a value is an absent label.

@@ -201,6 +201,19 @@ pub fn put_double_field(out: &mut Vec<u8>, number: u32, value: f64) {
     out.extend(value.to_bits().to_le_bytes());
 }
 
+/// Appends a `sint32` or `sint64` field.
+pub fn put_sint_field(out: &mut Vec<u8>, number: u32, value: i64) {
+    put_varint_field(out, number, (value << 1 ^ value >> 63) as u64);
+}
+
+/// Appends packed `double`s; nothing if there are none.
+pub fn put_packed_doubles(out: &mut Vec<u8>, number: u32, values: &[f64]) {
+    if !values.is_empty() {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_bits().to_le_bytes()).collect();
+        put_bytes_field(out, number, &bytes);
+    }
+}
+
 /// Appends a string, bytes or message field.
 pub fn put_bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_varint(out, u64::from(number) << 3 | 2);

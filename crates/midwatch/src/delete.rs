@@ -62,7 +62,12 @@ fn in_folder(args: &DeleteArgs, data: &Path, now: fn() -> i64) -> anyhow::Result
         _ => anyhow!("{e}"),
     })?;
     let reach = match args.yes {
-        true => store.delete_series(&deletion, &who(args)?, &now),
+        true => store.delete_series(&deletion, &who(args)?, &now).and_then(|reach| {
+            let (max, registry) = (store.settings().exemplars_max, Default::default());
+            let exemplars = store::exemplars::Exemplars::open(store.folder(), max, &registry);
+            exemplars.delete(&deletion.matchers, deletion.start_ms, deletion.end_ms)?;
+            Ok(reach)
+        }),
         false => store.plan_delete(&deletion),
     };
     let reach = reach.map_err(|e| anyhow!("{e}"))?;

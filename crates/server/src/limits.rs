@@ -108,6 +108,7 @@ const ROWS: &[Row] = {
         row!("store.queue_memory", "bytes", |a| a.settings.store.queue_bytes_max as f64, |_, _| None, Requests, "more are refused as busy; senders try again"),
         row!("store.index_memory", "bytes", |a| a.settings.store.index_bytes_max as f64, |_, s| Some(s.index_bytes as f64), Nothing, "indexes of the oldest blocks are read anew when they are asked for"),
         row!("store.metadata_max", "metrics", |a| a.settings.store.metadata_max as f64, |_, s| Some(s.metadata as f64), Nothing, "type and help of further metrics are not kept; counted in midwatch_store_metadata_refused_total"),
+        row!("store.exemplars_max", "exemplars", |a| a.settings.store.exemplars_max as f64, |a, _| Some(a.sink.exemplars().present().0 as f64), Nothing, "the oldest make room for newer ones; counted in midwatch_exemplars_evicted_total"),
         row!("retention_size", "bytes", |a| a.settings.store.blocks_bytes_max as f64, |_, s| Some(s.blocks_bytes as f64), Nothing, "the oldest blocks are removed"),
         row!("ingest.labels_per_series_max", "labels", |a| a.settings.ingest.labels_per_series_max as f64, |_, _| None, Samples(R::TooManyLabels), "samples of the series are refused"),
         row!("ingest.label_name_size", "bytes", |a| a.settings.ingest.label_name_bytes_max as f64, |_, _| None, Samples(R::LabelTooLong), "samples of the series are refused"),

@@ -130,6 +130,8 @@ impl Server {
         let (app, upkeep) = (self.app, self.upkeep);
         let handed_over = blocking(move || {
             drop(upkeep);
+            // What cannot be written is counted, and no reason to hold up the end.
+            let _ = app.sink.exemplars().flush();
             app.store.hand_over()
         });
         if let Ok(Err(e)) = handed_over.await {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use stdx::metrics::{Kind, Registry, Value};
 use stdx::{Error, ErrorKind, Result};
 use store::Store;
+use store::exemplars::Exemplars;
 
 /// Sources that are remembered one by one at the most; more are counted together as `other`.
 const SOURCES_MAX: usize = 2_000;
@@ -19,6 +20,7 @@ pub struct Sink {
     store: Arc<Store>,
     limits: Arc<ingest::Limits>,
     known: Arc<ingest::KnownLabels>,
+    exemplars: Arc<Exemplars>,
     registry: Registry,
     sources: Arc<Mutex<BTreeMap<String, Source>>>,
 }
@@ -68,7 +70,14 @@ impl Sink {
     /// A sink with empty books.
     pub fn new(store: Arc<Store>, limits: ingest::Limits, registry: Registry) -> Sink {
         let known = Arc::new(ingest::KnownLabels::new(store.settings().series_max));
-        Sink { store, limits: Arc::new(limits), known, registry, sources: Arc::default() }
+        let settings = store.settings();
+        let exemplars = Arc::new(Exemplars::open(store.folder(), settings.exemplars_max, &registry));
+        Sink { store, limits: Arc::new(limits), known, exemplars, registry, sources: Arc::default() }
+    }
+
+    /// Examples of what was counted.
+    pub fn exemplars(&self) -> &Exemplars {
+        &self.exemplars
     }
 
     /// The limits on what arrives.
@@ -86,8 +95,9 @@ impl Sink {
     /// # Errors
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
     pub async fn deliver(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
-        let (batch, rejects) = self.check(decoded);
+        let (mut batch, rejects) = self.check(decoded);
         let samples = (batch.samples.len() + batch.histograms.len()) as u64;
+        let exemplars = self.exemplars.take(&mut batch);
         let appended = self.store.append(batch);
         let (sink, source) = (self.clone(), source.to_string());
         // A task of its own: a sender that leaves takes this future with it, but not what the books have to say.
@@ -96,7 +106,9 @@ impl Sink {
                 Ok(pending) => pending.wait().await,
                 Err(e) => Err(e),
             };
-            sink.settle(&source, rejects, samples, outcome)
+            let delivered = sink.settle(&source, rejects, samples, outcome)?;
+            sink.exemplars.add(exemplars);
+            Ok(delivered)
         });
         settled.await.map_err(|e| Error::wrap(ErrorKind::Internal, "the delivery ended early", e))?
     }

@@ -17,6 +17,7 @@ mod block_write;
 mod bucket_tests;
 pub mod chunk;
 mod delete;
+pub mod exemplars;
 mod export;
 mod folder;
 mod head;

@@ -36,6 +36,8 @@ pub struct Settings {
     /// A head is cut early when so many series in it, and more than half of all, have ended. Fewer make more and smaller
     /// blocks when series come and go, and save memory.
     pub silent_series_min: usize,
+    /// The most exemplars that are kept; 0 keeps none.
+    pub exemplars_max: usize,
     /// The most series in one head; a sample of one more is refused.
     pub series_max: usize,
     /// The most series of one metric in one head, so that one that goes wrong leaves room for the others.
@@ -73,6 +75,7 @@ impl Default for Settings {
             head_samples_bytes_min: 16 << 20,
             wal_bytes_max: 1 << 30,
             silent_series_min: 20_000,
+            exemplars_max: 100_000,
             series_max: 5_000_000,
             series_per_metric_max: 2_000_000,
             series_per_source_max: 4_000_000,

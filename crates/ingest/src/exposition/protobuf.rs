@@ -72,18 +72,24 @@ struct Series<'a> {
 }
 
 fn metric(message: &[u8], series: &mut Series<'_>, out: &mut Collector<'_>) -> Res {
-    let (mut time, mut value, mut parts) = (None, None, None);
+    let (mut time, mut value, mut parts, mut exemplar) = (None, None, None, None);
     let mut fields = Reader::new(message);
     while let Some((number, field)) = fields.field()? {
         match number {
-            2 | 3 | 5 => value = Some(first_double(field.bytes()?)?),
+            3 => {
+                let counter = field.bytes()?;
+                value = Some(first_double(counter)?);
+                exemplar = field_of(counter, 2)?;
+            }
+            2 | 5 => value = Some(first_double(field.bytes()?)?),
             4 | 7 => parts = Some((number, field.bytes()?)),
             6 => time = Some(field.varint()? as i64),
             _ => {}
         }
     }
     if let Some(value) = value {
-        return emit(message, series, "", None, value, time, out);
+        emit(message, series, "", None, value, time, out)?;
+        return emit_exemplar(exemplar, series, out);
     }
     match parts {
         Some((4, summary)) => summary_parts(message, summary, time, series, out),
@@ -156,10 +162,12 @@ fn histogram_parts(
             1 => count = field.varint()? as f64,
             2 => sum = field.double()?,
             3 => {
-                let (bound, value) = bucket(field.bytes()?)?;
+                let message = field.bytes()?;
+                let (bound, value) = bucket(message)?;
                 buckets += 1;
                 infinite |= bound == f64::INFINITY;
                 emit(metric, series, "_bucket", Some(("le", bound)), value, time, out)?;
+                emit_exemplar(field_of(message, 3)?, series, out)?;
             }
             4 => count = field.double()?,
             5..=14 => native = true,
@@ -226,6 +234,67 @@ fn emit(
     let place = || format!("metric family {}: ", series.number);
     out.sample(&series.key, fill, value, time, place);
     Ok(())
+}
+
+/// The last message that stands in a field of this number.
+fn field_of(message: &[u8], wanted: u32) -> Res<Option<&[u8]>> {
+    let (mut found, mut fields) = (None, Reader::new(message));
+    while let Some((number, field)) = fields.field()? {
+        if number == wanted {
+            found = Some(field.bytes()?);
+        }
+    }
+    Ok(found)
+}
+
+/// Hands the exemplar of the last sample on.
+fn emit_exemplar(exemplar: Option<&[u8]>, series: &Series<'_>, out: &mut Collector<'_>) -> Res {
+    let Some(message) = exemplar else { return Ok(()) };
+    let (mut value, mut time, mut labels) = (0.0, None, Pairs::new());
+    let (mut is_utf8, mut fields) = (true, Reader::new(message));
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => {
+                let (mut name, mut text, mut pair) = (&b""[..], &b""[..], Reader::new(field.bytes()?));
+                while let Some((number, field)) = pair.field()? {
+                    match number {
+                        1 => name = field.bytes()?,
+                        2 => text = field.bytes()?,
+                        _ => {}
+                    }
+                }
+                match (std::str::from_utf8(name), std::str::from_utf8(text)) {
+                    (Ok(n), Ok(t)) => labels.push((n.into(), t.into())),
+                    _ => is_utf8 = false,
+                }
+            }
+            2 => value = field.double()?,
+            3 => time = Some(timestamp_ms(field.bytes()?)?),
+            _ => {}
+        }
+    }
+    let fill = || match is_utf8 {
+        true => Ok(labels),
+        false => Err(Refused {
+            reason: RejectReason::InvalidUtf8,
+            message: "a label of an exemplar is not UTF-8".into(),
+        }),
+    };
+    out.exemplar(message, fill, value, time, || format!("metric family {}: ", series.number));
+    Ok(())
+}
+
+/// A `google.protobuf.Timestamp`.
+fn timestamp_ms(message: &[u8]) -> Res<i64> {
+    let (mut seconds, mut nanos, mut fields) = (0i64, 0i64, Reader::new(message));
+    while let Some((number, field)) = fields.field()? {
+        match number {
+            1 => seconds = field.varint()? as i64,
+            2 => nanos = field.varint()? as i64,
+            _ => {}
+        }
+    }
+    Ok(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000))
 }
 
 fn labels_of<'a>(

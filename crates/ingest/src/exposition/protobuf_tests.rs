@@ -116,3 +116,49 @@ fn a_cut_answer_fails_as_a_whole() {
     let scrape = Scrape { format: Format::Protobuf, at_ms: 0, limits: &limits };
     assert!(decode(&body[..body.len() - 1], scrape).is_err());
 }
+
+#[test]
+fn exemplars_of_counters_and_buckets() {
+    let exemplar = |trace: &str, value: f64, at: Option<(u64, u64)>| {
+        message(|out| {
+            label(out, "trace_id", trace);
+            put_double_field(out, 2, value);
+            if let Some((seconds, nanos)) = at {
+                let time = message(|out| {
+                    put_varint_field(out, 1, seconds);
+                    put_varint_field(out, 2, nanos);
+                });
+                put_bytes_field(out, 3, &time);
+            }
+        })
+    };
+    let counter = message(|out| {
+        put_double_field(out, 1, 5.0);
+        put_bytes_field(out, 2, &exemplar("c", 1.0, None));
+    });
+    let bucket = message(|out| {
+        put_varint_field(out, 1, 3);
+        put_double_field(out, 2, 0.5);
+        put_bytes_field(out, 3, &exemplar("b", 0.25, Some((2, 500_000_000))));
+    });
+    let histogram = message(|out| {
+        put_varint_field(out, 1, 3);
+        put_bytes_field(out, 3, &bucket);
+    });
+    let mut body = Vec::new();
+    family(&mut body, "c_total", 0, &[message(|out| put_bytes_field(out, 3, &counter))]);
+    family(&mut body, "h", 4, &[message(|out| put_bytes_field(out, 7, &histogram))]);
+    let limits = Limits::default();
+    let decoded = decode(&body, Scrape { format: Format::Protobuf, at_ms: 1_000, limits: &limits }).unwrap();
+    assert_eq!(decoded.rejects, []);
+    let batch = &decoded.batch;
+    let shown: Vec<String> = batch
+        .exemplars
+        .iter()
+        .map(|e| format!("{} {} {} @{}", batch.series[e.series as usize], e.labels, e.value, e.timestamp_ms))
+        .collect();
+    assert_eq!(
+        shown,
+        ["c_total {trace_id=\"c\"} 1 @1000", "h_bucket{le=\"0.5\"} {trace_id=\"b\"} 0.25 @2500"]
+    );
+}

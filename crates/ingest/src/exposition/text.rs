@@ -14,6 +14,18 @@ pub(crate) struct SampleLine<'a> {
     pub series: &'a [u8],
     pub value: f64,
     pub timestamp_ms: Option<i64>,
+    pub exemplar: Option<ExemplarText<'a>>,
+}
+
+/// What follows a sample in OpenMetrics: `# {trace_id="abc"} 0.5 1700000000.1`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ExemplarText<'a> {
+    /// Labels and value as they stand there.
+    pub raw: &'a [u8],
+    /// Braces included.
+    pub labels: &'a [u8],
+    pub value: f64,
+    pub timestamp_ms: Option<i64>,
 }
 
 /// Splits a body and hands every sample and description to the collector.
@@ -45,6 +57,10 @@ pub(crate) fn scan(body: &[u8], open_metrics: bool, out: &mut Collector<'_>) -> 
                 let fill = || labels_of(s.series, limits);
                 let place = || format!("line {number}: ");
                 out.sample(s.series, fill, s.value, s.timestamp_ms, place);
+                if let Some(e) = s.exemplar {
+                    let fill = || labels_of(e.labels, limits);
+                    out.exemplar(e.raw, fill, e.value, e.timestamp_ms, place);
+                }
             }
             Err(what) => out
                 .refuse(RejectReason::Malformed, 1, || format!("line {number}: {what}: {}", cut_bytes(line))),
@@ -107,22 +123,25 @@ pub(crate) fn sample(
     };
     let timestamp_ms = match time {
         b"" => None,
-        _ if open_metrics => {
-            let ms = number(time).map(|s| (s * 1000.0).round()).filter(|ms| ms.abs() < 9.2e18);
-            Some(ms.ok_or("the timestamp is not a number of seconds")? as i64)
-        }
+        _ if open_metrics => Some(seconds(time).ok_or("the timestamp is not a number of seconds")?),
         _ => {
             let text = std::str::from_utf8(time).ok().and_then(|t| t.parse().ok());
             Some(text.ok_or("the timestamp is not a number of milliseconds")?)
         }
     };
     rest = skip_spaces(rest);
-    if !rest.is_empty() && open_metrics {
-        exemplar(rest)?;
-    } else if !rest.is_empty() {
-        return Err("there is more after the timestamp");
-    }
-    Ok(SampleLine { series, value, timestamp_ms })
+    let exemplar = match rest {
+        b"" => None,
+        _ if open_metrics => Some(exemplar(rest).ok_or("what follows the value is not an exemplar")?),
+        _ => return Err("there is more after the timestamp"),
+    };
+    Ok(SampleLine { series, value, timestamp_ms, exemplar })
+}
+
+/// Seconds as milliseconds.
+fn seconds(text: &[u8]) -> Option<i64> {
+    let ms = (number(text)? * 1000.0).round();
+    (ms.abs() < 9.2e18).then_some(ms as i64)
 }
 
 /// Decimal numbers, and `NaN`, `Inf`, `+Inf`, `-Inf` in any case.
@@ -130,15 +149,17 @@ fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// `# {trace_id="abc"} 0.5 1700000000.1`: read so that a broken line is seen, and dropped.
-fn exemplar(text: &[u8]) -> Result<(), &'static str> {
-    let bad = "what follows the value is not an exemplar";
-    let labels = skip_spaces(text.strip_prefix(b"#").ok_or(bad)?);
-    let end = if labels.first() == Some(&b'{') { braces_bytes(labels).map_err(|_| bad)? } else { 0 };
+fn exemplar(text: &[u8]) -> Option<ExemplarText<'_>> {
+    let labels = skip_spaces(text.strip_prefix(b"#")?);
+    let end = if labels.first() == Some(&b'{') { braces_bytes(labels).ok()? } else { return None };
     let (value, rest) = word(&labels[end..]);
+    let raw = &labels[..labels.len() - rest.len()];
     let (time, rest) = word(rest);
-    let good = end > 0 && number(value).is_some() && (time.is_empty() || number(time).is_some());
-    if good && skip_spaces(rest).is_empty() { Ok(()) } else { Err(bad) }
+    if !skip_spaces(rest).is_empty() {
+        return None;
+    }
+    let timestamp_ms = if time.is_empty() { None } else { Some(seconds(time)?) };
+    Some(ExemplarText { raw, labels: &labels[..end], value: number(value)?, timestamp_ms })
 }
 
 /// The length of the series text: a name, braces, or both, with spaces between.

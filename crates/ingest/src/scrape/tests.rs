@@ -102,6 +102,12 @@ fn label_conflicts_as_prometheus_solves_them() {
     assert_eq!(d.lines(body), want);
     let mut d = Driver::new(Target { honor_labels: true, ..target(&labels) });
     assert_eq!(d.lines(body), r#"x{a="1", exported_job="old", instance="i", job="body"} 1 @1"#);
+    // An exposed label without a value: with honor_labels there is to be none, otherwise the target's counts.
+    let empty = "y{instance=\"\"} 1\n";
+    let mut d = Driver::new(Target { honor_labels: true, ..target(&labels) });
+    assert_eq!(d.lines(empty), r#"y{job="target"} 1 @1"#);
+    let mut d = Driver::new(target(&labels));
+    assert_eq!(d.lines(empty), r#"y{instance="i", job="target"} 1 @1"#);
 }
 
 #[test]
@@ -155,4 +161,56 @@ fn a_target_has_bounded_series_and_samples() {
     let scraped = d.scrape("a 1\nb 1\n");
     assert_eq!((scraped.samples, scraped.samples_kept), (2, 1));
     assert_eq!(scraped.decoded.rejects[0].reason, RejectReason::TooLarge);
+}
+
+#[test]
+fn exemplars_come_with_their_series_and_each_once() {
+    let mut d = Driver::new(target(&[("job", "j")]));
+    let mut scrape = |body: &str| -> (Vec<String>, Vec<model::Reject>) {
+        d.at_ms += 1_000;
+        let scrape = Scrape { format: Format::OpenMetrics, at_ms: d.at_ms, limits: &d.limits };
+        let decoded = d.cache.scrape(format!("{body}# EOF\n").as_bytes(), scrape).unwrap().decoded;
+        let batch = &decoded.batch;
+        let line = |e: &model::Exemplar| {
+            format!("{} {} {} @{}", batch.series[e.series as usize].name(), e.labels, e.value, e.timestamp_ms)
+        };
+        (batch.exemplars.iter().map(line).collect(), decoded.rejects)
+    };
+    let body = "a_total 1 # {trace_id=\"x\"} 0.5\nb_bucket{le=\"1\"} 1 # {trace_id=\"y\",n=\"\\\"\"} 0.25 1.5\nb_count 1\n";
+    let first = scrape(body);
+    assert_eq!(
+        first,
+        (
+            vec![
+                "a_total {trace_id=\"x\"} 0.5 @1000".into(),
+                "b_bucket {n=\"\\\"\", trace_id=\"y\"} 0.25 @1500".into()
+            ],
+            vec![]
+        )
+    );
+    // Without a time of its own it is the same one until another comes; with one, whoever keeps it knows.
+    assert_eq!(scrape(body).0.len(), 1);
+    assert_eq!(scrape(&body.replace("0.5", "0.75")).0[0], "a_total {trace_id=\"x\"} 0.75 @3000");
+    // A bad one spoils only itself.
+    for (exemplar, reason) in [
+        (format!("{{a=\"{}\"}} 1 1", "x".repeat(200)), RejectReason::LabelTooLong),
+        ("{a=\"1\",a=\"2\"} 1 1".into(), RejectReason::DuplicateLabel),
+        ("{a} 1 1".into(), RejectReason::Malformed),
+    ] {
+        let (found, rejects) = scrape(&format!("a_total 1 # {exemplar}\n"));
+        assert_eq!((found.len(), rejects.len(), rejects[0].reason), (0, 1, reason), "{exemplar}");
+    }
+    // A series that relabelling drops takes its exemplar with it.
+    let drop = RelabelConfig {
+        source_labels: vec!["__name__".into()],
+        regex: "a_total".into(),
+        action: Action::Drop,
+        ..RelabelConfig::default()
+    };
+    let rules = Arc::new(Rules::compile(&[drop]).unwrap());
+    let mut cache = ScrapeCache::new(Target { metric_relabel: rules, ..Target::default() });
+    let limits = Limits::default();
+    let scrape = Scrape { format: Format::OpenMetrics, at_ms: 1, limits: &limits };
+    let body = b"b_total 1\na_total 1 # {t=\"x\"} 0.5 1\n# EOF\n";
+    assert!(cache.scrape(body, scrape).unwrap().decoded.batch.exemplars.is_empty());
 }

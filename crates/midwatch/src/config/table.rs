@@ -310,6 +310,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("store.series_per_source_max", Count Size, c.store.series_per_source_max, (100, 1_000_000_000), "5000000", "The most series with one value of the label `job` at one time; a sample of one more is refused."),
     row!("store.index_memory", Size Size, c.store.index_bytes_max, (MIB, TIB), "\"1GiB\"", "The most memory for indexes of blocks between queries."),
     row!("store.metadata_max", Count Size, c.store.metadata_max, (1_000, 10_000_000), "200000", "The most metrics whose type and help text are kept."),
+    row!("store.exemplars_max", Count Size, c.store.exemplars_max, (0, 10_000_000), "1000000", "The most exemplars that are kept; the oldest make room for newer ones. Each costs some 300 bytes of memory. 0: none are kept."),
     row!("store.queue_batches_max", Count Size, c.store.queue_batches_max, (1, 65_536), "512", "How many batches may wait to be written; more are refused as busy."),
     row!("store.queue_memory", Size Size, c.store.queue_bytes_max, (MIB, TIB), "\"64MiB\"", "How much memory batches that wait to be written may take; more are refused as busy. One batch alone may be larger."),
     row!("store.merge_blocks", Count Size, c.store.merge_blocks, (2, 64), "8", "How many blocks of one size are merged into a larger one."),

@@ -46,6 +46,7 @@ pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> Api
             return inside.store.plan_delete(&deletion);
         }
         let reach = inside.store.delete_series(&deletion, &who, &now_ms)?;
+        inside.sink.exemplars().delete(&deletion.matchers, deletion.start_ms, deletion.end_ms)?;
         // What searches and senders' books remember of the labels.
         let _ = inside.catalogue.forget_deleted(&inside.store, &deletion.matchers);
         inside.sink.known().forget_unused();

@@ -181,16 +181,22 @@ fn push_end(out: &mut String, result: &QueryResult, stats: Option<&Json>, partia
     out.push('}');
     let warnings: Vec<&String> = result.warnings.iter().chain(partial).collect();
     for (name, texts) in [("warnings", warnings), ("infos", result.infos.iter().collect())] {
-        if !texts.is_empty() {
-            let _ = write!(out, ",\"{name}\":[");
-            for (i, text) in texts.iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                push_string(out, text);
-            }
-            out.push(']');
-        }
+        push_texts(out, name, &texts);
     }
     out.push('}');
+}
+
+/// A list of texts as a further field, if there are any.
+fn push_texts(out: &mut String, name: &str, texts: &[&String]) {
+    if texts.is_empty() {
+        return;
+    }
+    let _ = write!(out, ",\"{name}\":[");
+    for (i, text) in texts.iter().enumerate() {
+        out.push_str(if i > 0 { "," } else { "" });
+        push_string(out, text);
+    }
+    out.push(']');
 }
 
 fn push_matrix_row(out: &mut String, row: &SeriesData) {
@@ -206,6 +212,49 @@ fn push_matrix_row(out: &mut String, row: &SeriesData) {
         push_histogram(out, h.timestamp_ms, &h.histogram);
     }
     out.push_str(if row.histograms.is_empty() { "}" } else { "]}" });
+}
+
+/// `{"status":"success","data":[...]}` of any items, part by part.
+pub struct List<I: Iterator, F> {
+    items: std::iter::Peekable<I>,
+    push: F,
+    warnings: Vec<String>,
+    is_begun: bool,
+    is_done: bool,
+}
+
+impl<I: Iterator, F: Fn(&mut String, &I::Item)> List<I, F> {
+    /// `push` writes one item.
+    pub fn new(items: I, push: F, warnings: Vec<String>) -> List<I, F> {
+        List { items: items.peekable(), push, warnings, is_begun: false, is_done: false }
+    }
+}
+
+impl<I: Iterator, F: Fn(&mut String, &I::Item)> Iterator for List<I, F> {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let mut out = String::new();
+        if !self.is_begun {
+            out.push_str("{\"status\":\"success\",\"data\":[");
+            self.is_begun = true;
+        }
+        while out.len() < PART_BYTES {
+            let Some(item) = self.items.next() else {
+                out.push(']');
+                push_texts(&mut out, "warnings", &self.warnings.iter().collect::<Vec<_>>());
+                out.push('}');
+                self.is_done = true;
+                break;
+            };
+            (self.push)(&mut out, &item);
+            out.push_str(if self.items.peek().is_some() { "," } else { "" });
+        }
+        Some(out.into())
+    }
 }
 
 #[cfg(test)]

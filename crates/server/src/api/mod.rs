@@ -6,7 +6,9 @@ mod archive;
 mod cardinality;
 mod config_yaml;
 mod data;
+mod exemplars;
 mod features;
+mod federate;
 mod json;
 mod limits;
 mod look;
@@ -14,6 +16,7 @@ mod midwatch;
 mod monitors;
 mod parse;
 mod query;
+mod read;
 mod remote_write;
 mod series;
 mod stats;
@@ -39,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/query_exemplars", get(exemplars::query).post(exemplars::query))
         .route("/api/v1/format_query", get(parse::format).post(parse::format))
         .route("/api/v1/parse_query", get(parse::parse).post(parse::parse))
         .route("/api/v1/series", get(series::series).post(series::series))
@@ -70,6 +74,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/look/chart", get(look::chart))
         .route("/api/v1/look/series", get(look::series))
         .route("/api/v1/write", post(remote_write::remote_write))
+        .route("/api/v1/read", post(read::read))
+        .route("/federate", get(federate::federate))
         .route("/api/v1/import", post(data::import))
         .route("/api/v1/export", get(data::export).post(data::export))
         .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))

@@ -1,11 +1,10 @@
 //! What series there are: `series`, `labels`, `label/NAME/values`, `metadata`.
 
-use super::json::{push_labels, push_string};
+use super::json::{List, push_labels, push_string};
 use crate::app::App;
 use crate::http::{ApiError, ApiResult, Params, success};
-use crate::transport::{PART_BYTES, answer_in_parts};
+use crate::transport::answer_in_parts;
 use axum::extract::{Path, Request, State};
-use bytes::Bytes;
 use model::{Labels, Matcher};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,48 +90,6 @@ async fn over_series<T: Ord + Send + 'static>(
     Ok(found.await?)
 }
 
-/// A list as an answer, part by part.
-struct List<T, F> {
-    items: std::iter::Peekable<std::iter::Take<std::collections::btree_set::IntoIter<T>>>,
-    push: F,
-    warnings: Vec<String>,
-    is_begun: bool,
-    is_done: bool,
-}
-
-impl<T: Ord, F: Fn(&mut String, &T)> Iterator for List<T, F> {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        if self.is_done {
-            return None;
-        }
-        let mut out = String::new();
-        if !self.is_begun {
-            out.push_str("{\"status\":\"success\",\"data\":[");
-            self.is_begun = true;
-        }
-        while out.len() < PART_BYTES {
-            match self.items.next() {
-                Some(item) => {
-                    (self.push)(&mut out, &item);
-                    out.push_str(if self.items.peek().is_some() { "," } else { "" });
-                }
-                None => {
-                    out.push(']');
-                    if !self.warnings.is_empty() {
-                        out += &format!(",\"warnings\":{}", json!(self.warnings));
-                    }
-                    out.push('}');
-                    self.is_done = true;
-                    break;
-                }
-            }
-        }
-        Some(out.into())
-    }
-}
-
 fn list<T: Ord + Send + Unpin + 'static>(
     app: &Arc<App>,
     (found, mut warnings): (BTreeSet<T>, Vec<String>),
@@ -142,8 +99,7 @@ fn list<T: Ord + Send + Unpin + 'static>(
     if found.len() > limit {
         warnings.push("results truncated due to limit".into());
     }
-    let items = found.into_iter().take(limit).peekable();
-    let parts = List { items, push, warnings, is_begun: false, is_done: false };
+    let parts = List::new(found.into_iter().take(limit), push, warnings);
     Ok(answer_in_parts(app, "application/json", parts)?)
 }
 
