@@ -1,6 +1,7 @@
 //! Prometheus remote write 1.0: a `prometheus.WriteRequest` in snappy's block format, decoded and encoded.
 //! It must never let one series decide about another: only a body that cannot be split into series is an error.
 
+use crate::exemplar;
 use crate::histogram::from_remote_write;
 use crate::known::Key;
 use crate::series::{RawPairs, Refused};
@@ -13,7 +14,7 @@ use stdx::{Error, ErrorKind, Result};
 
 /// Decodes a request body. Call [`crate::check_times`] afterwards.
 ///
-/// Exemplars are counted as unsupported; a native histogram that makes no sense is refused alone; a duplicate, empty, too long or non-UTF-8 label
+/// An exemplar or a native histogram that makes no sense is refused alone; a duplicate, empty, too long or non-UTF-8 label
 /// refuses its own series alone. Values keep their bits, stale markers included. Labels may come in any order. Series
 /// that are in `known` cost a look; the others are added to it.
 ///
@@ -107,8 +108,9 @@ pub fn decode_message(message: &[u8], limits: &Limits, known: &KnownLabels) -> R
 #[derive(Default)]
 struct Count {
     samples: u64,
-    exemplars: u64,
     histograms: u64,
+    /// Exemplars that make no sense.
+    bad_exemplars: Vec<Reject>,
     /// Histograms that make no sense; the series is not named in the messages.
     bad: Vec<Reject>,
     /// Position after the last label.
@@ -180,6 +182,7 @@ impl<'a> Decoder<'a, '_> {
     /// for all of them: for that many bytes.
     fn series(&mut self, message: &'a [u8], key: Option<(Key, usize)>) {
         let before = (self.out.batch.samples.len(), self.out.batch.histograms.len());
+        let exemplars_before = self.out.batch.exemplars.len();
         let mut count = Count::default();
         self.pairs.clear();
         let parsed = self.series_fields(message, &mut count);
@@ -193,15 +196,14 @@ impl<'a> Decoder<'a, '_> {
             Err(Refused { reason, message }) => {
                 self.out.batch.samples.truncate(before.0);
                 self.out.batch.histograms.truncate(before.1);
+                self.out.batch.exemplars.truncate(exemplars_before);
                 let broken = u64::from(reason == RejectReason::Malformed);
                 return count_reject(rejects, reason, count.samples + count.histograms + broken, || message);
             }
         };
         let shown = || crate::series::cut(&labels.to_string());
-        if count.exemplars > 0 {
-            count_reject(rejects, RejectReason::Unsupported, count.exemplars, || {
-                format!("{}: exemplars are not kept", shown())
-            });
+        for Reject { reason, samples, message } in count.bad_exemplars {
+            count_reject(rejects, reason, samples, || format!("{}: {message}", shown()));
         }
         let bad: u64 = count.bad.iter().map(|r| r.samples).sum();
         for Reject { reason, samples, message } in count.bad {
@@ -210,6 +212,7 @@ impl<'a> Decoder<'a, '_> {
         if self.out.batch.series.len() >= self.limits.series_per_request_max {
             self.out.batch.samples.truncate(before.0);
             self.out.batch.histograms.truncate(before.1);
+            self.out.batch.exemplars.truncate(exemplars_before);
         }
         let (samples, histograms) = (self.out.batch.samples.len(), self.out.batch.histograms.len());
         let kept = (samples - before.0 + histograms - before.1) as u64;
@@ -232,7 +235,8 @@ impl<'a> Decoder<'a, '_> {
         if let Some((key, _)) = key.filter(|(_, bytes)| *bytes == count.labels_end) {
             self.new.push((key, labels.clone()));
         }
-        if kept > 0 {
+        // Prometheus sends exemplars as series without samples.
+        if kept > 0 || self.out.batch.exemplars.len() > exemplars_before {
             self.out.batch.series.push(labels);
         }
     }
@@ -264,7 +268,7 @@ impl<'a> Decoder<'a, '_> {
                         self.out.batch.samples.push(Sample { series, timestamp_ms, value });
                     }
                 }
-                3 => count.exemplars += 1,
+                3 => self.exemplar(field.bytes()?, series, &mut count.bad_exemplars)?,
                 4 => {
                     count.histograms += 1;
                     self.histogram(field.bytes()?, series, &mut count.bad);
@@ -278,6 +282,40 @@ impl<'a> Decoder<'a, '_> {
     fn has_room(&self) -> bool {
         let batch = &self.out.batch;
         batch.samples.len() + batch.histograms.len() < self.limits.samples_per_request_max
+    }
+
+    fn exemplar(&mut self, message: &[u8], series: u32, bad: &mut Vec<Reject>) -> Res {
+        let (mut pairs, mut value, mut timestamp_ms) = (Vec::new(), 0.0, 0);
+        let mut reader = Reader::new(message);
+        while let Some((number, field)) = reader.field()? {
+            match number {
+                1 => {
+                    let (mut name, mut text, mut label) = (&b""[..], &b""[..], Reader::new(field.bytes()?));
+                    while let Some((number, field)) = label.field()? {
+                        match number {
+                            1 => name = field.bytes()?,
+                            2 => text = field.bytes()?,
+                            _ => {}
+                        }
+                    }
+                    pairs.push((name, text));
+                }
+                2 => value = field.double()?,
+                3 => timestamp_ms = field.varint()? as i64,
+                _ => {}
+            }
+        }
+        let exemplars = &mut self.out.batch.exemplars;
+        match exemplar::build(series, timestamp_ms, value, &pairs) {
+            Ok(exemplar) if exemplars.len() < self.limits.samples_per_request_max => {
+                exemplars.push(exemplar);
+            }
+            Ok(_) => count_reject(bad, RejectReason::TooLarge, 1, || {
+                format!("a request may hold at most {} exemplars", self.limits.samples_per_request_max)
+            }),
+            Err(e) => count_reject(bad, e.reason, 1, || e.message),
+        }
+        Ok(())
     }
 
     fn histogram(&mut self, message: &[u8], series: u32, bad: &mut Vec<Reject>) {

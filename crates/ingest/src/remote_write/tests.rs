@@ -107,7 +107,38 @@ fn labels_in_any_order_are_sorted_and_empty_values_are_absent() {
     assert_eq!(decoded.batch.series[0].to_string(), r#"x{b="2", z="1"}"#);
 }
 
-/// A histogram that makes no sense spoils neither its series nor its neighbours; exemplars are counted by name.
+#[test]
+fn exemplars_come_with_samples_or_alone() {
+    let exemplar = |trace: &str, t: u64| {
+        let (mut label, mut one) = (Vec::new(), Vec::new());
+        put_bytes_field(&mut label, 1, b"trace_id");
+        put_bytes_field(&mut label, 2, trace.as_bytes());
+        put_bytes_field(&mut one, 1, &label);
+        put_double_field(&mut one, 2, 0.5);
+        put_varint_field(&mut one, 3, t);
+        one
+    };
+    let mut both = raw_series(&[(b"__name__", b"a")], &[(1, 1.0)]);
+    put_bytes_field(&mut both, 3, &exemplar("x", 5));
+    put_bytes_field(&mut both, 3, &exemplar(&"y".repeat(200), 5));
+    let mut alone = raw_series(&[(b"__name__", b"b")], &[]);
+    put_bytes_field(&mut alone, 3, &exemplar("z", 6));
+    let mut refused = raw_series(&[(b"a", b"no name")], &[]);
+    put_bytes_field(&mut refused, 3, &exemplar("n", 6));
+    let decoded =
+        decode(&request(&[both, refused, alone]), &Limits::default(), &KnownLabels::new(0)).unwrap();
+    let batch = &decoded.batch;
+    let shown: Vec<String> = batch
+        .exemplars
+        .iter()
+        .map(|e| format!("{} {} {} @{}", batch.series[e.series as usize], e.labels, e.value, e.timestamp_ms))
+        .collect();
+    assert_eq!(shown, ["a {trace_id=\"x\"} 0.5 @5", "b {trace_id=\"z\"} 0.5 @6"]);
+    assert_eq!(batch.samples.len(), 1);
+    assert!(decoded.rejects.iter().any(|r| r.reason == RejectReason::LabelTooLong && r.samples == 1));
+}
+
+/// A histogram that makes no sense spoils neither its series nor its neighbours, nor does such an exemplar.
 #[test]
 fn numbers_and_histograms_of_one_series() {
     let histogram = |t: u64, schema: u64| {
@@ -131,8 +162,12 @@ fn numbers_and_histograms_of_one_series() {
     let mut rejects: Vec<_> = decoded.rejects.iter().map(|r| (r.reason, r.samples, &*r.message)).collect();
     rejects.sort_unstable();
     let want = [
-        (RejectReason::Malformed, 1, "x: a native histogram: the protobuf ends in the middle of a field"),
-        (RejectReason::Unsupported, 2, "x: exemplars are not kept"),
+        (RejectReason::Malformed, 2, "x: exemplar {}: it has no timestamp"),
+        (
+            RejectReason::Unsupported,
+            1,
+            "x: a native histogram: schema 500 is unknown here; -4 to 52 and -53 are taken",
+        ),
     ];
     assert_eq!(rejects, want);
 

@@ -47,7 +47,8 @@ fn everything_that_its_data_source_asks_is_answered() {
     let home = Home::new();
     let midwatch = home.serve_quietly();
     let end_ms = now_ms() / 15_000 * 15_000;
-    let samples: Vec<(i64, f64)> = (0..=40).map(|i| (end_ms - 600_000 + i * 15_000, i as f64 * 3.0)).collect();
+    let samples: Vec<(i64, f64)> =
+        (0..=40).map(|i| (end_ms - 600_000 + i * 15_000, i as f64 * 3.0)).collect();
     let at = [(end_ms, 1.0)];
     midwatch.write(&[
         series("http_requests_total", &[("code", "200"), ("job", "shop & co")], &samples),
@@ -64,7 +65,11 @@ fn everything_that_its_data_source_asks_is_answered() {
     let sum = grafana.ask("POST", "/api/v1/query", &[("query", "1+1"), ("time", "4")]);
     assert_eq!(sum, json!({"resultType": "scalar", "result": [4, "2"]}));
     let build = grafana.ask("GET", "/api/v1/status/buildinfo", &[]);
-    assert_eq!((&build["features"], build["version"].is_string()), (&Json::Null, true), "not Mimir, not unknown");
+    assert_eq!(
+        (&build["features"], build["version"].is_string()),
+        (&Json::Null, true),
+        "not Mimir, not unknown"
+    );
     let rules = grafana.ask("GET", "/api/v1/rules", &[]);
     assert_eq!(rules, json!({"groups": []}));
     grafana.ask("GET", "/api/v1/rules", &[("type", "alert"), ("exclude_alerts", "true")]);
@@ -121,7 +126,10 @@ fn everything_that_its_data_source_asks_is_answered() {
     for method in ["GET", "POST"] {
         let answer = grafana.send(method, "/api/v1/query", &[("query", "sum("), ("time", &time)]);
         let body = answer.json();
-        assert_eq!((answer.status, &body["status"], &body["errorType"]), (400, &json!("error"), &json!("bad_data")));
+        assert_eq!(
+            (answer.status, &body["status"], &body["errorType"]),
+            (400, &json!("error"), &json!("bad_data"))
+        );
         assert!(body["error"].as_str().unwrap().contains("parse error"), "{body}");
     }
     // What is only read is not posted: it tries again with GET after this answer.
