@@ -103,6 +103,20 @@ export function tiles(body) {
   };
 }
 
+function exemplars(p) {
+  const [start, end] = [Number(p.get("start")), Number(p.get("end"))];
+  return [
+    {
+      seriesLabels: { __name__: "http_request_duration_seconds_bucket", le: "1" },
+      exemplars: [0.1, 0.35, 0.36, 0.8].map((part, i) => ({
+        labels: { trace_id: `4bf92f3577b34da6a3ce929d0e0e473${i}`, user: "ada" },
+        value: String(0.2 + part),
+        timestamp: start + part * (end - start),
+      })),
+    },
+  ];
+}
+
 function chart(p) {
   const hits = series.filter(parseSelector(p.get("match") ?? "") ?? (() => false)).slice(0, 50);
   const [start, end, points] = [Number(p.get("start")), Number(p.get("end")), Number(p.get("points") ?? 600)];
@@ -271,6 +285,7 @@ export const routes = {
   "/api/v1/cardinality": cardinality,
   "/api/v1/look/find": find,
   "/api/v1/look/chart": chart,
+  "/api/v1/query_exemplars": exemplars,
   "/api/v1/look/series": facts,
   "/api/v1/home": home,
   "/api/v1/discovery": () => ({

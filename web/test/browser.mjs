@@ -119,6 +119,34 @@ await step("keys go over the wall and open a chart", async () => {
   await page.waitForSelector(".legend tbody tr");
 });
 
+await step("examples of what was counted stand under the chart and are reached by keys", async () => {
+  const now = Date.now() / 1000;
+  const data = [
+    {
+      seriesLabels: { __name__: "wait_seconds_bucket" },
+      exemplars: [60, 30].map((ago) => ({
+        labels: { trace_id: `t${ago}`, user: "ada" },
+        value: "0.25",
+        timestamp: now - ago,
+      })),
+    },
+  ];
+  const body = JSON.stringify({ status: "success", data });
+  await page.route("**/api/v1/query_exemplars*", (r) => r.fulfill({ contentType: "application/json", body }));
+  await page.keyboard.press("r");
+  await page.waitForSelector(".exemplar");
+  assert.match(await page.textContent(".exemplar-text"), /2 examples/);
+  await page.focus('.exemplar[tabindex="0"]');
+  assert.match(await page.textContent(".exemplar-text"), /250 ?ms.*trace_id.*t30.*ada/);
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => /t60/.test(document.querySelector(".exemplar-text").textContent));
+  await page.hover(".exemplar >> nth=1");
+  await page.waitForFunction(() => /t30/.test(document.querySelector(".exemplar-text").textContent));
+  await page.unroute("**/api/v1/query_exemplars*");
+  await page.keyboard.press("r");
+  await page.waitForFunction(() => document.querySelector(".exemplar") === null);
+});
+
 await step("keys toggle earlier periods, raw values, and why a number is missing", async () => {
   await page.keyboard.press("h");
   await address(page, (p) => p.get("under") === "h", "an hour ago");

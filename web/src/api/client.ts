@@ -8,6 +8,7 @@ import type {
   Cardinality,
   Chart,
   Discovery,
+  Exemplars,
   Found,
   Home,
   Limits,
@@ -195,6 +196,15 @@ export const api = {
     ask(
       `/api/v1/look/series?${query([
         ["match", match],
+        ["start", from / 1000],
+        ["end", to / 1000],
+      ])}`,
+      signal,
+    ),
+  exemplars: (query_: string, from: number, to: number, signal?: AbortSignal): Promise<Exemplars[]> =>
+    ask(
+      `/api/v1/query_exemplars?${query([
+        ["query", query_],
         ["start", from / 1000],
         ["end", to / 1000],
       ])}`,

@@ -43,6 +43,12 @@ export interface Tile {
   max: number | null;
 }
 
+/** Examples of what one series counted; times in seconds. */
+export interface Exemplars {
+  seriesLabels: Labels;
+  exemplars: { labels: Labels; value: string; timestamp: number }[];
+}
+
 export interface Stats {
   count: number;
   min: number | null;

@@ -16,6 +16,7 @@ import { colour, colourEpoch, lineColours } from "../state/theme";
 import type { Under } from "../state/url";
 import { Failure, Loading, Notice } from "../ui/notice";
 import { type Merged, merge, openGap } from "./data";
+import { type Area, ExemplarStrip } from "./ExemplarStrip";
 import { Legend } from "./Legend";
 import { chartError, facts, factsAsOf, OFFSETS, shown, startLoading } from "./load";
 import { type Plot as PlotHandle, plot } from "./plot";
@@ -41,7 +42,8 @@ function gapsOf(f: SeriesFacts | null, to: number): SeriesFacts["gaps"] {
   return open ? [...f.gaps, open] : f.gaps;
 }
 
-function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => void }) {
+function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea: (area: Area) => void }) {
+  const { data, onPoint, onArea } = props;
   const host = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   useLayoutEffect(() => {
@@ -73,12 +75,14 @@ function Plot({ data, onPoint }: { data: Merged; onPoint: (i: number | null) => 
       lines: lineColours(),
     };
     const input = { data, from: span.from / 1000, to: span.to / 1000, gaps, colours, ...size };
-    if (drawn.current?.update(input)) return;
-    drawn.current?.destroy();
-    drawn.current = plot(host.current, input, {
-      zoom: (from, to) => go({ range: between(from, to) }),
-      point: onPoint,
-    });
+    if (!drawn.current?.update(input)) {
+      drawn.current?.destroy();
+      drawn.current = plot(host.current, input, {
+        zoom: (from, to) => go({ range: between(from, to) }),
+        point: onPoint,
+      });
+    }
+    onArea(drawn.current.area());
   }, [data, size, epoch, gaps, span]);
   return (
     <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />
@@ -190,6 +194,10 @@ export function ChartPanel() {
   useEffect(startLoading, []);
   const panel = useRef<HTMLElement>(null);
   const [point, setPoint] = useState<number | null>(null);
+  const [area, keepArea] = useState<Area | null>(null);
+  // The same place again draws nothing anew.
+  const setArea = (next: Area): void =>
+    keepArea((old) => (old && old.left === next.left && old.width === next.width ? old : next));
   const v = view.value;
   const s = shown.value;
   const key = v.open.slice(0, 20).join("\n");
@@ -250,7 +258,8 @@ export function ChartPanel() {
               </p>
             </Notice>
           )}
-          {data !== null && !empty && <Plot data={data} onPoint={setPoint} />}
+          {data !== null && !empty && <Plot data={data} onPoint={setPoint} onArea={setArea} />}
+          {data !== null && !empty && <ExemplarStrip area={area} />}
           <p
             class={`chart-at ${data === null || empty ? "hidden" : ""}`}
             title={at === undefined ? "" : isoText(at * 1000)}

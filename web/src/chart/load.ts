@@ -9,6 +9,7 @@ import { live, tick, view } from "../state/app";
 import { resolve, type Span } from "../state/range";
 import type { Under } from "../state/url";
 import type { Answer } from "./data";
+import { flatten } from "./exemplars";
 
 export interface Shown {
   key: string;
@@ -22,12 +23,16 @@ export const shown = signal<Shown | null>(null);
 export const facts = signal<SeriesFacts | null>(null);
 /** As of when the facts are, milliseconds: a sample that came later is none of their business. */
 export const factsAsOf = signal(0);
+/** Examples of what the shown series counted. */
+export const exemplars = signal<ReturnType<typeof flatten>>({ shown: [], total: 0 });
 export const chartError = signal<unknown>(null);
 
 export const OFFSETS: Record<Under, number> = { h: 3600, y: 86400, w: 604800 };
 const POINTS = 600;
 const COMPARED_MAX = 20;
 const FACTS_MS = 10_000;
+/** Of so many series examples are asked for: more would be too many diamonds. */
+const EXEMPLARS_OF_MAX = 5;
 
 async function loadChart(signal_: AbortSignal): Promise<void> {
   const v = view.peek();
@@ -74,6 +79,17 @@ async function loadFacts(signal_: AbortSignal): Promise<void> {
   }
 }
 
+/** Examples are an addition: where they cannot be had, there are none. */
+async function loadExemplars(signal_: AbortSignal): Promise<void> {
+  const v = view.peek();
+  const span = resolve(v.range, serverNow(), POINTS);
+  const asked = v.open.slice(0, EXEMPLARS_OF_MAX);
+  const all = await Promise.allSettled(asked.map((m) => api.exemplars(m, span.from, span.to, signal_)));
+  if (signal_.aborted) return;
+  const found = all.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+  exemplars.value = flatten(found, span.from / 1000, span.to / 1000);
+}
+
 /** Loads while the panel is open; returns how to stop. */
 export function startLoading(): () => void {
   let stop = new AbortController();
@@ -90,7 +106,11 @@ export function startLoading(): () => void {
     busy = true;
     const wantFacts = fresh || performance.now() - factsAt > FACTS_MS;
     if (wantFacts) factsAt = performance.now();
-    await Promise.all([loadChart(own.signal), wantFacts ? loadFacts(own.signal) : null]);
+    await Promise.all([
+      loadChart(own.signal),
+      wantFacts ? loadFacts(own.signal) : null,
+      wantFacts ? loadExemplars(own.signal) : null,
+    ]);
     if (stop === own) busy = false;
   };
   const end = effect(() => {
@@ -114,5 +134,6 @@ export function startLoading(): () => void {
     stop.abort();
     shown.value = null;
     facts.value = null;
+    exemplars.value = { shown: [], total: 0 };
   };
 }

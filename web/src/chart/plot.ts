@@ -196,6 +196,8 @@ function shapeOf(input: PlotInput): string {
 export interface Plot {
   /** Shows other data; false when it needs a new plot. */
   update: (input: PlotInput) => boolean;
+  /** Where the lines lie in the host, CSS pixels. */
+  area: () => { left: number; width: number };
   destroy: () => void;
 }
 
@@ -242,6 +244,7 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
       u.setData(series(next).columns);
       return true;
     },
+    area: () => ({ left: u.over.offsetLeft, width: u.over.clientWidth }),
     destroy: () => u.destroy(),
   };
 }
