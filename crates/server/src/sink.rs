@@ -60,6 +60,8 @@ pub struct SourceReading {
 pub struct Delivered {
     /// Samples that are durable.
     pub accepted: u64,
+    /// Exemplars that are kept.
+    pub exemplars: u64,
     /// All refusals, the decoder's included.
     pub rejects: Vec<Reject>,
     /// The batch, to be emptied and used again.
@@ -106,8 +108,8 @@ impl Sink {
                 Ok(pending) => pending.wait().await,
                 Err(e) => Err(e),
             };
-            let delivered = sink.settle(&source, rejects, samples, outcome)?;
-            sink.exemplars.add(exemplars);
+            let mut delivered = sink.settle(&source, rejects, samples, outcome)?;
+            delivered.exemplars = sink.exemplars.add(exemplars);
             Ok(delivered)
         });
         settled.await.map_err(|e| Error::wrap(ErrorKind::Internal, "the delivery ended early", e))?
@@ -159,7 +161,7 @@ impl Sink {
                     }
                 }
                 self.count(source, outcome.accepted, &rejects);
-                Ok(Delivered { accepted: outcome.accepted, rejects, batch: outcome.batch })
+                Ok(Delivered { accepted: outcome.accepted, exemplars: 0, rejects, batch: outcome.batch })
             }
             Err(e) => {
                 // Whoever pushes is told and sends it again; what is read here comes only once.

@@ -135,11 +135,13 @@ impl Exemplars {
         taken.collect()
     }
 
-    /// Keeps examples; those that are there already count for nothing. They may come in any order of time.
-    pub fn add(&self, examples: Vec<(Labels, Example)>) {
+    /// Keeps examples, in whatever order of time they come. Returns how many are there now, those that were there already
+    /// included.
+    pub fn add(&self, examples: Vec<(Labels, Example)>) -> u64 {
         if examples.is_empty() || self.shared.max == 0 {
-            return;
+            return 0;
         }
+        let count = examples.len() as u64;
         let counters = &self.shared.counters;
         let mut lines = String::new();
         let mut state = self.shared.state();
@@ -161,6 +163,7 @@ impl Exemplars {
         {
             self.shared.is_behind.store(true, Relaxed);
         }
+        count
     }
 
     /// The examples from `start_ms` to `end_ms` of all series that any of the sets of matchers selects, in order of labels.

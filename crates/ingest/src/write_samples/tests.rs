@@ -111,3 +111,62 @@ fn every_format_reads_back() {
         assert_eq!(exposition::Format::from_content_type(format.content_type()), Some(read));
     }
 }
+
+#[test]
+fn a_native_histogram_is_whole_in_protobuf() {
+    use crate::wire::{Field, Reader};
+    let native = Histogram {
+        schema: 3,
+        count: 8.0,
+        sum: 12.5,
+        zero_threshold: 0.001,
+        zero_count: 1.0,
+        positive: Buckets::from_pairs([(-2, 1.0), (-1, 2.0), (3, 4.0)]),
+        ..Histogram::default()
+    };
+    let labels = [("__name__", "h"), ("instance", "i")];
+    // The number that is read of each field, messages aside.
+    let fields = |message: &[u8]| {
+        let (mut reader, mut all) = (Reader::new(message), Vec::new());
+        while let Some((number, field)) = reader.field().unwrap() {
+            match field {
+                Field::Varint(n) => all.push(format!("{number}={n}")),
+                Field::Fixed64(bits) => all.push(format!("{number}={}", f64::from_bits(bits))),
+                Field::Bytes(part) => all.push(format!("{number}: {} bytes", part.len())),
+                Field::Fixed32(_) => all.push(format!("{number}: four bytes")),
+            }
+        }
+        all
+    };
+    let histogram_of = |h: Histogram| {
+        let body = written(Format::Protobuf, &[point(&labels, 1_500, PointValue::Histogram(Arc::new(h)))]);
+        let family = Reader::new(&body).delimited().unwrap().unwrap();
+        let mut reader = Reader::new(family);
+        let (mut kind, mut found) = (0, Vec::new());
+        while let Some((number, field)) = reader.field().unwrap() {
+            match number {
+                3 => kind = field.varint().unwrap(),
+                4 => {
+                    let mut metric = Reader::new(field.bytes().unwrap());
+                    while let Some((number, field)) = metric.field().unwrap() {
+                        if number == 7 {
+                            found = fields(field.bytes().unwrap());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        (kind, found)
+    };
+    let (kind, found) = histogram_of(native.clone());
+    assert_eq!(kind, 4);
+    // Schema 3 is written as 6: signs come last.
+    let want =
+        ["4=8", "2=12.5", "5=6", "6=0.001", "8=1", "12: 4 bytes", "12: 4 bytes", "14=1", "14=2", "14=4"];
+    assert_eq!(found, want);
+    let gauge = Histogram { hint: model::histogram::ResetHint::Gauge, ..Histogram::default() };
+    let (kind, found) = histogram_of(gauge);
+    assert_eq!(kind, 5);
+    assert!(found.contains(&"12: 4 bytes".to_string()), "an empty one is native too: {found:?}");
+}

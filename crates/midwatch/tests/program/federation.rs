@@ -219,3 +219,97 @@ fn raw_samples_are_read_from_afar() {
     }
     assert_eq!(midwatch.get("/api/v1/read").status, 405);
 }
+
+#[test]
+fn native_histograms_go_out_as_they_came_in() {
+    use model::histogram::{Buckets, Histogram};
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let now = now_ms();
+    let histogram = |count: f64| model::HistogramAt {
+        timestamp_ms: now - 10_000 + count as i64,
+        start_ms: 0,
+        histogram: std::sync::Arc::new(Histogram {
+            schema: 2,
+            count: count + 3.0,
+            sum: 12.5,
+            zero_threshold: 0.001,
+            positive: Buckets::from_pairs([(-2, 1.0), (-1, 2.0), (3, count)]),
+            ..Histogram::default()
+        }),
+    };
+    let mut sent = series("latency", &[("job", "shop")], &[]);
+    sent.histograms = vec![histogram(4.0), histogram(5.0)];
+    // A result of remote read has the shape of a request of remote write.
+    let limits = ingest::Limits::default();
+    let message = |body: &[u8]| {
+        let outer = ingest::remote_read::decompress(body, &limits).unwrap();
+        let (_, result) = Reader::new(&outer).field().unwrap().unwrap();
+        result.bytes().unwrap().to_vec()
+    };
+    let body = message(&ingest::remote_read::encode_samples(&[vec![sent.clone()]]).unwrap());
+    let taken = midwatch.remote_write(&snappy(&body)).unwrap();
+    assert_eq!(taken.status, 204, "{}", taken.text());
+
+    let named = [(0, "__name__", "latency")];
+    for forms in [&[0][..], &[1, 0]] {
+        // Chunks of histograms are not streamed: who takes messages too gets one.
+        let answer = read(&midwatch, &read_request(0, now, &named, forms));
+        assert_eq!(answer.header("content-type"), "application/x-protobuf");
+        let known = ingest::KnownLabels::new(100);
+        let batch =
+            ingest::remote_write::decode_message(&message(&answer.body), &limits, &known).unwrap().batch;
+        let got: Vec<_> = batch
+            .histograms
+            .iter()
+            .map(|h| (h.at.timestamp_ms, h.at.histogram.count, h.at.histogram.positive.clone()))
+            .collect();
+        let want: Vec<_> = sent
+            .histograms
+            .iter()
+            .map(|h| (h.timestamp_ms, h.histogram.count, h.histogram.positive.clone()))
+            .collect();
+        assert_eq!(got, want);
+    }
+    let refused = read(&midwatch, &read_request(0, now, &named, &[1]));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let text = with(&midwatch, "/federate?match[]=latency", "").text();
+    let at = now - 10_000 + 5;
+    assert_eq!(
+        text,
+        format!(
+            "# TYPE latency histogram\nlatency_bucket{{job=\"shop\",instance=\"\",le=\"+Inf\"}} 8 {at}\n\
+             latency_count{{job=\"shop\",instance=\"\"}} 8 {at}\nlatency_sum{{job=\"shop\",instance=\"\"}} 12.5 {at}\n"
+        )
+    );
+}
+
+#[test]
+fn exemplars_that_are_sent_are_counted_and_found() {
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let now = now_ms();
+    let (mut label, mut exemplar, mut one, mut message) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    put_bytes_field(&mut label, 1, b"trace_id");
+    put_bytes_field(&mut label, 2, b"abc");
+    put_bytes_field(&mut exemplar, 1, &label);
+    ingest::wire::put_double_field(&mut exemplar, 2, 0.5);
+    put_varint_field(&mut exemplar, 3, now as u64);
+    let mut name = Vec::new();
+    put_bytes_field(&mut name, 1, b"__name__");
+    put_bytes_field(&mut name, 2, b"sent_total");
+    put_bytes_field(&mut one, 1, &name);
+    put_bytes_field(&mut one, 3, &exemplar);
+    put_bytes_field(&mut message, 1, &one);
+    for _ in 0..2 {
+        let answer = midwatch.remote_write(&snappy(&message)).unwrap();
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        assert_eq!(answer.header("x-prometheus-remote-write-exemplars-written"), "1");
+    }
+    let found = midwatch.data("/api/v1/query_exemplars?query=sent_total");
+    assert_eq!(
+        found,
+        serde_json::json!([{"seriesLabels": {"__name__": "sent_total"}, "exemplars": [
+            {"labels": {"trace_id": "abc"}, "value": "0.5", "timestamp": now as f64 / 1000.0}]}])
+    );
+}

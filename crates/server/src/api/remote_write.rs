@@ -76,6 +76,8 @@ fn message(content_type: &str) -> Option<Message> {
 fn count_written(response: &mut Response, delivered: &Delivered) {
     let name = HeaderName::from_static("x-prometheus-remote-write-samples-written");
     response.headers_mut().insert(name, HeaderValue::from(delivered.accepted));
+    let name = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
+    response.headers_mut().insert(name, HeaderValue::from(delivered.exemplars));
 }
 
 #[cfg(test)]
