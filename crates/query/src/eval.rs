@@ -23,6 +23,7 @@ pub(crate) mod over_time;
 mod rank;
 pub(crate) mod rates;
 mod selector;
+pub(crate) mod sliding;
 mod smoothed;
 mod summaries;
 mod windows;

@@ -5,6 +5,7 @@ use crate::ast::ValueType::{self, Matrix, Scalar, String, Vector};
 use crate::eval::dates;
 use crate::eval::over_time::{self as over, Window};
 use crate::eval::rates;
+use crate::eval::sliding::Sliding;
 use crate::native;
 use model::Histogram;
 use std::fmt;
@@ -37,8 +38,8 @@ pub(crate) enum Body {
     Date(fn(f64) -> f64),
     /// The samples of one series in a range, and the scalar arguments; `None` is no result.
     Window(fn(&Window<'_>, &[f64]) -> Option<f64>),
-    /// The best of the samples of one series in a range: whether a value is better than an older one.
-    Extreme(fn(f64, f64) -> bool),
+    /// As `Window`, of windows that overlap, without scalar arguments.
+    Sliding(fn() -> Sliding),
     /// As `Window`, and the metric's name stays.
     WindowKeepsName(fn(&Window<'_>, &[f64]) -> Option<f64>),
     /// All other.
@@ -116,6 +117,10 @@ const fn histogram(name: &'static str, f: fn(&Histogram) -> f64) -> Function {
 
 const fn date(name: &'static str, f: fn(f64) -> f64) -> Function {
     optional(name, &[Vector], 1, Vector, Body::Date(f))
+}
+
+const fn sliding(name: &'static str, start: fn() -> Sliding) -> Function {
+    fixed(name, &[Matrix], Vector, Body::Sliding(start))
 }
 
 const fn window(name: &'static str, f: fn(&Window<'_>, &[f64]) -> Option<f64>) -> Function {
@@ -211,8 +216,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     date("hour", dates::hour),
     date("minute", dates::minute),
     // Counters and trends.
-    window("rate", rates::rate),
-    window("increase", rates::increase),
+    sliding("rate", Sliding::rate),
+    sliding("increase", Sliding::increase),
     window("delta", rates::delta),
     window("irate", rates::irate),
     window("idelta", rates::idelta),
@@ -227,10 +232,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         Body::Window(rates::double_exponential_smoothing),
     ),
     // The samples of a range.
-    window("sum_over_time", over::sum),
-    window("avg_over_time", over::avg),
-    fixed("min_over_time", &[Matrix], Vector, Body::Extreme(|v, old| v < old)),
-    fixed("max_over_time", &[Matrix], Vector, Body::Extreme(|v, old| v > old)),
+    sliding("sum_over_time", Sliding::sum),
+    sliding("avg_over_time", Sliding::avg),
+    sliding("min_over_time", Sliding::min),
+    sliding("max_over_time", Sliding::max),
     window("count_over_time", over::count),
     window("stddev_over_time", over::stddev),
     window("stdvar_over_time", over::stdvar),

@@ -30,6 +30,20 @@ pub trait Source: Sync {
         limits: ReadLimits,
     ) -> Result<Vec<SeriesData>>;
 
+    /// As [`Source::select`], one series after another, so that few are in memory at a time.
+    ///
+    /// # Errors
+    /// As [`Source::select`], and those of `sink`, after which nothing more is handed over.
+    fn select_each(
+        &self,
+        matchers: &[Matcher],
+        (start_ms, end_ms): (i64, i64),
+        limits: ReadLimits,
+        sink: &mut dyn FnMut(SeriesData) -> Result<()>,
+    ) -> Result<()> {
+        self.select(matchers, start_ms, end_ms, limits)?.into_iter().try_for_each(sink)
+    }
+
     /// The label sets alone, of series that may have a sample in the range.
     ///
     /// # Errors

@@ -61,6 +61,15 @@ pub enum Piece {
 }
 
 impl Piece {
+    /// How many samples that are numbers it may give, for reserving memory.
+    fn numbers(&self) -> usize {
+        match self {
+            Piece::Sealed(chunk) if !chunk.is_histograms() => (chunk.summary.count as usize).min(SAMPLES_MAX),
+            Piece::Plain(t, _) | Piece::Started(t, ..) => t.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether it holds native histograms, and no numbers.
     pub fn is_histograms(&self) -> bool {
         match self {
@@ -341,7 +350,8 @@ fn in_order(mut samples: Vec<(i64, f64)>) -> (Vec<i64>, Vec<f64>) {
 /// # Errors
 /// `Corrupt` if a chunk does not decode.
 pub fn merge(pieces: &[Piece], start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, Vec<f64>)> {
-    let (mut t, mut v) = (Vec::new(), Vec::new());
+    let samples = pieces.iter().map(Piece::numbers).sum();
+    let (mut t, mut v) = (Vec::with_capacity(samples), Vec::with_capacity(samples));
     for piece in pieces {
         match piece {
             piece if piece.is_histograms() => {}

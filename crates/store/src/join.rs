@@ -1,13 +1,16 @@
 //! Parts of series from several heads and blocks put together, and decoded on several cores where that pays. It must
 //! never hold more samples than the caller allows.
 
+mod ahead;
+
 use crate::block::too_many_samples;
 use crate::head::{Piece, merge};
 use crate::pieces::weight;
 use crate::view::{SeriesPieces, too_many_series};
+use ahead::Ahead;
 use hashbrown::HashTable;
 use model::{Labels, SeriesData};
-use stdx::{Error, Result};
+use stdx::Result;
 
 /// Samples from which on a second thread pays: about a millisecond of decoding.
 const SAMPLES_PER_THREAD: usize = 100_000;
@@ -65,57 +68,70 @@ impl Joined {
     }
 }
 
-/// Decodes series; those without a sample in the range are left out.
+/// Decodes series, all at once; those without a sample in the range are left out.
 ///
 /// # Errors
 /// `Corrupt` if a chunk does not decode.
 pub(crate) fn all(series: Vec<SeriesPieces>, start_ms: i64, end_ms: i64) -> Result<Vec<SeriesData>> {
-    let sealed = |s: &SeriesPieces| -> usize {
-        let histograms = s.histograms.iter().flat_map(|placed| placed.iter().map(|(_, piece)| piece));
-        s.pieces.iter().chain(histograms).filter(|p| matches!(p, Piece::Sealed(_))).map(weight).sum()
-    };
+    let mut out = Vec::with_capacity(series.len());
+    each(series, start_ms, end_ms, &mut |data| {
+        out.push(data);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// Decodes series and hands them over one after another, in order; those without a sample in the range are left out. Other
+/// threads decode a little ahead where that pays, so that few are held at a time.
+///
+/// # Errors
+/// `Corrupt` if a chunk does not decode; those of `sink`, after which nothing more is handed over.
+pub(crate) fn each(
+    series: Vec<SeriesPieces>,
+    start_ms: i64,
+    end_ms: i64,
+    sink: &mut dyn FnMut(SeriesData) -> Result<()>,
+) -> Result<()> {
     let work: usize = series.iter().map(sealed).sum();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = (work / SAMPLES_PER_THREAD).min(cores).clamp(1, THREADS_MAX);
-    let decode = |series: Vec<SeriesPieces>| -> Result<Vec<SeriesData>> {
-        let mut out = Vec::with_capacity(series.len());
+    if threads == 1 {
         for one in series {
-            if one.histograms.is_some() || one.pieces.iter().any(Piece::is_started) {
-                let data = one.data(start_ms, end_ms)?;
-                if !data.timestamps_ms.is_empty() || !data.histograms.is_empty() {
-                    out.push(data);
-                }
-                continue;
-            }
-            let (timestamps_ms, values) = decoded(one.pieces, start_ms, end_ms)?;
-            if !timestamps_ms.is_empty() {
-                out.push(SeriesData { labels: one.labels, timestamps_ms, values, ..Default::default() });
+            if let Some(data) = data_of(one, start_ms, end_ms)? {
+                sink(data)?;
             }
         }
-        Ok(out)
-    };
-    if threads == 1 {
-        return decode(series);
+        return Ok(());
     }
-    let each = series.len().div_ceil(threads);
-    let mut rest = series;
-    let mut parts = Vec::with_capacity(threads);
-    while rest.len() > each {
-        let tail = rest.split_off(rest.len() - each);
-        parts.push(tail);
+    let ahead = Ahead::new(series, start_ms, end_ms);
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|| ahead.decode());
+        }
+        // Whatever happens to this thread, the others must not wait for it.
+        let _stop = ahead.stop_at_end();
+        while let Some(batch) = ahead.next() {
+            for data in batch? {
+                sink(data)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Samples to decode, those that lie plain left out.
+fn sealed(series: &SeriesPieces) -> usize {
+    let histograms = series.histograms.iter().flat_map(|placed| placed.iter().map(|(_, piece)| piece));
+    series.pieces.iter().chain(histograms).filter(|p| matches!(p, Piece::Sealed(_))).map(weight).sum()
+}
+
+fn data_of(one: SeriesPieces, start_ms: i64, end_ms: i64) -> Result<Option<SeriesData>> {
+    if one.histograms.is_some() || one.pieces.iter().any(Piece::is_started) {
+        let data = one.data(start_ms, end_ms)?;
+        return Ok((!data.timestamps_ms.is_empty() || !data.histograms.is_empty()).then_some(data));
     }
-    // The parts stand from the last to the first; this thread takes the first.
-    let found: Vec<Result<Vec<SeriesData>>> = std::thread::scope(|scope| {
-        let others: Vec<_> = parts.into_iter().rev().map(|part| scope.spawn(|| decode(part))).collect();
-        let own = decode(rest);
-        let failed = || Err(Error::new(stdx::ErrorKind::Internal, "a thread that decoded samples failed"));
-        [own].into_iter().chain(others.into_iter().map(|t| t.join().unwrap_or_else(|_| failed()))).collect()
-    });
-    let mut out = Vec::new();
-    for part in found {
-        out.append(&mut part?);
-    }
-    Ok(out)
+    let (timestamps_ms, values) = decoded(one.pieces, start_ms, end_ms)?;
+    Ok((!timestamps_ms.is_empty()).then(|| SeriesData::numbers(one.labels, timestamps_ms, values)))
 }
 
 /// As [`merge`], without copying what is decoded already.
@@ -172,6 +188,18 @@ mod tests {
             }
             assert_eq!(found.len(), count);
         }
+    }
+
+    #[test]
+    fn a_sink_that_fails_gets_nothing_more_and_nobody_waits() {
+        let mut joined = Joined::new(1_000, usize::MAX);
+        (0..1_000).for_each(|i| joined.add(&labels(i), vec![piece(0, true)]).unwrap());
+        let mut taken = 0;
+        let done = each(joined.series, 0, 1_000, &mut |_| {
+            taken += 1;
+            if taken == 300 { Err(stdx::Error::corrupt("enough")) } else { Ok(()) }
+        });
+        assert_eq!((done.unwrap_err().to_string().contains("enough"), taken), (true, 300));
     }
 
     #[test]

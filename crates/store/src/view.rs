@@ -211,6 +211,22 @@ impl View {
         join::all(found, start_ms, end_ms)
     }
 
+    /// As [`View::select`], one series after another: few are in memory at a time.
+    ///
+    /// # Errors
+    /// As [`View::pieces`], and those of `sink`.
+    pub fn select_each(
+        &self,
+        matchers: &[Matcher],
+        (start_ms, end_ms): (i64, i64),
+        series_max: usize,
+        samples_max: usize,
+        sink: &mut dyn FnMut(SeriesData) -> Result<()>,
+    ) -> Result<()> {
+        let found = self.pieces(matchers, start_ms, end_ms, series_max, samples_max)?;
+        join::each(found, start_ms, end_ms, sink)
+    }
+
     /// The label sets of series that pass the matchers and have chunks that overlap the range.
     ///
     /// # Errors

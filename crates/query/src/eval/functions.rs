@@ -73,7 +73,7 @@ impl Eval<'_> {
                     sink(Column::new(Labels::default(), values))
                 }
             },
-            Body::Window(_) | Body::WindowKeepsName(_) | Body::Extreme(_) => {
+            Body::Window(_) | Body::WindowKeepsName(_) | Body::Sliding(_) => {
                 self.window_function(function, args, steps, sink)
             }
             Body::Special(special) => self.special(special, args, steps, sink),

@@ -3,7 +3,6 @@
 
 use crate::number::{Mean, Sum, quantile as quantile_of};
 use model::HistogramAt;
-use std::collections::VecDeque;
 
 /// The samples of one series in `start_ms < t <= end_ms`; never empty, never stale. A function over numbers alone never
 /// sees one without numbers.
@@ -57,39 +56,6 @@ fn best(w: &Window<'_>, better: fn(f64, f64) -> bool) -> usize {
         }
     }
     found
-}
-
-/// The minimum or maximum of the windows of one series, each of which starts and ends no earlier than the
-/// one before: every sample is looked at once, however many windows it is in.
-pub(crate) struct Extreme {
-    better: fn(f64, f64) -> bool,
-    /// Places and values that are better than all that come after them, NaN left out.
-    candidates: VecDeque<(usize, f64)>,
-    /// The place after the newest sample that was looked at.
-    seen: usize,
-}
-
-impl Extreme {
-    /// `better` compares a value with an older one.
-    pub(crate) fn new(better: fn(f64, f64) -> bool) -> Extreme {
-        Extreme { better, candidates: VecDeque::new(), seen: 0 }
-    }
-
-    /// The value of the next window; NaN only if there is nothing else in it.
-    pub(crate) fn next(&mut self, w: &Window<'_>) -> Out {
-        let new = self.seen.max(w.first) - w.first;
-        for (i, v) in w.values.iter().enumerate().skip(new).filter(|(_, v)| !v.is_nan()) {
-            while self.candidates.back().is_some_and(|(_, old)| (self.better)(*v, *old)) {
-                self.candidates.pop_back();
-            }
-            self.candidates.push_back((w.first + i, *v));
-        }
-        self.seen = self.seen.max(w.first + w.values.len());
-        while self.candidates.front().is_some_and(|(i, _)| *i < w.first) {
-            self.candidates.pop_front();
-        }
-        self.candidates.front().map(|(_, v)| *v).or_else(|| w.values.last().copied())
-    }
 }
 
 pub(crate) fn first(w: &Window<'_>, _: &[f64]) -> Out {

@@ -6,37 +6,31 @@ use crate::number::Sum;
 
 type Out = Option<f64>;
 
-pub(crate) fn rate(w: &Window<'_>, _: &[f64]) -> Out {
-    extrapolated(w, true, seconds(w.start_ms, w.end_ms))
-}
-
-pub(crate) fn increase(w: &Window<'_>, _: &[f64]) -> Out {
-    extrapolated(w, true, 1.0)
-}
-
 pub(crate) fn delta(w: &Window<'_>, _: &[f64]) -> Out {
-    extrapolated(w, false, 1.0)
+    extrapolated(w, None, 1.0)
 }
 
 pub(super) fn seconds(from_ms: i64, to_ms: i64) -> f64 {
     (to_ms - from_ms) as f64 / 1000.0
 }
 
-/// The change between the first and last sample, extended to the whole window: to its edge if the edge
-/// is within 1.1 average sample distances, else by half a distance; and for a counter never further
-/// back than to where it would have been zero. Divided by `per`.
-fn extrapolated(w: &Window<'_>, counter: bool, per: f64) -> Out {
-    if counter && !w.starts_ms.is_empty() {
+/// What a counter rose by, divided by `per`; `lost` is what restarts took away in the window.
+pub(super) fn counter(w: &Window<'_>, lost: f64, per: f64) -> Out {
+    if !w.starts_ms.is_empty() {
         return extrapolated_from_starts(w, per);
     }
+    extrapolated(w, Some(lost), per)
+}
+
+/// The change between the first and last sample, extended to the whole window: to its edge if the edge
+/// is within 1.1 average sample distances, else by half a distance; and for a counter (that lost so much) never further
+/// back than to where it would have been zero. Divided by `per`.
+fn extrapolated(w: &Window<'_>, lost: Option<f64>, per: f64) -> Out {
     let ([first, .., last], [first_ms, .., last_ms]) = (w.values, w.timestamps_ms) else { return None };
-    let mut change = last - first;
-    if counter {
-        change += w.values.windows(2).filter(|p| p[1] < p[0]).map(|p| p[0]).sum::<f64>();
-    }
+    let change = last - first + lost.unwrap_or(0.0);
     let (first, first_ms, last_ms, samples) = (*first, *first_ms, *last_ms, w.values.len() as f64);
     let change = Change { change, first, first_ms, last_ms, samples };
-    Some(change.extrapolated((w.start_ms, w.end_ms), counter, per))
+    Some(change.extrapolated((w.start_ms, w.end_ms), lost.is_some(), per))
 }
 
 /// What a window knows of its samples, at least two, to extend their change to its edges.

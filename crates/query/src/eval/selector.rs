@@ -12,6 +12,7 @@ use crate::value::Point;
 use model::histogram::ResetHint;
 use model::{HistogramAt, SeriesData, is_stale};
 use std::sync::Arc;
+use stdx::{Error, ErrorKind};
 
 /// What a selector gives for each sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,50 @@ impl Eval<'_> {
         Ok(found)
     }
 
+    /// As [`Eval::read`], one series after another: only what `sink` is given is in memory, and counted, at a time.
+    pub(super) fn read_each(
+        &self,
+        selector: &Selector,
+        start_ms: i64,
+        end_ms: i64,
+        sink: &mut dyn FnMut(SeriesData) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let mut counted = |series: SeriesData| {
+            let series = [series];
+            let (samples, bytes) = (count(&series), bytes(&series));
+            self.hold(samples)?;
+            self.hold_bytes(bytes)?;
+            let [series] = series;
+            sink(series)?;
+            self.release(samples);
+            self.release_bytes(bytes);
+            Ok(())
+        };
+        self.go_on()?;
+        if self.marks_resets.get() {
+            let found = self.read(selector, start_ms, end_ms)?;
+            self.release(count(&found));
+            self.release_bytes(bytes(&found));
+            return found.into_iter().try_for_each(counted);
+        }
+        if let Some(found) = self.last_values(selector, start_ms, end_ms)? {
+            self.release(count(&found));
+            return found.into_iter().try_for_each(counted);
+        }
+        let mut failed = None;
+        let range_ms = (start_ms + 1, end_ms);
+        let done = self.source.select_each(&selector.matchers, range_ms, self.read_limits(), &mut |series| {
+            counted(series).map_err(|e| {
+                failed = Some(e);
+                Error::new(ErrorKind::Cancelled, "the query ended")
+            })
+        });
+        match failed {
+            Some(e) => Err(e),
+            None => Ok(done?),
+        }
+    }
+
     /// As [`Eval::read`], each histogram marked as reset or not. The first of a range is compared with the one before it.
     fn read_marked(
         &self,
@@ -135,9 +180,7 @@ impl Eval<'_> {
             return Ok(());
         }
         let end_ms = times.last() + if smooth { lookback_ms } else { 0 };
-        let found = self.read(selector, times.first() - lookback_ms, end_ms)?;
-        let (samples, bytes) = (count(&found), bytes(&found));
-        for mut series in found {
+        self.read_each(selector, times.first() - lookback_ms, end_ms, &mut |mut series| {
             self.worked(steps.count + series.timestamps_ms.len() + series.histograms.len())?;
             let column = if smooth {
                 drop_stale(&mut series);
@@ -153,13 +196,8 @@ impl Eval<'_> {
             } else {
                 newest_of_both(series, &times, steps.count, lookback_ms, give)
             };
-            if !column.is_empty() {
-                sink(column)?;
-            }
-        }
-        self.release(samples);
-        self.release_bytes(bytes);
-        Ok(())
+            if column.is_empty() { Ok(()) } else { sink(column) }
+        })
     }
 }
 

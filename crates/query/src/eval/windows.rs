@@ -4,9 +4,9 @@
 use super::column::{ABSENT, Column, Steps, is_present};
 use super::edges;
 use super::mixed::About;
-use super::over_time::{Extreme, Window};
+use super::over_time::Window;
 use super::rates::overlaps;
-use super::selector::{Shifted, bytes, count};
+use super::selector::Shifted;
 use super::{Eval, Sink, internal, summaries};
 use crate::ast::{Edges, Expr, ExprKind, Subquery};
 use crate::error::{QueryError, Span};
@@ -163,15 +163,10 @@ impl Eval<'_> {
                 let windows = Windows { times, range_ms, steps: *steps, edges: selector.edges, lookback_ms };
                 let (before_ms, after_ms) = windows.reach();
                 let start_ms = times.first() - range_ms - before_ms;
-                let found = self.read(selector, start_ms, times.last() + after_ms)?;
-                let (samples, bytes) = (count(&found), bytes(&found));
-                for mut series in found {
+                self.read_each(selector, start_ms, times.last() + after_ms, &mut |mut series| {
                     drop_stale(&mut series);
-                    sink(series, false, &windows)?;
-                }
-                self.release(samples);
-                self.release_bytes(bytes);
-                Ok(())
+                    sink(series, false, &windows)
+                })
             }
             ExprKind::Subquery(s) => self.subquery(s, steps, sink).map_err(|e| e.at(expr.span)),
             _ => Err(internal(expr)),
@@ -257,8 +252,8 @@ impl Eval<'_> {
         self.windows(range, steps, &mut |series, nameless, windows| {
             let repeats = repeats && windows.times.fixed_ms.is_some();
             let mut previous: Option<([f64; 2], Option<f64>)> = None;
-            let mut extreme = match body {
-                Body::Extreme(better) => Some(Extreme::new(better)),
+            let mut sliding = match body {
+                Body::Sliding(start) => Some(start()),
                 _ => None,
             };
             let given = |step: usize| {
@@ -269,10 +264,10 @@ impl Eval<'_> {
             if !series.histograms.is_empty() {
                 let about = About { name: series.labels.name(), span: range.span };
                 let points = windows.map_both(self, &series, |step, window| {
-                    let of_numbers = |w: &Window<'_>| match (body, &mut extreme) {
+                    let of_numbers = |w: &Window<'_>| match (body, &mut sliding) {
                         _ if edges != Edges::Plain => edges::compute(function.name, w, edges),
                         (Body::Window(f) | Body::WindowKeepsName(f), _) => f(w, &given(step)),
-                        (_, Some(extreme)) => extreme.next(w),
+                        (_, Some(sliding)) => sliding.next(w),
                         _ => None,
                     };
                     self.of_both(function.name, window, edges, &about, of_numbers)
@@ -295,9 +290,9 @@ impl Eval<'_> {
                 let value = match previous {
                     Some((before, value)) if repeats && before == given => value,
                     _ if edges != Edges::Plain => edges::compute(function.name, window, edges),
-                    _ => match (body, &mut extreme) {
+                    _ => match (body, &mut sliding) {
                         (Body::Window(f) | Body::WindowKeepsName(f), _) => f(window, &given),
-                        (_, Some(extreme)) => extreme.next(window),
+                        (_, Some(sliding)) => sliding.next(window),
                         _ => None,
                     },
                 };

@@ -38,6 +38,23 @@ impl Source for Counted<'_> {
         Ok(found)
     }
 
+    fn select_each(
+        &self,
+        matchers: &[Matcher],
+        range_ms: (i64, i64),
+        limits: ReadLimits,
+        sink: &mut dyn FnMut(SeriesData) -> Result<()>,
+    ) -> Result<()> {
+        let mut most = 0;
+        Source::select_each(self.view, matchers, range_ms, limits, &mut |series| {
+            let samples = series.timestamps_ms.len() + series.histograms.len();
+            self.all.fetch_add(samples, Relaxed);
+            most = most.max(samples);
+            self.most.fetch_max(most, Relaxed);
+            sink(series)
+        })
+    }
+
     fn series(
         &self,
         matchers: &[Matcher],
