@@ -48,6 +48,8 @@ pub struct Config {
     pub query: server::QuerySettings,
     /// Which origins of pages may ask: a regular expression, empty for none.
     pub cors_origin: String,
+    /// Names by which the server may be asked: a regular expression, empty for none.
+    pub host_names: String,
     /// Series may be deleted by request.
     pub delete_series: bool,
 }
@@ -69,6 +71,7 @@ impl Default for Config {
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
             cors_origin: String::new(),
+            host_names: String::new(),
             delete_series: false,
         }
     }
@@ -221,8 +224,7 @@ impl Config {
                         give a longer retention or a shorter archive_after"
                 .into());
         }
-        let cors = server::Cors::new(&self.cors_origin)
-            .map_err(|e| format!("web.cors_origin is not a regular expression: {e}"))?;
+        let trusted = server::Trusted::new(&self.cors_origin, &self.host_names)?;
         if self.hostname.is_empty() {
             self.hostname = kernel_hostname();
         }
@@ -237,7 +239,7 @@ impl Config {
             scrape: self.scrape,
             ingest: self.ingest,
             query: self.query,
-            cors,
+            trusted,
             delete_series: self.delete_series,
             hostname: self.hostname,
             shown,

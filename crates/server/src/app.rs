@@ -11,7 +11,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
-use crate::transport::Cors;
+use crate::transport::Trusted;
 use crate::usage::Usage;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub struct App {
     pub exports: Arc<tokio::sync::Semaphore>,
     /// Bounds long answers.
     pub large_answers: Arc<tokio::sync::Semaphore>,
-    /// Which origins of pages may ask.
-    pub cors: Cors,
+    /// Which origins of pages may ask, and by which names.
+    pub trusted: Trusted,
     /// Where series come from, as of the last seconds.
     pub cardinality: Remembered,
     /// Which metrics are asked for.

@@ -1,7 +1,7 @@
 //! What all handlers have in common: parameters, answers, errors, headers, and who may ask.
 //! The one place that maps an error's kind to HTTP.
 
-use crate::transport::Cors;
+use crate::transport::Trusted;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -215,11 +215,18 @@ pub fn header_text(headers: &HeaderMap, name: header::HeaderName) -> String {
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
+/// How long a client may send nothing of its body.
+const BODY_STALL_TIME: Duration = Duration::from_secs(30);
+
 /// The whole body, within a limit.
 ///
 /// # Errors
-/// 413 past the limit, 400 if the client breaks off.
+/// 413 past the limit, 400 if the client breaks off, 408 if it sends nothing for too long.
 pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
+    read_body_within(request, bytes_max, BODY_STALL_TIME).await
+}
+
+async fn read_body_within(request: Request, bytes_max: usize, stall: Duration) -> ApiResult<Bytes> {
     let too_large = || ApiError {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..ApiError::bad(format!("the body is longer than {bytes_max} bytes; send it in smaller parts"))
@@ -236,7 +243,17 @@ pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
     loop {
         let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
         let frame = match give_up {
-            None => next.await,
+            None => match tokio::time::timeout(stall, next).await {
+                Ok(frame) => frame,
+                Err(_) => {
+                    let text = format!("nothing of the body came for {} s", stall.as_secs());
+                    return Err(ApiError {
+                        status: StatusCode::REQUEST_TIMEOUT,
+                        kind: "timeout",
+                        ..ApiError::bad(text)
+                    });
+                }
+            },
             Some(at) => tokio::time::timeout_at(at, next).await.unwrap_or(None),
         };
         match frame {
@@ -266,7 +283,7 @@ pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
 
 /// Answers only those who mean this server (a page of another site cannot reach it by a name of its own, nor
 /// write to it from the browser), and adds the headers that keep pages from doing anything unexpected.
-pub async fn guard(State(cors): State<Cors>, request: Request, next: Next) -> Response {
+pub async fn guard(State(trusted): State<Trusted>, request: Request, next: Next) -> Response {
     let host = header_text(request.headers(), header::HOST);
     let origin = header_text(request.headers(), header::ORIGIN);
     let refuse = |text: &str| {
@@ -276,21 +293,24 @@ pub async fn guard(State(cors): State<Cors>, request: Request, next: Next) -> Re
     };
     let mut response = if host.is_empty() && request.version() >= axum::http::Version::HTTP_11 {
         ApiError::bad("the Host header is missing").into_response()
-    } else if !host.is_empty() && !is_plain_host(&host) {
-        refuse("this server answers to its address only, not to a name; use the IP address or localhost")
-    } else if cors.is_preflight(&origin, request.method(), request.headers()) {
+    } else if !host.is_empty() && !is_plain_host(&host) && !trusted.has_name(&host_name(&host)) {
+        refuse(
+            "this server answers to its address only, not to a name; use the IP address or localhost, or add the name \
+             to web.host_names",
+        )
+    } else if trusted.is_preflight(&origin, request.method(), request.headers()) {
         StatusCode::NO_CONTENT.into_response()
     } else if request.method() != Method::GET
         && !origin.is_empty()
         && !same_origin(&origin, &host)
-        && !cors.may_send(&origin, request.method(), request.uri().path())
+        && !trusted.may_send(&origin, request.method(), request.uri().path())
     {
         refuse("a page of another origin may not send this")
     } else {
         next.run(request).await
     };
     let headers = response.headers_mut();
-    cors.mark(&origin, headers);
+    trusted.mark(&origin, headers);
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -309,11 +329,17 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 
 /// An IP address or `localhost`, with or without a port: what no other site can make its own name resolve to.
 fn is_plain_host(host: &str) -> bool {
+    let name = host_name(host);
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// A host without its port, in lower case.
+fn host_name(host: &str) -> String {
     let name = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or(""),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
+    name.to_ascii_lowercase()
 }
 
 fn same_origin(origin: &str, host: &str) -> bool {
@@ -323,6 +349,33 @@ fn same_origin(origin: &str, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A body that is begun and never ended.
+    struct Begun(bool);
+
+    impl HttpBody for Begun {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            match std::mem::replace(&mut self.0, false) {
+                true => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data("abc".into())))),
+                false => std::task::Poll::Pending,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_sends_nothing_is_not_waited_for() {
+        let request = Request::new(Body::new(Begun(true)));
+        let refused = read_body_within(request, 100, Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!((refused.status, refused.kind), (StatusCode::REQUEST_TIMEOUT, "timeout"));
+        let whole = read_body_within(Request::new(Body::from("abc")), 100, Duration::from_millis(10)).await;
+        assert_eq!(whole.unwrap(), "abc");
+    }
 
     #[test]
     fn hosts_and_origins() {

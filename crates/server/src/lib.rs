@@ -35,4 +35,4 @@ pub use scrape::{DroppedTarget, Health, LastScrape, Pairs, ScrapeManager, Target
 pub use server::Server;
 pub use settings::*;
 pub use sink::{Delivered, Refused, Sink, SourceReading};
-pub use transport::Cors;
+pub use transport::Trusted;

@@ -78,7 +78,7 @@ impl Server {
             home: Default::default(),
             exports: Arc::new(tokio::sync::Semaphore::new(api::EXPORTS_MAX)),
             large_answers: Arc::new(tokio::sync::Semaphore::new(LARGE_ANSWERS_MAX)),
-            cors: settings.cors.clone(),
+            trusted: settings.trusted.clone(),
             pace: Pace::default(),
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),

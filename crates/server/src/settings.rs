@@ -25,8 +25,8 @@ pub struct Settings {
     pub ingest: ingest::Limits,
     /// Limits on queries.
     pub query: QuerySettings,
-    /// Which origins of pages may ask from a browser.
-    pub cors: crate::transport::Cors,
+    /// Which origins of pages may ask from a browser, and by which names this server is asked.
+    pub trusted: crate::transport::Trusted,
     /// Series may be deleted by request.
     pub delete_series: bool,
     /// The name of this host, for labels and pages.

@@ -3,13 +3,13 @@
 
 mod accept;
 mod compress;
-mod cors;
 mod parts;
+mod trusted;
 
 pub use accept::acceptable;
 pub use compress::compressed;
-pub use cors::Cors;
 pub use parts::{LARGE_ANSWERS_BOUND, LARGE_ANSWERS_MAX, PART_BYTES, answer_in_parts};
+pub use trusted::Trusted;
 
 /// The quality that a list such as that of `Accept` gives to the first entry for which `is_it` is true, from 0 to 1000;
 /// entries are in lower case, without parameters. `None` if there is no such entry.

@@ -146,14 +146,15 @@ impl Exemplars {
         let mut lines = String::new();
         let mut state = self.shared.state();
         for (series, example) in examples {
-            let line = file::line(&series, &example);
-            match state.insert(series, example, self.shared.max) {
-                Inserted::Kept { evicted } => {
-                    counters.added.inc();
-                    counters.evicted.add(evicted as f64);
-                    lines.push_str(&line);
-                }
-                Inserted::Duplicate => counters.duplicate.inc(),
+            // Targets repeat theirs with every scrape: these cost a look, and no line.
+            if state.has(&series, &example) {
+                counters.duplicate.inc();
+                continue;
+            }
+            lines.push_str(&file::line(&series, &example));
+            if let Inserted::Kept { evicted } = state.insert(series, example, self.shared.max) {
+                counters.added.inc();
+                counters.evicted.add(evicted as f64);
             }
         }
         counters.kept.set(state.arrivals.len() as f64);
@@ -300,16 +301,20 @@ enum Inserted {
     Duplicate,
 }
 
+/// How an example stands to another one of its series.
+fn order(e: &Example, other: &Example) -> std::cmp::Ordering {
+    let by_time = e.timestamp_ms.cmp(&other.timestamp_ms);
+    by_time.then_with(|| e.value.total_cmp(&other.value)).then_with(|| e.labels.cmp(&other.labels))
+}
+
 impl State {
+    fn has(&self, series: &Labels, example: &Example) -> bool {
+        self.series.get(series).is_some_and(|all| all.binary_search_by(|e| order(e, example)).is_ok())
+    }
+
     fn insert(&mut self, series: Labels, example: Example, max: usize) -> Inserted {
         let all = self.series.entry(series.clone()).or_default();
-        let order = |e: &Example| {
-            let by_time = e.timestamp_ms.cmp(&example.timestamp_ms);
-            by_time
-                .then_with(|| e.value.total_cmp(&example.value))
-                .then_with(|| e.labels.cmp(&example.labels))
-        };
-        match all.binary_search_by(order) {
+        match all.binary_search_by(|e| order(e, &example)) {
             Ok(_) => Inserted::Duplicate,
             Err(at) => {
                 all.insert(at, example);

@@ -224,7 +224,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("store", "How samples are kept. Change these for very large or very small machines only."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
-    ("web", "What pages of other origins may do."),
+    ("web", "By which names the server is asked, and what pages of other origins may do."),
     ("admin", "What may be done to stored data by request."),
 ];
 
@@ -337,6 +337,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("query.lookback", Duration Signed, c.query.lookback_ms, (SECOND, 7 * DAY), "\"2m\"", "How long the last sample of a series stands for its value."),
 
     row!("web.cors_origin", Text, c.cors_origin, "\"https://(grafana|wall)[.]example[.]org\"", "A regular expression. Pages whose whole origin matches may ask questions from a browser and read the answers; they may not write or delete. Empty: none may."),
+    row!("web.host_names", Text, c.host_names, "\"midwatch|metrics[.]internal\"", "A regular expression. The server may be asked by names that match it as a whole (without the port), besides IP addresses and localhost. A name that others can point at this machine lets their pages read everything. Empty: none."),
 
     row!("admin.delete_series", Switch, c.delete_series, "true", "Series may be deleted by request (`POST /api/v1/admin/tsdb/delete_series`), for personal data that must not be kept. There is no password yet: whoever reaches this server could. Each deletion is in the audit."),
 ];

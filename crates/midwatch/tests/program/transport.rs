@@ -109,6 +109,16 @@ fn pages_of_other_origins_may_ask_only_if_they_are_named() {
         let got = ask_of(&some, method, path, origin);
         assert_eq!(got, (want.0, want.1.to_string()), "{method} {path} {origin}");
     }
+    for (host, status) in [("midwatch.internal:4004", 403), ("localhost:4004", 200), ("[::1]", 200)] {
+        assert_eq!(with(&some, "GET", "/-/ready", &[("Host", host)]).status, status, "{host}");
+    }
+    let home = Home::new();
+    home.write("midwatch.toml", "[web]\nhost_names = \"midwatch[.]internal\"\n");
+    let named = home.serve(&["--no-host", "--no-discover", "--config", "midwatch.toml"]);
+    for (host, status) in [("midwatch.internal:4004", 200), ("MIDWATCH.internal", 200), ("evil.example", 403)]
+    {
+        assert_eq!(with(&named, "GET", "/-/ready", &[("Host", host)]).status, status, "{host}");
+    }
     let home = Home::new();
     home.write("midwatch.toml", "[web]\ncors_origin = \"(\"\n");
     let refused = home.run(&["serve", "--listen", "127.0.0.1:0", "--config", "midwatch.toml"]);

@@ -89,7 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(axum::middleware::from_fn_with_state(app.clone(), limits::count))
         .layer(axum::middleware::from_fn(acceptable))
         .layer(axum::middleware::from_fn(compressed))
-        .layer(axum::middleware::from_fn_with_state(app.cors.clone(), guard))
+        .layer(axum::middleware::from_fn_with_state(app.trusted.clone(), guard))
         .with_state(app)
 }
 

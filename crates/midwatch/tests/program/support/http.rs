@@ -51,7 +51,10 @@ pub fn ask(
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        head += &format!("Host: {address}\r\n");
+    }
     headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     if !body.is_empty() || method != "GET" {
         head += &format!("Content-Length: {}\r\n", body.len());

@@ -1,5 +1,6 @@
-//! What pages of other origins may do: nothing, unless `web.cors_origin` names their origin; then they may ask, and read
-//! the answers, but not write or delete.
+//! Who is trusted beyond this machine's own addresses. Pages of other origins may do nothing, unless `web.cors_origin` names
+//! their origin: then they may ask, and read the answers, but not write or delete. A request that names this server by a
+//! name is answered only if `web.host_names` has the name.
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use model::{MatchOp, Matcher};
@@ -16,25 +17,38 @@ const QUESTIONS: [&str; 8] = [
     "/api/v1/read",
 ];
 
-/// Which origins may ask. Cheap to clone.
+/// Which origins may ask, and which names this server has. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Cors(Option<Matcher>);
+pub struct Trusted {
+    origins: Option<Matcher>,
+    hosts: Option<Matcher>,
+}
 
-impl Cors {
-    /// A regular expression that has to match a whole origin; an empty one allows none.
+impl Trusted {
+    /// Regular expressions that have to match a whole origin, and a whole host name without its port; an empty one matches
+    /// none.
     ///
     /// # Errors
-    /// What is wrong with the expression.
-    pub fn new(expression: &str) -> Result<Cors, String> {
-        if expression.is_empty() {
-            return Ok(Cors(None));
-        }
-        Matcher::new("origin", MatchOp::Regex, expression).map(|m| Cors(Some(m)))
+    /// The setting whose expression is wrong, and what is wrong with it.
+    pub fn new(origins: &str, hosts: &str) -> Result<Trusted, String> {
+        let compile = |name: &str, text: &str| {
+            let matcher = (!text.is_empty()).then(|| Matcher::new(name, MatchOp::Regex, text)).transpose();
+            matcher.map_err(|e| format!("{name} is not a regular expression: {e}"))
+        };
+        Ok(Trusted {
+            origins: compile("web.cors_origin", origins)?,
+            hosts: compile("web.host_names", hosts)?,
+        })
+    }
+
+    /// Whether this server may be asked by this name; `host` is in lower case and without a port.
+    pub fn has_name(&self, host: &str) -> bool {
+        !host.is_empty() && self.hosts.as_ref().is_some_and(|m| m.matches(host))
     }
 
     /// Whether a page of this origin may read answers.
     pub fn allows(&self, origin: &str) -> bool {
-        !origin.is_empty() && self.0.as_ref().is_some_and(|m| m.matches(origin))
+        !origin.is_empty() && self.origins.as_ref().is_some_and(|m| m.matches(origin))
     }
 
     /// Whether such a page may send this.
@@ -52,7 +66,7 @@ impl Cors {
 
     /// Says so on the answer to a page of this origin.
     pub fn mark(&self, origin: &str, headers: &mut HeaderMap) {
-        if self.0.is_none() {
+        if self.origins.is_none() {
             return;
         }
         headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -77,7 +91,7 @@ mod tests {
 
     #[test]
     fn only_named_origins_and_only_questions() {
-        let cors = Cors::new("https://(grafana|wall)[.]example").unwrap();
+        let cors = Trusted::new("https://(grafana|wall)[.]example", "").unwrap();
         for (origin, allowed) in [
             ("https://grafana.example", true),
             ("https://wall.example", true),
@@ -94,8 +108,24 @@ mod tests {
         assert!(!may(Method::POST, "/api/v1/write"));
         assert!(!may(Method::POST, "/api/v1/admin/tsdb/delete_series"));
         assert!(!may(Method::DELETE, "/api/v1/query"));
-        assert!(!Cors::default().allows("https://wall.example"));
-        assert!(!Cors::new("").unwrap().allows(""));
-        assert!(Cors::new("(").is_err());
+        assert!(!Trusted::default().allows("https://wall.example"));
+        assert!(!Trusted::new("", "").unwrap().allows(""));
+        assert!(Trusted::new("(", "").unwrap_err().starts_with("web.cors_origin is not"));
+    }
+
+    #[test]
+    fn names_of_this_server() {
+        let trusted = Trusted::new("", "midwatch|metrics[.]internal").unwrap();
+        for (host, known) in [
+            ("midwatch", true),
+            ("metrics.internal", true),
+            ("metrics-internal", false),
+            ("midwatch.evil.example", false),
+            ("", false),
+        ] {
+            assert_eq!(trusted.has_name(host), known, "{host}");
+        }
+        assert!(!Trusted::default().has_name("midwatch"));
+        assert!(Trusted::new("", "(").unwrap_err().starts_with("web.host_names is not"));
     }
 }
