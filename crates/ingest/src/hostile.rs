@@ -1,7 +1,8 @@
 //! Every decoder against seeded random damage: no panic, and nothing beyond the limits.
 
 use crate::scrape::{Scrape, ScrapeCache, Target};
-use crate::{Decoded, Limits, exposition::Format, json_lines, remote_write};
+use crate::wire::{put_bytes_field, put_varint_field};
+use crate::{Decoded, Limits, exposition::Format, json_lines, remote_read, remote_write};
 use model::{Labels, SeriesData};
 
 /// xorshift64*: enough to choose damage, and the same on every run.
@@ -101,6 +102,29 @@ fn remote_write_2_survives_damage() {
     for _ in 0..5_000 {
         if let Ok(decoded) = remote_write::v2::decode_message(&random.damage(&message), &limits, &known) {
             check(&decoded, &limits);
+        }
+    }
+}
+
+#[test]
+fn remote_read_survives_damage() {
+    let (mut random, limits) = (Random(5), limits());
+    let mut message = Vec::new();
+    for op in 0..4 {
+        let (mut query, mut matcher) = (Vec::new(), Vec::new());
+        put_varint_field(&mut matcher, 1, op);
+        put_bytes_field(&mut matcher, 2, b"job");
+        put_bytes_field(&mut matcher, 3, b"a|b.*");
+        put_varint_field(&mut query, 1, 5);
+        put_varint_field(&mut query, 2, u64::MAX);
+        put_bytes_field(&mut query, 3, &matcher);
+        put_bytes_field(&mut message, 1, &query);
+    }
+    put_bytes_field(&mut message, 2, &[1, 0]);
+    for _ in 0..5_000 {
+        let body = snap::raw::Encoder::new().compress_vec(&random.damage(&message)).unwrap();
+        if let Ok(request) = remote_read::decode(&body, &limits) {
+            assert!(request.queries.len() <= 12 && !request.forms.is_empty());
         }
     }
 }

@@ -15,8 +15,10 @@ use stdx::{Error, ErrorKind, Result};
 
 /// Queries of one request at the most.
 pub const QUERIES_MAX: usize = 64;
-/// Matchers of one query at the most.
-const MATCHERS_MAX: usize = 1_000;
+/// Matchers of one request at the most: a regular expression of a few bytes can take a megabyte.
+const MATCHERS_MAX: usize = 128;
+/// Bytes of their names and values together.
+const MATCHERS_BYTES_MAX: usize = 64 << 10;
 /// Samples of one chunk, as Prometheus cuts them.
 const CHUNK_SAMPLES: usize = 120;
 /// A frame of a stream has about so many bytes, as in Prometheus.
@@ -60,7 +62,7 @@ pub struct Request {
 pub fn decode(body: &[u8], limits: &Limits) -> Result<Request> {
     let message = decompress(body, limits)?;
     let bad = |e: WireError| Error::invalid(format!("the body is not a remote read request: {e}"));
-    let (mut queries, mut forms, mut unknown) = (Vec::new(), Vec::new(), false);
+    let (mut queries, mut forms, mut unknown, mut room) = (Vec::new(), Vec::new(), false, Room::default());
     let mut form = |number: u64| match number {
         0 => forms.push(Form::Samples),
         1 => forms.push(Form::Chunks),
@@ -74,7 +76,7 @@ pub fn decode(body: &[u8], limits: &Limits) -> Result<Request> {
                     let text = format!("a request may hold at most {QUERIES_MAX} queries; send several");
                     return Err(Error::new(ErrorKind::TooLarge, text));
                 }
-                queries.push(query(field.bytes().map_err(bad)?)?);
+                queries.push(query(field.bytes().map_err(bad)?, &mut room)?);
             }
             (2, Field::Varint(n)) => form(n),
             (2, field) => {
@@ -98,7 +100,28 @@ pub fn decode(body: &[u8], limits: &Limits) -> Result<Request> {
     Ok(Request { queries, forms })
 }
 
-fn query(message: &[u8]) -> Result<Query> {
+/// What matchers of a request took so far.
+#[derive(Default)]
+struct Room {
+    matchers: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn take(&mut self, message: &[u8]) -> Result<()> {
+        self.matchers += 1;
+        self.bytes += message.len();
+        if self.matchers <= MATCHERS_MAX && self.bytes <= MATCHERS_BYTES_MAX {
+            return Ok(());
+        }
+        let text = format!(
+            "a request may hold at most {MATCHERS_MAX} matchers of {MATCHERS_BYTES_MAX} bytes; send several"
+        );
+        Err(Error::new(ErrorKind::TooLarge, text))
+    }
+}
+
+fn query(message: &[u8], room: &mut Room) -> Result<Query> {
     let bad = |e: WireError| Error::invalid(format!("a query of the remote read request: {e}"));
     let mut query = Query { start_ms: 0, end_ms: 0, matchers: Vec::new() };
     let mut reader = Reader::new(message);
@@ -106,12 +129,10 @@ fn query(message: &[u8]) -> Result<Query> {
         match number {
             1 => query.start_ms = field.varint().map_err(bad)? as i64,
             2 => query.end_ms = field.varint().map_err(bad)? as i64,
-            3 if query.matchers.len() < MATCHERS_MAX => {
-                query.matchers.push(matcher(field.bytes().map_err(bad)?)?);
-            }
             3 => {
-                let text = format!("a query may hold at most {MATCHERS_MAX} matchers");
-                return Err(Error::new(ErrorKind::TooLarge, text));
+                let message = field.bytes().map_err(bad)?;
+                room.take(message)?;
+                query.matchers.push(matcher(message)?);
             }
             // Hints say what the samples are for; all are given, so they change nothing.
             _ => {}

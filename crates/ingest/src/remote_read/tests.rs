@@ -43,6 +43,8 @@ fn requests() {
         (request(&[b"\x0a".to_vec()], &[]), "a query"),
         (request(&[], &[7]), "STREAMED_XOR_CHUNKS"),
         (request(&vec![a_query(0, 1, &[]); 65], &[]), "at most 64 queries"),
+        (request(&vec![a_query(0, 1, &[(0, "a", "b"); 33]); 4], &[]), "at most 128 matchers"),
+        (request(&[a_query(0, 1, &[(2, "a", &"b".repeat(70_000))])], &[]), "65536 bytes"),
         (b"rubbish".to_vec(), "not snappy"),
     ] {
         let error = decode(&body, &limits).unwrap_err().to_string();

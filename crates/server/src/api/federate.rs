@@ -1,7 +1,7 @@
 //! `/federate`: the newest sample of each selected series, for a Prometheus that scrapes it. What ended, or is older than
 //! the lookback, is not there.
 
-use super::series::matcher_sets;
+use super::series::{matcher_sets, stopped};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiResult, Params, header_text};
@@ -29,13 +29,16 @@ pub async fn federate(State(app): State<Arc<App>>, request: Request) -> ApiResul
         };
         let (view, now_ms) = (inside.store.view(), now_ms());
         let mut newest: BTreeMap<Labels, Point> = BTreeMap::new();
+        let range_ms = (now_ms - settings.lookback_ms + 1, now_ms);
         for matchers in &sets {
-            if stop() {
-                break;
-            }
-            let start_ms = now_ms - settings.lookback_ms + 1;
-            let found = Source::select(&view, matchers, start_ms, now_ms, limits)?;
-            newest.extend(found.iter().filter_map(|s| Some((s.labels.clone(), last(s)?))));
+            // Of each series one sample is held.
+            Source::select_each(&view, matchers, range_ms, limits, &mut |series| {
+                if stop() {
+                    return Err(stopped());
+                }
+                newest.extend(last(&series).map(|point| (series.labels, point)));
+                Ok(())
+            })?;
         }
         let mut points: Vec<Point> = newest.into_values().filter(|p| !p.labels.name().is_empty()).collect();
         // Stable: in order of labels within a metric.

@@ -1,5 +1,6 @@
 //! Remote read: raw samples of series for another Prometheus, as one message or as a stream of chunks.
 
+use super::series::stopped;
 use crate::app::App;
 use crate::http::{ApiError, ApiResult, header_text, read_body};
 use crate::transport::{PART_BYTES, answer_in_parts};
@@ -32,17 +33,21 @@ pub async fn read(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         let view = inside.store.view();
         let mut results = Vec::new();
         for query in &asked.queries {
-            if stop() {
-                let text = "it was stopped: it took too long or nobody waits for it; ask for less";
-                return Err(Error::new(ErrorKind::Cancelled, text).bound("query.timeout"));
-            }
             let limits = ReadLimits {
                 series_max: settings.series_max,
                 samples_max: samples_left,
                 bytes_max: bytes_left,
             };
-            let mut found = Source::select(&view, &query.matchers, query.start_ms, query.end_ms, limits)?;
-            found.sort_by(|a, b| a.labels.cmp(&b.labels));
+            let mut found = Vec::new();
+            let range_ms = (query.start_ms, query.end_ms);
+            Source::select_each(&view, &query.matchers, range_ms, limits, &mut |series| {
+                if stop() {
+                    return Err(stopped());
+                }
+                found.push(series);
+                Ok(())
+            })?;
+            found.sort_by(|a: &SeriesData, b| a.labels.cmp(&b.labels));
             let samples: usize = found.iter().map(|s| s.timestamps_ms.len() + s.histograms.len()).sum();
             samples_left = samples_left.saturating_sub(samples);
             bytes_left = bytes_left.saturating_sub(samples * 16);

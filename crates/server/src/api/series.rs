@@ -45,8 +45,8 @@ fn range(params: &Params) -> ApiResult<Range> {
     Ok(Range { start_ms, end_ms, limit })
 }
 
-/// What can no longer be of use ends here.
-fn stopped() -> stdx::Error {
+/// The error of what can no longer be of use.
+pub fn stopped() -> stdx::Error {
     let text =
         "it was stopped: it took too long or nobody waits for it; ask for fewer series or a shorter range";
     stdx::Error::new(ErrorKind::Cancelled, text).bound("query.timeout")
