@@ -26,5 +26,5 @@ macro_rules! scripts {
 
 scripts! {
     aggregations basics counters durations edges fill functions histograms info labels literals matching
-    operators over_time selectors subqueries
+    native operators over_time selectors starts subqueries
 }
