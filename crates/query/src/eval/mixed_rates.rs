@@ -83,9 +83,16 @@ impl Eval<'_> {
         let schema = looked_at.iter().chain([begun]).map(|h| h.histogram.schema).min()?;
         let mut change = Total::new(&last.histogram);
         change.reduce(schema);
-        if !skips_first {
-            self.combine(&mut change, &first.histogram, Operation::Subtraction, about)?;
-        }
+        let nothing;
+        let subtracted = if skips_first {
+            // No observation, but in the buckets of the second: the result is in those that it has too.
+            let Histogram { schema, ref custom_bounds, .. } = *begun.histogram;
+            nothing = Histogram { schema, custom_bounds: custom_bounds.clone(), ..Histogram::default() };
+            &nothing
+        } else {
+            &*first.histogram
+        };
+        self.combine(&mut change, subtracted, Operation::Subtraction, about)?;
         if counter {
             let pairs = || points.windows(2);
             for pair in pairs().skip(usize::from(skips_first)).filter(|p| is_reset(&p[1], &p[0])) {

@@ -26,6 +26,15 @@ enum Sum {
 }
 
 impl Cell {
+    /// Memory of the sum, in bytes.
+    fn bytes(&self) -> usize {
+        match &self.sum {
+            Some(Sum::Total(total)) => total.bytes(),
+            Some(Sum::Mean(mean)) => mean.bytes(),
+            None => 0,
+        }
+    }
+
     fn add(&mut self, op: AggregateOp, h: &Histogram) -> Result<(), Incompatible> {
         self.seen.see(h);
         let outcome = match &mut self.sum {
@@ -87,15 +96,14 @@ impl NativeGroups {
         });
         for (cell, h) in cells.iter_mut().zip(histograms) {
             let Some(h) = h.as_ref().filter(|_| !cell.incompatible) else { continue };
-            eval.worked(native::work(h))?;
-            // A sum holds two numbers for each of its own buckets, most of which are those of its first histogram.
-            if cell.sum.is_none() {
-                eval.hold_bytes(2 * native::bytes(h))?;
-            }
+            let before = cell.bytes();
             if cell.add(op, h).is_err() {
                 cell.incompatible = true;
                 eval.warn_of_kinds(about);
             }
+            let now = cell.bytes();
+            eval.worked(native::work(h) + now / size_of::<f64>())?;
+            eval.hold_bytes(now.saturating_sub(before))?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::{Eval, Sink, internal, summaries};
 use crate::ast::{Edges, Expr, ExprKind, Subquery};
 use crate::error::{QueryError, Span};
 use crate::functions::{Body, Function};
+use crate::native;
 use crate::value::Point;
 use model::{HistogramAt, SeriesData, is_stale};
 use stdx::ErrorKind;
@@ -117,7 +118,7 @@ impl Windows {
     ) -> Result<Vec<Option<Point>>, QueryError> {
         let (times, histograms) = (&series.timestamps_ms, &series.histograms);
         let (before_ms, after_ms) = self.reach();
-        let mut points = Vec::with_capacity(self.steps.count);
+        let (mut points, mut bytes) = (Vec::with_capacity(self.steps.count), 0);
         for step in 0..self.steps.count {
             let (start_ms, end_ms) = self.bounds(step);
             let (from_ms, to_ms) = (start_ms - before_ms, end_ms + after_ms);
@@ -136,8 +137,16 @@ impl Windows {
                 time_ms: self.steps.time(step),
             };
             let empty = low == high && window.histograms.is_empty();
-            points.push(if empty { None } else { f(step, &window)? });
+            let point = if empty { None } else { f(step, &window)? };
+            if let Some(Point::Histogram(h)) = &point {
+                // Thousands of steps can each make a histogram: they are counted while they come.
+                let more = native::bytes(h);
+                eval.hold_bytes(more)?;
+                bytes += more;
+            }
+            points.push(point);
         }
+        eval.release_bytes(bytes);
         Ok(points)
     }
 }

@@ -220,6 +220,11 @@ impl Total {
         self.numbers().any(|n| n.sum.is_infinite())
     }
 
+    /// Memory of the buckets, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.positive.capacity() + self.negative.capacity()) * size_of::<(i32, Sum)>()
+    }
+
     /// Observations so far.
     pub(crate) fn observations(&self) -> f64 {
         self.count.value()
@@ -399,6 +404,11 @@ impl Mean {
         }
         self.total.scale((self.count - 1.0) / self.count);
         self.total.add(&divided(h, self.count))
+    }
+
+    /// As [`Total::bytes`].
+    pub(crate) fn bytes(&self) -> usize {
+        self.total.bytes()
     }
 
     pub(crate) fn histogram(mut self) -> Histogram {
