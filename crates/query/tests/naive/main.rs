@@ -9,6 +9,7 @@ mod data;
 mod eval;
 mod histograms;
 mod queries;
+mod windows;
 
 use data::Random;
 use eval::{Element, OneByOne};
