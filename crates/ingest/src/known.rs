@@ -52,6 +52,11 @@ impl KnownLabels {
         Key(first.finish(), second.finish())
     }
 
+    /// Looks up one.
+    pub(crate) fn get(&self, key: &Key) -> Option<Labels> {
+        self.known.read().unwrap_or_else(|e| e.into_inner()).get(key).cloned()
+    }
+
     /// Looks up many under one lock.
     pub(crate) fn find(&self, keys: &[Key], mut each: impl FnMut(usize, Option<&Labels>)) {
         let known = self.known.read().unwrap_or_else(|e| e.into_inner());

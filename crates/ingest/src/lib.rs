@@ -4,6 +4,7 @@
 //! series, line or sample never spoils the good ones beside it; what is refused is counted by reason with one
 //! example in words. No input may make a decoder panic, or take memory beyond what the limits allow.
 
+pub mod body;
 mod exemplar;
 pub mod exposition;
 mod histogram;
@@ -11,6 +12,7 @@ pub mod json_lines;
 mod known;
 pub mod limits;
 pub mod open_metrics;
+pub mod otlp;
 pub mod relabel;
 pub mod remote_read;
 pub mod remote_write;

@@ -115,6 +115,8 @@ pub enum RejectReason {
     TooOld,
     /// The series has another value at this time already.
     DuplicateTimestamp,
+    /// A delta that is older than one that was added up already.
+    OutOfOrder,
     /// More series than the limit.
     TooManySeries,
     /// More series of one metric than the limit.
@@ -142,6 +144,7 @@ impl RejectReason {
             RejectReason::TooFarInFuture => "too_far_in_future",
             RejectReason::TooOld => "too_old",
             RejectReason::DuplicateTimestamp => "duplicate_timestamp",
+            RejectReason::OutOfOrder => "out_of_order",
             RejectReason::TooManySeries => "too_many_series",
             RejectReason::TooManySeriesOfMetric => "too_many_series_of_metric",
             RejectReason::TooManySeriesOfSource => "too_many_series_of_source",
