@@ -27,7 +27,10 @@ impl Encoding {
     /// From the value of a header; nothing is `identity`. `None` for what is not understood.
     pub fn from_name(name: &str) -> Option<Encoding> {
         let name = if name.is_empty() { "identity" } else { name };
-        Encoding::ALL.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, encoding)| *encoding)
+        Encoding::ALL
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, encoding)| *encoding)
     }
 }
 
@@ -80,14 +83,21 @@ mod tests {
         for (encoding, good, bomb) in [
             (Encoding::Identity, text.clone(), bomb.clone()),
             (Encoding::Gzip, gzip(&text), gzip(&bomb)),
-            (Encoding::Zstd, zstd::encode_all(&text[..], 3).unwrap(), zstd::encode_all(&bomb[..], 3).unwrap()),
+            (
+                Encoding::Zstd,
+                zstd::encode_all(&text[..], 3).unwrap(),
+                zstd::encode_all(&bomb[..], 3).unwrap(),
+            ),
         ] {
             assert_eq!(decompress(&good, encoding, &limits).unwrap(), text);
             assert_eq!(decompress(&bomb, encoding, &limits).unwrap_err().kind, ErrorKind::TooLarge);
             if encoding != Encoding::Identity {
                 for spoiled in [&good[..good.len() - 5], b"plain", b""] {
                     let kind = decompress(spoiled, encoding, &limits).map_err(|e| e.kind);
-                    assert!(matches!(kind, Err(ErrorKind::Invalid)) || spoiled.is_empty(), "{encoding:?} {kind:?}");
+                    assert!(
+                        matches!(kind, Err(ErrorKind::Invalid)) || spoiled.is_empty(),
+                        "{encoding:?} {kind:?}"
+                    );
                 }
             }
         }
