@@ -1,7 +1,7 @@
 //! Prometheus remote write 1.0: a `prometheus.WriteRequest` in snappy's block format, decoded and encoded.
 //! It must never let one series decide about another: only a body that cannot be split into series is an error.
 
-use crate::exemplar;
+use crate::exemplar::{BadExemplar, LABEL_CHARS_MAX};
 use crate::histogram::from_remote_write;
 use crate::known::Key;
 use crate::series::{RawPairs, Refused};
@@ -14,7 +14,7 @@ use stdx::{Error, ErrorKind, Result};
 
 /// Decodes a request body. Call [`crate::check_times`] afterwards.
 ///
-/// An exemplar or a native histogram that makes no sense is refused alone; a duplicate, empty, too long or non-UTF-8 label
+/// A native histogram or an exemplar that makes no sense is refused alone; a duplicate, empty, too long or non-UTF-8 label
 /// refuses its own series alone. Values keep their bits, stale markers included. Labels may come in any order. Series
 /// that are in `known` cost a look; the others are added to it.
 ///
@@ -108,10 +108,9 @@ pub fn decode_message(message: &[u8], limits: &Limits, known: &KnownLabels) -> R
 #[derive(Default)]
 struct Count {
     samples: u64,
+    exemplars: u64,
     histograms: u64,
-    /// Exemplars that make no sense.
-    bad_exemplars: Vec<Reject>,
-    /// Histograms that make no sense; the series is not named in the messages.
+    /// Histograms and exemplars that make no sense; the series is not named in the messages.
     bad: Vec<Reject>,
     /// Position after the last label.
     labels_end: usize,
@@ -150,10 +149,11 @@ impl<'a> Decoder<'a, '_> {
         let batch = &mut self.out.batch;
         let before = batch.samples.len();
         let series = batch.series.len() as u32;
-        if batch.histograms.len() >= samples_max {
+        let others = batch.histograms.len() + batch.exemplars.len();
+        if others >= samples_max {
             return false;
         }
-        let samples_max = samples_max - batch.histograms.len();
+        let samples_max = samples_max - others;
         let mut reader = Reader::new(message);
         let is_plain = loop {
             match reader.field() {
@@ -181,8 +181,8 @@ impl<'a> Decoder<'a, '_> {
     /// Reads a series with its labels, checks them, and remembers them under a key if they are good and the key stands
     /// for all of them: for that many bytes.
     fn series(&mut self, message: &'a [u8], key: Option<(Key, usize)>) {
-        let before = (self.out.batch.samples.len(), self.out.batch.histograms.len());
-        let exemplars_before = self.out.batch.exemplars.len();
+        let batch = &self.out.batch;
+        let before = (batch.samples.len(), batch.histograms.len(), batch.exemplars.len());
         let mut count = Count::default();
         self.pairs.clear();
         let parsed = self.series_fields(message, &mut count);
@@ -196,15 +196,13 @@ impl<'a> Decoder<'a, '_> {
             Err(Refused { reason, message }) => {
                 self.out.batch.samples.truncate(before.0);
                 self.out.batch.histograms.truncate(before.1);
-                self.out.batch.exemplars.truncate(exemplars_before);
+                self.out.batch.exemplars.truncate(before.2);
                 let broken = u64::from(reason == RejectReason::Malformed);
-                return count_reject(rejects, reason, count.samples + count.histograms + broken, || message);
+                let lost = count.samples + count.histograms + count.exemplars + broken;
+                return count_reject(rejects, reason, lost, || message);
             }
         };
         let shown = || crate::series::cut(&labels.to_string());
-        for Reject { reason, samples, message } in count.bad_exemplars {
-            count_reject(rejects, reason, samples, || format!("{}: {message}", shown()));
-        }
         let bad: u64 = count.bad.iter().map(|r| r.samples).sum();
         for Reject { reason, samples, message } in count.bad {
             count_reject(rejects, reason, samples, || format!("{}: {message}", shown()));
@@ -212,25 +210,22 @@ impl<'a> Decoder<'a, '_> {
         if self.out.batch.series.len() >= self.limits.series_per_request_max {
             self.out.batch.samples.truncate(before.0);
             self.out.batch.histograms.truncate(before.1);
-            self.out.batch.exemplars.truncate(exemplars_before);
+            self.out.batch.exemplars.truncate(before.2);
         }
-        let (samples, histograms) = (self.out.batch.samples.len(), self.out.batch.histograms.len());
-        let kept = (samples - before.0 + histograms - before.1) as u64;
-        if kept + bad < count.samples + count.histograms {
-            count_reject(
-                rejects,
-                RejectReason::TooLarge,
-                count.samples + count.histograms - bad - kept,
-                || {
-                    format!(
-                        "{}: a request may hold at most {} samples of {} series, and {} buckets of histograms; the rest is refused",
-                        shown(),
-                        self.limits.samples_per_request_max,
-                        self.limits.series_per_request_max,
-                        self.limits.histogram_buckets_per_request_max
-                    )
-                },
-            );
+        let batch = &self.out.batch;
+        let (samples, histograms) = (batch.samples.len() - before.0, batch.histograms.len() - before.1);
+        let kept = (samples + histograms + batch.exemplars.len() - before.2) as u64;
+        let came = count.samples + count.histograms + count.exemplars;
+        if kept + bad < came {
+            count_reject(rejects, RejectReason::TooLarge, came - bad - kept, || {
+                format!(
+                    "{}: a request may hold at most {} samples of {} series, and {} buckets of histograms; the rest is refused",
+                    shown(),
+                    self.limits.samples_per_request_max,
+                    self.limits.series_per_request_max,
+                    self.limits.histogram_buckets_per_request_max
+                )
+            });
         }
         if let Some((key, _)) = key.filter(|(_, bytes)| *bytes == count.labels_end) {
             self.new.push((key, labels.clone()));
@@ -268,7 +263,18 @@ impl<'a> Decoder<'a, '_> {
                         self.out.batch.samples.push(Sample { series, timestamp_ms, value });
                     }
                 }
-                3 => self.exemplar(field.bytes()?, series, &mut count.bad_exemplars)?,
+                3 => {
+                    count.exemplars += 1;
+                    let bytes = field.bytes()?;
+                    if self.has_room() {
+                        match exemplar(series, bytes)? {
+                            Ok(exemplar) => self.out.batch.exemplars.push(exemplar),
+                            Err(BadExemplar { reason, message }) => {
+                                count_reject(&mut count.bad, reason, 1, || message);
+                            }
+                        }
+                    }
+                }
                 4 => {
                     count.histograms += 1;
                     self.histogram(field.bytes()?, series, &mut count.bad);
@@ -281,41 +287,8 @@ impl<'a> Decoder<'a, '_> {
 
     fn has_room(&self) -> bool {
         let batch = &self.out.batch;
-        batch.samples.len() + batch.histograms.len() < self.limits.samples_per_request_max
-    }
-
-    fn exemplar(&mut self, message: &[u8], series: u32, bad: &mut Vec<Reject>) -> Res {
-        let (mut pairs, mut value, mut timestamp_ms) = (Vec::new(), 0.0, 0);
-        let mut reader = Reader::new(message);
-        while let Some((number, field)) = reader.field()? {
-            match number {
-                1 => {
-                    let (mut name, mut text, mut label) = (&b""[..], &b""[..], Reader::new(field.bytes()?));
-                    while let Some((number, field)) = label.field()? {
-                        match number {
-                            1 => name = field.bytes()?,
-                            2 => text = field.bytes()?,
-                            _ => {}
-                        }
-                    }
-                    pairs.push((name, text));
-                }
-                2 => value = field.double()?,
-                3 => timestamp_ms = field.varint()? as i64,
-                _ => {}
-            }
-        }
-        let exemplars = &mut self.out.batch.exemplars;
-        match exemplar::build(series, timestamp_ms, value, &pairs) {
-            Ok(exemplar) if exemplars.len() < self.limits.samples_per_request_max => {
-                exemplars.push(exemplar);
-            }
-            Ok(_) => count_reject(bad, RejectReason::TooLarge, 1, || {
-                format!("a request may hold at most {} exemplars", self.limits.samples_per_request_max)
-            }),
-            Err(e) => count_reject(bad, e.reason, 1, || e.message),
-        }
-        Ok(())
+        let held = batch.samples.len() + batch.histograms.len() + batch.exemplars.len();
+        held < self.limits.samples_per_request_max
     }
 
     fn histogram(&mut self, message: &[u8], series: u32, bad: &mut Vec<Reject>) {
@@ -385,6 +358,33 @@ fn read_sample(message: &[u8]) -> Res<(i64, f64)> {
         }
     }
     Ok((timestamp_ms, value))
+}
+
+/// An exemplar with labels of its own, or why there is none.
+fn exemplar(series: u32, message: &[u8]) -> Res<std::result::Result<model::Exemplar, BadExemplar>> {
+    let (mut pairs, mut value, mut timestamp_ms) = (Vec::new(), 0.0, 0);
+    let mut reader = Reader::new(message);
+    while let Some((number, field)) = reader.field()? {
+        match number {
+            // One more than there can be shows that there are too many.
+            1 if pairs.len() <= LABEL_CHARS_MAX => {
+                let (mut name, mut value) = (&b""[..], &b""[..]);
+                let mut label = Reader::new(field.bytes()?);
+                while let Some((number, field)) = label.field()? {
+                    match number {
+                        1 => name = field.bytes()?,
+                        2 => value = field.bytes()?,
+                        _ => {}
+                    }
+                }
+                pairs.push((name, value));
+            }
+            2 => value = field.double()?,
+            3 => timestamp_ms = field.varint()? as i64,
+            _ => {}
+        }
+    }
+    Ok(crate::exemplar::build(series, timestamp_ms, value, &pairs))
 }
 
 /// `None` when it names nothing, or is not UTF-8: metadata is a courtesy, never a reason to refuse.

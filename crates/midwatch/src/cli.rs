@@ -166,6 +166,9 @@ pub struct ServeArgs {
     /// Do not look for services that expose metrics
     #[arg(long)]
     pub no_discover: bool,
+    /// Take OpenTelemetry's protocol on the main port only
+    #[arg(long)]
+    pub no_otlp: bool,
     /// Listen where other machines can reach it, although there is no password and no TLS
     #[arg(long)]
     pub insecure_listen: bool,
@@ -484,11 +487,11 @@ mod tests {
         let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         let Ok(Cli { command: Command::Serve(args) }) = parse(
             "midwatch serve --listen 127.0.0.1:1 --data d --wal w --config f --retention 30d --retention-size 20GiB --no-host \
-             --no-discover --insecure-listen",
+             --no-discover --no-otlp --insecure-listen",
         ) else {
             panic!("serve")
         };
-        assert!(args.no_host && args.no_discover && args.insecure_listen);
+        assert!(args.no_host && args.no_discover && args.no_otlp && args.insecure_listen);
         assert_eq!(args.retention_size.as_deref(), Some("20GiB"));
         for good in [
             "midwatch query up --range 1h --step 10s --plot",

@@ -42,6 +42,12 @@ pub struct Config {
     pub discover_enabled: bool,
     /// How.
     pub discover: server::DiscoverySettings,
+    /// Take OpenTelemetry's protocol on ports of its own?
+    pub otlp_enabled: bool,
+    /// How it is taken.
+    pub otlp: server::OtlpSettings,
+    /// How its names are translated.
+    pub otlp_strategy: String,
     /// Limits on what arrives.
     pub ingest: ingest::Limits,
     /// Limits on queries.
@@ -68,6 +74,9 @@ impl Default for Config {
             host: recorder::Settings::default(),
             discover_enabled: true,
             discover: server::DiscoverySettings::default(),
+            otlp_enabled: true,
+            otlp: server::OtlpSettings::default(),
+            otlp_strategy: ingest::otlp::Strategy::ALL[0].0.into(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
             cors_origin: String::new(),
@@ -215,6 +224,21 @@ impl Config {
                 self.listen.port()
             ));
         }
+        self.otlp.metrics.strategy =
+            self.otlp_strategy.parse().map_err(|e| format!("otlp.translation_strategy: {e}"))?;
+        self.otlp.metrics.lookback_ms = self.query.lookback_ms;
+        for address in [&self.otlp.listen_grpc, &self.otlp.listen_http].into_iter().flatten() {
+            if self.otlp_enabled && !address.ip().is_loopback() && !self.insecure_listen {
+                return Err(format!(
+                    "{address} can be reached from other machines, and Midwatch asks for no password yet: whoever reaches it writes \
+                     samples. Take OTLP at 127.0.0.1:{}, or say --insecure-listen if a firewall or proxy protects it",
+                    address.port()
+                ));
+            }
+        }
+        if !self.otlp_enabled {
+            (self.otlp.listen_grpc, self.otlp.listen_http) = (None, None);
+        }
         // Before anything is shown: an address may hold a password by mistake.
         for place in [Some(&self.data), self.store.archive.as_ref()].into_iter().flatten() {
             store::Location::parse(place).map_err(|e| e.message)?;
@@ -237,6 +261,7 @@ impl Config {
             host: self.host_enabled.then_some(host),
             discover: self.discover_enabled.then_some(self.discover),
             scrape: self.scrape,
+            otlp: self.otlp,
             ingest: self.ingest,
             query: self.query,
             trusted,

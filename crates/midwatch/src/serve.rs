@@ -74,7 +74,7 @@ async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
     };
     let server = started.map_err(|e| start_error(&e, &about))?;
     server.messages().iter().for_each(|m| tell!(stderr, "{}", clean(m)));
-    announce(&about, server.address());
+    announce(&about, server.address(), server.otlp());
     stop.wait().await;
     tell!(stderr, "Stopping; a second Ctrl-C stops at once.");
     tokio::select! {
@@ -118,7 +118,11 @@ impl Stop {
     }
 }
 
-fn announce(settings: &server::Settings, address: std::net::SocketAddr) {
+fn announce(
+    settings: &server::Settings,
+    address: std::net::SocketAddr,
+    otlp: &[(&str, std::net::SocketAddr)],
+) {
     let what = match (&settings.host, settings.scrape.len()) {
         (Some(_), 0) => "records this machine".to_string(),
         (Some(_), jobs) => format!("records this machine and {}", count(jobs)),
@@ -133,6 +137,10 @@ fn announce(settings: &server::Settings, address: std::net::SocketAddr) {
     let mut shown = address;
     if address.ip().is_unspecified() {
         shown.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    if !otlp.is_empty() {
+        let ports: Vec<String> = otlp.iter().map(|(what, address)| format!("{what} at {address}")).collect();
+        tell!(stdout, "Takes OTLP by {}", ports.join(", "));
     }
     tell!(stdout, "Look at it: http://{shown}");
 }
@@ -185,6 +193,7 @@ fn apply(args: &ServeArgs, config: &mut Config) -> Result<(), String> {
     }
     config.host_enabled &= !args.no_host;
     config.discover_enabled &= !args.no_discover;
+    config.otlp_enabled &= !args.no_otlp;
     config.insecure_listen |= args.insecure_listen;
     Ok(())
 }

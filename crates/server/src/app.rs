@@ -7,6 +7,7 @@ use crate::discovery::Discovery;
 use crate::gate::Gate;
 use crate::home::HomeCache;
 use crate::limits::LimitBooks;
+use crate::otlp::Otlp;
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
@@ -28,6 +29,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The door to the store.
     pub sink: Sink,
+    /// What OTLP's requests share.
+    pub otlp: Otlp,
     /// Measurements of this process.
     pub registry: Registry,
     /// The targets.

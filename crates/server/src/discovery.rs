@@ -32,8 +32,8 @@ pub struct Discovery {
 
 /// What a discovery needs to know of its surroundings.
 pub struct Surroundings {
-    /// The port that this process listens on.
-    pub own_port: u16,
+    /// The ports that this process listens on.
+    pub own_ports: Vec<u16>,
     /// The name of this host, for the label `instance`.
     pub hostname: String,
     /// Where procfs is.
@@ -63,7 +63,7 @@ impl Discovery {
         mut shutdown: watch::Receiver<bool>,
     ) -> Discovery {
         // The seed only spreads the first requests; it need not be random.
-        let plan = Plan::new(settings.clone(), surroundings.own_port, now_ms() as u64);
+        let plan = Plan::new(settings.clone(), surroundings.own_ports.clone(), now_ms() as u64);
         let plan = Arc::new(Mutex::new(plan));
         let clients = Clients::new(settings.probe_bytes_max.max(1 << 20));
         let seeker = Seeker {

@@ -163,17 +163,16 @@ impl Source {
             let text = "a target that was scraped, and is gone: nothing listens there any more, or no configuration names it".into();
             return Source { kind: "scrape", text, book: scraped, problem: None };
         }
-        let sent = ["remote_write", "import"]
-            .into_iter()
-            .filter(|s| books.iter().any(|b| b == s))
-            .collect::<Vec<_>>();
+        const PUSHED: [(&str, &str); 3] = [
+            ("remote_write", "to /api/v1/write"),
+            ("import", "to /api/v1/import"),
+            ("otlp", "by OpenTelemetry's protocol"),
+        ];
+        let sent = PUSHED.into_iter().filter(|(s, _)| books.iter().any(|b| b == s)).collect::<Vec<_>>();
         match sent.as_slice() {
-            [one] => Source {
-                kind: if *one == "import" { "import" } else { "remote_write" },
-                text: format!(
-                    "no target of this run of the program: sent to /api/v1/{}, or recorded by an earlier run",
-                    if *one == "import" { "import" } else { "write" }
-                ),
+            [(one, how)] => Source {
+                kind: one,
+                text: format!("no target of this run of the program: sent {how}, or recorded by an earlier run"),
                 book: (*one).into(),
                 problem: None,
             },
@@ -185,7 +184,7 @@ impl Source {
             },
             _ => Source {
                 kind: "remote_write",
-                text: "no target of this run of the program: sent to /api/v1/write or /api/v1/import, or recorded by an earlier run".into(),
+                text: "no target of this run of the program: sent to it (remote write, OpenTelemetry's protocol, import), or recorded by an earlier run".into(),
                 book: "remote_write".into(),
                 problem: None,
             },

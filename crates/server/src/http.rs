@@ -284,7 +284,11 @@ async fn read_body_within(request: Request, bytes_max: usize, stall: Duration) -
 /// Answers only those who mean this server (a page of another site cannot reach it by a name of its own, nor
 /// write to it from the browser), and adds the headers that keep pages from doing anything unexpected.
 pub async fn guard(State(trusted): State<Trusted>, request: Request, next: Next) -> Response {
-    let host = header_text(request.headers(), header::HOST);
+    let mut host = header_text(request.headers(), header::HOST);
+    if host.is_empty() && request.version() == axum::http::Version::HTTP_2 {
+        // There it is a part of the address.
+        host = request.uri().authority().map_or(String::new(), |authority| authority.to_string());
+    }
     let origin = header_text(request.headers(), header::ORIGIN);
     let refuse = |text: &str| {
         let mut e = ApiError::bad(text);

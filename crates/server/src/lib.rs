@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod limits;
 mod listener;
+mod otlp;
 mod own;
 mod pace;
 mod scrape;

@@ -120,6 +120,7 @@ const ROWS: &[Row] = {
         row!("buckets of histograms per request", "buckets", |a| a.settings.ingest.histogram_buckets_per_request_max as f64, |_, _| None, Samples(R::TooLarge), "native histograms past it are refused"),
         row!("ingest.line_size", "bytes", |a| a.settings.ingest.line_bytes_max as f64, |_, _| None, Samples(R::TooLarge), "the line is refused"),
         row!("ingest.future", "s", |a| a.settings.ingest.future_ms_max as f64 / 1000.0, |_, _| None, Samples(R::TooFarInFuture), "the sample is refused"),
+        row!("otlp.delta_memory", "bytes", |a| a.settings.otlp.delta_bytes_max as f64, |a, _| Some(a.otlp.delta_bytes() as f64), Samples(R::TooManySeries), "deltas of further series are refused"),
         row!("query.concurrent_max", "queries", |a| a.settings.query.concurrent_max as f64, |a, _| Some(a.gate.present().0 as f64), Nothing, "more wait for their turn"),
         row!("query.waiting_max", "queries", |a| a.settings.query.waiting_max as f64, |a, _| Some(a.gate.present().1 as f64), Requests, "more are refused as busy"),
         row!("query.timeout", "s", |a| a.settings.query.timeout_ms as f64 / 1000.0, |_, _| None, Requests, "the query ends with an error"),

@@ -2,7 +2,7 @@
 //! the answer to a request that was too large to be read whole. It knows nothing of routes.
 
 use axum::Router;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::pin::Pin;
@@ -27,10 +27,28 @@ const LINGER_TIME: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of its answer.
 const STALL_TIME: Duration = Duration::from_secs(60);
 
+/// Calls that one connection of HTTP/2 may have open.
+const STREAMS_MAX: u32 = 32;
+/// Bytes of the headers of one call.
+const HEADER_LIST_BYTES: u32 = 16 << 10;
+/// How often a connection of HTTP/2 is asked whether anybody is there, and how long the answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The versions of HTTP that a port takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// What browsers and Prometheus's clients speak without TLS.
+    Http1,
+    /// HTTP/2 as well, begun without asking, as gRPC does.
+    Both,
+}
+
 /// Serves until told to stop, then lets open requests end within `grace`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    versions: Versions,
     registry: &Registry,
     mut stopping: watch::Receiver<bool>,
     grace: Duration,
@@ -59,7 +77,7 @@ pub async fn serve(
         let (router, open, stopping) = (router.clone(), open.clone(), stopping.clone());
         open.add(1.0);
         connections.spawn(async move {
-            one(stream, Peer(peer), router, stopping).await;
+            one(stream, Peer(peer), router, versions, stopping).await;
             open.add(-1.0);
             drop(place);
         });
@@ -73,7 +91,18 @@ pub async fn serve(
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub std::net::SocketAddr);
 
-async fn one(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn one(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    versions: Versions,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let is_http2 = match versions {
+        Versions::Http1 => Ok(false),
+        Versions::Both => tokio::time::timeout(HEADERS_TIMEOUT, begins_as_http2(&stream)).await,
+    };
+    let Ok(is_http2) = is_http2 else { return };
     let io = TokioIo::new(Lingering { stream: Some(stream), stalled: None });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
@@ -82,6 +111,24 @@ async fn one(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch:
         request.extensions_mut().insert(peer);
         hyper::service::Service::call(&inner, request)
     });
+    if is_http2 {
+        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEADER_LIST_BYTES)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = async { drop(stopping.wait_for(|stop| *stop).await) } => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+        }
+        return;
+    }
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     tokio::select! {
         // What goes wrong with one connection is that client's matter.
@@ -89,6 +136,24 @@ async fn one(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch:
         () = async { drop(stopping.wait_for(|stop| *stop).await) } => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
+        }
+    }
+}
+
+/// Whether a connection begins with the preface of HTTP/2, `PRI`, which is no method of HTTP/1. Waits for three bytes.
+async fn begins_as_http2(stream: &TcpStream) -> bool {
+    const PREFACE: &[u8; 3] = b"PRI";
+    let mut start = [0; PREFACE.len()];
+    loop {
+        match stream.peek(&mut start).await {
+            Ok(n) if n > 0 && PREFACE.starts_with(&start[..n]) => {
+                if n == PREFACE.len() {
+                    return true;
+                }
+                // A part of it: the rest is on its way.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            _ => return false,
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::discovery::{Discovery, Surroundings};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::limits::LimitBooks;
+use crate::listener::Versions;
+use crate::otlp::{Otlp, Ports};
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
@@ -39,6 +41,8 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     host: Option<Host>,
     upkeep: Upkeep,
+    otlp: Vec<(&'static str, SocketAddr)>,
+    problems: Vec<String>,
 }
 
 impl Server {
@@ -49,6 +53,8 @@ impl Server {
     pub async fn start(settings: Settings) -> Result<Server> {
         let registry = Registry::default();
         let (listener, address) = listen(settings.listen).await?;
+        let ports = Ports::open(&settings.otlp).await?;
+        let (otlp, problems) = (ports.addresses(), ports.problems.clone());
         let (data, store_settings, store_registry) =
             (settings.data.clone(), settings.store.clone(), registry.clone());
         let store = blocking(move || Store::open(&data, store_settings, &store_registry)).await??;
@@ -64,7 +70,11 @@ impl Server {
         ));
         let discovery = settings.discover.clone().map(|d| {
             let surroundings = Surroundings {
-                own_port: address.port(),
+                own_ports: [address]
+                    .iter()
+                    .chain(otlp.iter().map(|(_, a)| a))
+                    .map(SocketAddr::port)
+                    .collect(),
                 hostname: settings.hostname.clone(),
                 proc_root: settings.host.clone().unwrap_or_default().proc_root,
             };
@@ -80,6 +90,7 @@ impl Server {
             large_answers: Arc::new(tokio::sync::Semaphore::new(LARGE_ANSWERS_MAX)),
             trusted: settings.trusted.clone(),
             pace: Pace::default(),
+            otlp: Otlp::new(settings.otlp.clone()),
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
             usage: Usage::open(store.folder()),
@@ -96,6 +107,7 @@ impl Server {
             tokio::spawn(serve(listener, app.clone(), stopping.clone())),
             tokio::spawn(catalogue(app.clone(), stopping.clone())),
         ];
+        tasks.extend(ports.serve(&app, &stopping, STOP_TIMEOUT));
         // Without the host's recording nothing is recorded unasked: a store for others' data alone stays that.
         if app.settings.host.is_some() {
             tasks.push(tokio::spawn(own_metrics(app.clone(), stopping)));
@@ -105,7 +117,7 @@ impl Server {
             None => None,
         };
         let upkeep = Upkeep::start(app.clone())?;
-        Ok(Server { app, stop, tasks, host, upkeep })
+        Ok(Server { app, stop, tasks, host, upkeep, otlp, problems })
     }
 
     /// Where it listens.
@@ -113,9 +125,15 @@ impl Server {
         self.app.address
     }
 
-    /// What was found to be wrong with the data at the start, in words.
+    /// Where it takes OTLP besides, and in which way.
+    pub fn otlp(&self) -> &[(&'static str, SocketAddr)] {
+        &self.otlp
+    }
+
+    /// What was found to be wrong at the start, with the data or with ports, in words.
     pub fn messages(&self) -> Vec<String> {
-        self.app.store.status().messages
+        let data = self.app.store.status().messages;
+        data.into_iter().chain(self.problems.iter().cloned()).collect()
     }
 
     /// Takes no more requests, ends those that are open, and closes the store. Returns what could not be done, in words.
@@ -169,7 +187,7 @@ async fn listen(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketA
 
 async fn serve(listener: tokio::net::TcpListener, app: Arc<App>, stopping: watch::Receiver<bool>) {
     let registry = app.registry.clone();
-    listener::serve(listener, api::router(app), &registry, stopping, STOP_TIMEOUT).await;
+    listener::serve(listener, api::router(app), Versions::Http1, &registry, stopping, STOP_TIMEOUT).await;
 }
 
 /// Waits for the period, or until the server stops: then false.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub discover: Option<DiscoverySettings>,
     /// What to scrape.
     pub scrape: Vec<ScrapeConfig>,
+    /// How OpenTelemetry's data is taken.
+    pub otlp: OtlpSettings,
     /// Limits on what arrives.
     pub ingest: ingest::Limits,
     /// Limits on queries.
@@ -33,6 +35,33 @@ pub struct Settings {
     pub hostname: String,
     /// Every setting with its value as text, for the API; secrets must not be among them.
     pub shown: Vec<(String, String)>,
+}
+
+/// How OpenTelemetry's data is taken. The main port takes it in any case.
+#[derive(Clone, Debug)]
+pub struct OtlpSettings {
+    /// Where to listen for gRPC.
+    pub listen_grpc: Option<SocketAddr>,
+    /// Where to listen for HTTP.
+    pub listen_http: Option<SocketAddr>,
+    /// A port that is taken ends the start.
+    pub is_required: bool,
+    /// How metrics are translated.
+    pub metrics: ingest::otlp::Settings,
+    /// Memory for the sums of deltas.
+    pub delta_bytes_max: usize,
+}
+
+impl Default for OtlpSettings {
+    fn default() -> Self {
+        OtlpSettings {
+            listen_grpc: Some(SocketAddr::from(([127, 0, 0, 1], 4317))),
+            listen_http: Some(SocketAddr::from(([127, 0, 0, 1], 4318))),
+            is_required: false,
+            metrics: ingest::otlp::Settings::default(),
+            delta_bytes_max: 64 << 20,
+        }
+    }
 }
 
 /// Limits on queries.

@@ -45,7 +45,7 @@ pub struct Refused {
 /// One source's books.
 #[derive(Clone, Debug)]
 pub struct SourceReading {
-    /// Its name: `host`, `midwatch`, `remote_write`, `import`, or `scrape JOB INSTANCE`.
+    /// Its name: `host`, `midwatch`, `remote_write`, `import`, `otlp`, or `scrape JOB INSTANCE`.
     pub source: String,
     /// Samples accepted since the start of the process.
     pub samples: u64,
@@ -60,6 +60,8 @@ pub struct SourceReading {
 pub struct Delivered {
     /// Samples that are durable.
     pub accepted: u64,
+    /// How many of them are native histograms.
+    pub histograms: u64,
     /// Exemplars that are kept.
     pub exemplars: u64,
     /// All refusals, the decoder's included.
@@ -153,19 +155,20 @@ impl Sink {
         outcome: Result<store::Appended>,
     ) -> Result<Delivered> {
         match outcome {
-            Ok(outcome) => {
-                for reject in outcome.rejects {
+            Ok(mut outcome) => {
+                for reject in std::mem::take(&mut outcome.rejects) {
                     match rejects.iter_mut().find(|r| r.reason == reject.reason) {
                         Some(known) => known.samples += reject.samples,
                         None => rejects.push(reject),
                     }
                 }
                 self.count(source, outcome.accepted, &rejects);
-                Ok(Delivered { accepted: outcome.accepted, exemplars: 0, rejects, batch: outcome.batch })
+                let store::Appended { accepted, histograms, batch, .. } = outcome;
+                Ok(Delivered { accepted, histograms, exemplars: 0, rejects, batch })
             }
             Err(e) => {
                 // Whoever pushes is told and sends it again; what is read here comes only once.
-                if !matches!(source, "remote_write" | "import") {
+                if !matches!(source, "remote_write" | "import" | "otlp") {
                     rejects.push(Reject {
                         reason: RejectReason::NotWritten,
                         samples,

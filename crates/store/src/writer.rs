@@ -30,6 +30,8 @@ pub(crate) type Reply<T> = tokio::sync::oneshot::Sender<Result<T>>;
 pub struct Appended {
     /// Samples that are durable now, those included that were there already.
     pub accepted: u64,
+    /// How many of them are native histograms.
+    pub histograms: u64,
     /// Samples that were refused.
     pub rejects: Vec<Reject>,
     /// The batch, to be emptied and used again. Its metadata is gone.
@@ -182,7 +184,9 @@ impl Writer {
             outcome.accepted += 1;
         }
         if !batch.histograms.is_empty() {
+            let numbers = outcome.accepted;
             self.take_histograms(&batch, &ids, &head, &mut outcome, group);
+            outcome.histograms = outcome.accepted - numbers;
         }
         let Group { samples, starts, histograms } = group;
         let metadata = self.shared.new_metadata(std::mem::take(&mut batch.metadata), self.metadata_max);

@@ -149,6 +149,11 @@ fn numbers_and_histograms_of_one_series() {
     };
     let mut series = raw_series(&[(b"__name__", b"x")], &[(1, 1.0)]);
     put_bytes_field(&mut series, 3, b"");
+    let mut exemplar = Vec::new();
+    put_bytes_field(&mut exemplar, 1, b"\x0a\x08trace_id\x12\x01a");
+    put_double_field(&mut exemplar, 2, 0.5);
+    put_varint_field(&mut exemplar, 3, 5);
+    put_bytes_field(&mut series, 3, &exemplar);
     put_bytes_field(&mut series, 4, &histogram(2, 0));
     put_bytes_field(&mut series, 4, &histogram(3, 1_000));
     put_bytes_field(&mut series, 4, b"\xff");
@@ -170,11 +175,13 @@ fn numbers_and_histograms_of_one_series() {
         ),
     ];
     assert_eq!(rejects, want);
+    let labels = Labels::from_pairs([("trace_id", "a")]).unwrap();
+    assert_eq!(decoded.batch.exemplars, [model::Exemplar { series: 0, timestamp_ms: 5, value: 0.5, labels }]);
 
     let few = Limits { samples_per_request_max: 2, ..Limits::default() };
     let decoded = decode(&body, &few, &KnownLabels::new(0)).unwrap();
     let kept = decoded.batch.samples.len() + decoded.batch.histograms.len();
-    assert_eq!((kept, decoded.rejects.iter().map(|r| r.samples).sum::<u64>()), (2, 5));
+    assert_eq!((kept, decoded.rejects.iter().map(|r| r.samples).sum::<u64>()), (2, 6));
 }
 
 #[test]

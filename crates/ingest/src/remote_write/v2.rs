@@ -5,16 +5,19 @@
 //! The fields are those of the specification 2.0-rc.4, with the start of each sample and histogram; the start of a whole series
 //! (`created_timestamp`, field 6 of earlier texts) stands for the samples that have none of their own.
 
-use super::{KINDS, cut_to, decompress};
+use super::decompress;
 use crate::exemplar::{self, BadExemplar};
+use crate::histogram::from_remote_write;
 use crate::known::Key;
 use crate::series::{RawPairs, Refused, cut};
 use crate::wire::{Field, Reader, WireError};
 use crate::{Decoded, KnownLabels, Limits};
+use describe::Described;
 use foldhash::{HashSet, HashSetExt};
 use model::batch::count_reject;
-use model::{Labels, Metadata, MetricKind, NAME, RejectReason, Sample};
+use model::{HistogramSample, Labels, Reject, RejectReason, Sample};
 use std::ops::Range;
+use std::sync::Arc;
 use stdx::{Error, Result};
 
 /// Symbols of one request at the most: they cost 32 bytes of memory each, and may be of 2 bytes.
@@ -50,6 +53,8 @@ pub fn decode_message(message: &[u8], limits: &Limits, known: &KnownLabels) -> R
         out: Decoded::default(),
         pairs: RawPairs::default(),
         refs: Vec::new(),
+        buckets: 0,
+        bounds: Arc::default(),
         described: HashSet::new(),
         new: Vec::new(),
     };
@@ -114,6 +119,7 @@ struct Pending<'a> {
 struct Mark {
     samples: usize,
     starts: usize,
+    histograms: usize,
     exemplars: usize,
 }
 
@@ -123,6 +129,8 @@ struct Count {
     samples: u64,
     histograms: u64,
     exemplars: u64,
+    /// Histograms that make no sense; the series is not named in the messages.
+    bad: Vec<Reject>,
     created_ms: i64,
     said: Described,
     /// Label references that stand behind something else.
@@ -136,6 +144,10 @@ struct Decoder<'a, 'l> {
     out: Decoded,
     pairs: RawPairs<'a>,
     refs: Vec<u32>,
+    /// Buckets and bounds of histograms so far.
+    buckets: usize,
+    /// Bounds of the last histogram.
+    bounds: Arc<[f64]>,
     /// Metrics and what was said of them, by references and type: each series says it again.
     described: HashSet<(u32, u32, u32, u64)>,
     /// What `known` did not have.
@@ -177,6 +189,7 @@ impl<'a> Decoder<'a, '_> {
         let mark = Mark {
             samples: batch.samples.len(),
             starts: batch.starts.len(),
+            histograms: batch.histograms.len(),
             exemplars: batch.exemplars.len(),
         };
         let mut count = Count::default();
@@ -200,21 +213,25 @@ impl<'a> Decoder<'a, '_> {
         }
         self.starts_of_series(&mark, count.created_ms);
         let batch = &self.out.batch;
-        let kept = batch.samples.len() - mark.samples + batch.exemplars.len() - mark.exemplars;
-        let lost = (count.samples + count.exemplars).saturating_sub(kept as u64);
+        let kept = batch.samples.len() - mark.samples + batch.histograms.len() - mark.histograms
+            + batch.exemplars.len()
+            - mark.exemplars;
+        let bad: u64 = count.bad.iter().map(|r| r.samples).sum();
+        let lost = (count.samples + count.histograms + count.exemplars).saturating_sub(kept as u64 + bad);
+        for Reject { reason, samples, message } in count.bad {
+            count_reject(&mut self.out.rejects, reason, samples, || {
+                format!("{}: {message}", cut(&labels.to_string()))
+            });
+        }
         if lost > 0 {
             count_reject(&mut self.out.rejects, RejectReason::TooLarge, lost, || {
                 format!(
-                    "{}: a request may hold at most {} samples of {} series; the rest is refused",
+                    "{}: a request may hold at most {} samples of {} series, and {} buckets of histograms; the rest is refused",
                     cut(&labels.to_string()),
                     self.limits.samples_per_request_max,
-                    self.limits.series_per_request_max
+                    self.limits.series_per_request_max,
+                    self.limits.histogram_buckets_per_request_max
                 )
-            });
-        }
-        if count.histograms > 0 {
-            count_reject(&mut self.out.rejects, RejectReason::Unsupported, count.histograms, || {
-                format!("{}: native histograms are not kept", cut(&labels.to_string()))
             });
         }
         if known.is_none() && !count.has_late_refs {
@@ -265,10 +282,11 @@ impl<'a> Decoder<'a, '_> {
         let batch = &mut self.out.batch;
         batch.samples.truncate(mark.samples);
         batch.starts.truncate(mark.starts);
+        batch.histograms.truncate(mark.histograms);
         batch.exemplars.truncate(mark.exemplars);
     }
 
-    /// Gives the start of the series to each of its samples without one.
+    /// Gives the start of the series to each of its samples and histograms without one.
     fn starts_of_series(&mut self, mark: &Mark, created_ms: i64) {
         if created_ms == 0 {
             return;
@@ -280,6 +298,8 @@ impl<'a> Decoder<'a, '_> {
             let start = own.next_if(|(at, _)| *at == i);
             batch.starts.push(start.unwrap_or((i, created_ms)));
         }
+        let histograms = batch.histograms[mark.histograms..].iter_mut();
+        histograms.filter(|h| h.at.start_ms == 0).for_each(|h| h.at.start_ms = created_ms);
     }
 
     /// Everything of a series behind its labels goes into the batch.
@@ -287,8 +307,9 @@ impl<'a> Decoder<'a, '_> {
         let mut reader = Reader::new(message);
         let series = self.out.batch.series.len() as u32;
         while let Some((number, field)) = reader.field()? {
-            let has_room = self.out.batch.samples.len() + self.out.batch.exemplars.len()
-                < self.limits.samples_per_request_max;
+            let batch = &self.out.batch;
+            let held = batch.samples.len() + batch.histograms.len() + batch.exemplars.len();
+            let has_room = held < self.limits.samples_per_request_max;
             match number {
                 1 => {
                     count.has_late_refs = true;
@@ -306,7 +327,13 @@ impl<'a> Decoder<'a, '_> {
                         batch.samples.push(Sample { series, timestamp_ms, value });
                     }
                 }
-                3 => count.histograms += 1,
+                3 => {
+                    count.histograms += 1;
+                    let bytes = field.bytes()?;
+                    if has_room && self.buckets < self.limits.histogram_buckets_per_request_max {
+                        self.histogram(series, bytes, &mut count.bad);
+                    }
+                }
                 4 => {
                     count.exemplars += 1;
                     let bytes = field.bytes()?;
@@ -320,6 +347,18 @@ impl<'a> Decoder<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A bad histogram spoils only itself.
+    fn histogram(&mut self, series: u32, message: &[u8], bad: &mut Vec<Reject>) {
+        match from_remote_write(message, &mut self.bounds) {
+            Ok(at) => {
+                let h = &at.histogram;
+                self.buckets += h.positive.counts.len() + h.negative.counts.len() + h.custom_bounds.len();
+                self.out.batch.histograms.push(HistogramSample { series, at });
+            }
+            Err(Refused { reason, message }) => count_reject(bad, reason, 1, || message),
+        }
     }
 
     /// A bad exemplar spoils only itself.
@@ -355,74 +394,6 @@ impl<'a> Decoder<'a, '_> {
         }
         Ok(())
     }
-}
-
-/// What a series says of its metric: type, help and unit, the texts as references.
-#[derive(Clone, Copy, Default)]
-struct Described {
-    kind: u64,
-    help: u32,
-    unit: u32,
-}
-
-impl Described {
-    fn read(message: &[u8]) -> Res<Described> {
-        let mut out = Described::default();
-        let reference = |field: Field<'_>| field.varint().map(|r| u32::try_from(r).unwrap_or(u32::MAX));
-        let mut reader = Reader::new(message);
-        while let Some((number, field)) = reader.field()? {
-            match number {
-                1 => out.kind = field.varint()?,
-                3 => out.help = reference(field)?,
-                4 => out.unit = reference(field)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-/// Metadata is a courtesy, never a reason to refuse.
-impl Decoder<'_, '_> {
-    fn describe(&mut self, refs: &[u32], labels: &Labels, said: Described) {
-        let Described { kind, help, unit } = said;
-        if kind == 0 && help == 0 && unit == 0 {
-            return;
-        }
-        let symbol = |r: u32| self.symbols.get(r as usize).map_or(&b""[..], |s| s.bytes);
-        // Each series says it again; the name's reference stands for the name.
-        let name = refs.chunks_exact(2).find(|pair| symbol(pair[0]) == NAME.as_bytes()).map(|pair| pair[1]);
-        let metadata = &mut self.out.batch.metadata;
-        if metadata.len() >= self.limits.metadata_per_request_max
-            || name.is_some_and(|name| !self.described.insert((name, help, unit, kind)))
-        {
-            return;
-        }
-        let text = |r: u32, max: usize| match r {
-            // Reference 0 says that there is none.
-            0 => String::new(),
-            r => std::str::from_utf8(symbol(r)).map_or(String::new(), |text| cut_to(text, max)),
-        };
-        let kind = KINDS.get(kind as usize).copied().unwrap_or_default();
-        metadata.push(Metadata {
-            metric: family(labels.name(), kind).to_string(),
-            kind,
-            help: text(help, self.limits.help_bytes_max),
-            unit: text(unit, 64),
-        });
-    }
-}
-
-/// The metric family of a series: here each series of a classic histogram or summary is described by itself.
-fn family(name: &str, kind: MetricKind) -> &str {
-    let suffixes: &[&str] = match kind {
-        MetricKind::Histogram => &["_bucket", "_sum", "_count"],
-        MetricKind::GaugeHistogram => &["_bucket", "_gsum", "_gcount", "_sum", "_count"],
-        MetricKind::Summary => &["_sum", "_count"],
-        _ => &[],
-    };
-    let base = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
-    base.filter(|base| !base.is_empty()).unwrap_or(name)
 }
 
 /// References at the beginning of a series go to `refs`, `refs_max` of them; returns how many bytes they take.
@@ -478,6 +449,7 @@ fn sample(message: &[u8]) -> Res<(i64, f64, i64)> {
     Ok((timestamp_ms, value, start_ms))
 }
 
+mod describe;
 mod encode;
 
 pub use encode::encode;

@@ -27,6 +27,8 @@ pub struct Setting {
 pub enum Slot<'a> {
     /// `host:port`.
     Address(&'a mut SocketAddr),
+    /// `host:port`, or nothing.
+    OptionalAddress(&'a mut Option<SocketAddr>),
     /// A path; a relative one is relative to the configuration file.
     Path(&'a mut PathBuf),
     /// A path, or nothing.
@@ -35,6 +37,8 @@ pub enum Slot<'a> {
     OptionalDuration(&'a mut Option<i64>),
     /// Paths.
     Paths(&'a mut Vec<PathBuf>),
+    /// Names.
+    Names(&'a mut Vec<String>),
     /// Any text.
     Text(&'a mut String),
     /// `true` or `false`.
@@ -83,7 +87,8 @@ impl Slot<'_> {
     /// The type, in words.
     pub fn kind(&self) -> &'static str {
         match self {
-            Slot::Address(_) => "address",
+            Slot::Address(_) | Slot::OptionalAddress(_) => "address",
+            Slot::Names(_) => "list of names",
             Slot::Path(_) | Slot::OptionalPath(_) => "path",
             Slot::Paths(_) => "list of paths",
             Slot::Text(_) => "text",
@@ -98,6 +103,8 @@ impl Slot<'_> {
     pub fn show(&self) -> String {
         match self {
             Slot::Address(a) => a.to_string(),
+            Slot::OptionalAddress(a) => a.map(|a| a.to_string()).unwrap_or_default(),
+            Slot::Names(list) => list.join(", "),
             Slot::Path(p) => p.display().to_string(),
             Slot::OptionalPath(p) => p.as_ref().map(|p| p.display().to_string()).unwrap_or_default(),
             Slot::OptionalDuration(ms) => {
@@ -116,6 +123,7 @@ impl Slot<'_> {
     pub fn written(&self) -> String {
         match self {
             Slot::Paths(list) => format!("{:?}", list),
+            Slot::Names(list) => format!("{:?}", list),
             Slot::Switch(_) | Slot::Count(_) => self.show(),
             _ => format!("{:?}", self.show()),
         }
@@ -133,6 +141,11 @@ impl Setting {
             (Slot::Paths(list), Value::List(items)) => {
                 let paths = items.iter().map(|item| item.text().map(PathBuf::from));
                 **list = paths.collect::<Option<_>>().ok_or("expected a list of paths in quotes")?;
+                Ok(())
+            }
+            (Slot::Names(list), Value::List(items)) => {
+                let names = items.iter().map(|item| item.text().map(str::to_string));
+                **list = names.collect::<Option<_>>().ok_or("expected a list of names in quotes")?;
                 Ok(())
             }
             (Slot::Switch(on), _) => {
@@ -159,6 +172,8 @@ impl Setting {
         };
         match (self.slot)(config) {
             Slot::Address(slot) => *slot = address(text)?,
+            Slot::OptionalAddress(slot) if text.is_empty() => *slot = None,
+            Slot::OptionalAddress(slot) => *slot = Some(address(text)?),
             Slot::Path(_) | Slot::Text(_) if text.is_empty() => return Err("it must not be empty".into()),
             Slot::Path(slot) => *slot = text.into(),
             Slot::OptionalPath(slot) => *slot = (!text.is_empty()).then(|| text.into()),
@@ -167,6 +182,7 @@ impl Setting {
                 *slot = Some(i64::try_from(values::duration_ms(text)?).unwrap_or(i64::MAX));
             }
             Slot::Paths(slot) => *slot = vec![text.into()],
+            Slot::Names(slot) => *slot = text.split(',').map(|name| name.trim().to_string()).collect(),
             Slot::Text(slot) => *slot = text.into(),
             Slot::Switch(slot) => *slot = text.parse().map_err(|_| "expected true or false")?,
             Slot::Duration(mut n) => n.set(bounded(values::duration_ms(text)?, values::show_duration)?),
@@ -222,6 +238,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "Summaries of each minute and each hour, which are kept longer than samples and answer long questions.",
     ),
     ("store", "How samples are kept. Change these for very large or very small machines only."),
+    ("otlp", "OpenTelemetry's protocol. The main port takes it at `/v1/metrics` in any case."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
     ("web", "By which names the server is asked, and what pages of other origins may do."),
@@ -315,6 +332,16 @@ pub const SETTINGS: &[Setting] = &[
     row!("store.queue_memory", Size Size, c.store.queue_bytes_max, (MIB, TIB), "\"64MiB\"", "How much memory batches that wait to be written may take; more are refused as busy. One batch alone may be larger."),
     row!("store.merge_blocks", Count Size, c.store.merge_blocks, (2, 64), "8", "How many blocks of one size are merged into a larger one."),
     row!("store.merge_size", Size Unsigned, c.store.merge_bytes_max, (MIB, TIB), "\"512MiB\"", "Merging stops at blocks of this size."),
+
+    row!("otlp.enabled", Switch, c.otlp_enabled, "false", "Take it on ports of its own as well.", "--no-otlp"),
+    row!("otlp.listen_grpc", OptionalAddress, c.otlp.listen_grpc, "\"127.0.0.1:14317\"", "Where to listen for gRPC. Empty: nowhere."),
+    row!("otlp.listen_http", OptionalAddress, c.otlp.listen_http, "\"127.0.0.1:14318\"", "Where to listen for HTTP. Empty: nowhere."),
+    row!("otlp.required", Switch, c.otlp.is_required, "true", "A port that another program has ends the start. Otherwise that is told, and the rest goes on without it."),
+    row!("otlp.translation_strategy", Text, c.otlp_strategy, "\"NoUTF8EscapingWithSuffixes\"", "How names become Prometheus's: `UnderscoreEscapingWithSuffixes`, `UnderscoreEscapingWithoutSuffixes`, `NoUTF8EscapingWithSuffixes` or `NoTranslation`."),
+    row!("otlp.promote_resource_attributes", Names, c.otlp.metrics.promote, "[\"deployment.environment.name\"]", "Attributes of the resource that become labels of each of its series. The others are on `target_info` alone."),
+    row!("otlp.promote_scope", Switch, c.otlp.metrics.promote_scope, "true", "Name, version, schema and attributes of the instrumentation scope become labels that begin with `otel_scope_`."),
+    row!("otlp.native_histograms", Switch, c.otlp.metrics.native_histograms, "true", "Histograms with explicit buckets become native ones with custom buckets: one series, not one for each bucket."),
+    row!("otlp.delta_memory", Size Size, c.otlp.delta_bytes_max, (MIB, TIB), "\"256MiB\"", "Memory for the sums of deltas: about 300 bytes a series, and 16 for each bucket. Deltas of further series are refused."),
 
     row!("ingest.labels_per_series_max", Count Size, c.ingest.labels_per_series_max, (2, 1_024), "100", "Labels of one series, its name included."),
     row!("ingest.label_name_size", Size Size, c.ingest.label_name_bytes_max, (16, 8 * KIB), "\"2KiB\"", "The longest label name."),

@@ -25,6 +25,7 @@ mod grafana;
 mod host;
 mod hostile_targets;
 mod lines;
+mod otlp;
 mod remote_write;
 mod scrape;
 mod stopping;

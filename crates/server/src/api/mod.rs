@@ -26,6 +26,7 @@ mod web;
 
 pub use admin::NOT_REACHED;
 pub use data::{EXPORTS_BOUND, EXPORTS_MAX};
+pub use limits::count as count_limits;
 pub use query::options as query_options;
 
 use crate::app::App;
@@ -76,6 +77,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/write", post(remote_write::remote_write))
         .route("/api/v1/read", post(read::read))
         .route("/federate", get(federate::federate))
+        .route("/api/v1/otlp/v1/metrics", post(crate::otlp::http_metrics))
+        .route("/v1/metrics", post(crate::otlp::http_metrics))
         .route("/api/v1/import", post(data::import))
         .route("/api/v1/export", get(data::export).post(data::export))
         .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))

@@ -72,12 +72,15 @@ fn message(content_type: &str) -> Option<Message> {
     }
 }
 
-/// What is durable, as 2.0 wants it: in every answer to a message that is taken. A kind without a header has none.
+/// What is durable, by kind, as 2.0 wants it: in every answer to a message that is taken.
 fn count_written(response: &mut Response, delivered: &Delivered) {
-    let name = HeaderName::from_static("x-prometheus-remote-write-samples-written");
-    response.headers_mut().insert(name, HeaderValue::from(delivered.accepted));
-    let name = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
-    response.headers_mut().insert(name, HeaderValue::from(delivered.exemplars));
+    for (name, count) in [
+        ("x-prometheus-remote-write-samples-written", delivered.accepted - delivered.histograms),
+        ("x-prometheus-remote-write-histograms-written", delivered.histograms),
+        ("x-prometheus-remote-write-exemplars-written", delivered.exemplars),
+    ] {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from(count));
+    }
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub(super) enum Found {
 /// All ports and what is known of them.
 pub(super) struct Plan {
     settings: DiscoverySettings,
-    own_port: u16,
+    own_ports: Vec<u16>,
     seed: u64,
     entries: BTreeMap<u16, Entry>,
 }
@@ -117,8 +117,8 @@ struct Entry {
 
 impl Plan {
     /// `seed` spreads the first requests.
-    pub fn new(settings: DiscoverySettings, own_port: u16, seed: u64) -> Plan {
-        Plan { settings, own_port, seed, entries: BTreeMap::new() }
+    pub fn new(settings: DiscoverySettings, own_ports: Vec<u16>, seed: u64) -> Plan {
+        Plan { settings, own_ports, seed, entries: BTreeMap::new() }
     }
 
     /// Takes the present listeners; `configured(port)` names the job that scrapes a port by configuration.
@@ -175,7 +175,7 @@ impl Plan {
             found_ms: 0,
             gone_ms: None,
         };
-        if port == self.own_port {
+        if self.own_ports.contains(&port) {
             entry.state = PortState::Own;
         } else if let Some(job) = job {
             entry.state = PortState::Scraped;

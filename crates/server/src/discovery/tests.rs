@@ -35,7 +35,7 @@ async fn services_are_found_scraped_and_forgotten() {
         ..DiscoverySettings::default()
     };
     let surroundings = Surroundings {
-        own_port: own.address.port(),
+        own_ports: vec![own.address.port()],
         hostname: "myhost".into(),
         proc_root: "/nonexistent".into(),
     };

@@ -1,9 +1,10 @@
 //! Tests of remote write 2.0: tables of input and what is wanted.
 
+use super::describe::family;
 use super::*;
 use crate::wire::{put_bytes_field, put_double_field, put_varint, put_varint_field};
-use model::SeriesData;
 use model::batch::STALE_NAN_BITS;
+use model::{Metadata, MetricKind, SeriesData};
 
 /// A request under construction: what no client would send can be sent.
 #[derive(Default)]
@@ -187,6 +188,48 @@ fn a_bad_exemplar_spoils_only_itself() {
         assert_eq!((decoded.rejects[0].reason, decoded.rejects[0].samples), (reason, 1), "{words}");
         assert!(decoded.rejects[0].message.contains(words), "{}", decoded.rejects[0].message);
     }
+}
+
+/// A histogram of whole counts with one bucket, or one whose span does not fit.
+fn a_histogram(timestamp_ms: i64, start_ms: i64, length: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint_field(&mut out, 1, 3);
+    put_double_field(&mut out, 3, 4.5);
+    let mut span = Vec::new();
+    put_varint_field(&mut span, 1, 2);
+    put_varint_field(&mut span, 2, length);
+    put_bytes_field(&mut out, 11, &span);
+    put_bytes_field(&mut out, 12, &packed(&[6]));
+    put_varint_field(&mut out, 15, timestamp_ms as u64);
+    put_varint_field(&mut out, 17, start_ms as u64);
+    nested(3, &out)
+}
+
+#[test]
+fn histograms_beside_samples() {
+    let decoded = table()
+        .series(&[refs(&[1, 2]), a_histogram(1_000, 500, 1), a_histogram(2_000, 0, 1), created(400)])
+        .series(&[refs(&[1, 2, 3, 4]), a_histogram(3_000, 0, 9), a_sample(3_000, 1.0, 0)])
+        .decode();
+    let histograms = &decoded.batch.histograms;
+    let times: Vec<_> = histograms.iter().map(|h| (h.series, h.at.timestamp_ms, h.at.start_ms)).collect();
+    assert_eq!(times, [(0, 1_000, 500), (0, 2_000, 400)]);
+    let first = &histograms[0].at.histogram;
+    assert_eq!((first.count, first.sum), (3.0, 4.5));
+    assert_eq!(first.positive.iter().collect::<Vec<_>>(), [(1, 3.0)]);
+    assert_eq!(decoded.batch.samples[0].series, 1);
+    assert_eq!((decoded.rejects.len(), decoded.rejects[0].samples), (1, 1));
+    assert!(
+        decoded.rejects[0].message.contains("m{job=\"shop\"}: a native histogram"),
+        "{}",
+        decoded.rejects[0].message
+    );
+
+    let limits = Limits { histogram_buckets_per_request_max: 1, ..Limits::default() };
+    let two = table().series(&[refs(&[1, 2]), a_histogram(1_000, 0, 1), a_histogram(2_000, 0, 1)]);
+    let bounded = decode_message(&two.message(), &limits, &KnownLabels::new(0)).unwrap();
+    assert_eq!((bounded.batch.histograms.len(), bounded.rejects[0].samples), (1, 1));
+    assert_eq!(bounded.rejects[0].reason, RejectReason::TooLarge);
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn port(address: &str, port: u16, inode: u64, comm: &str) -> ListeningPort {
 fn plan() -> Plan {
     Plan::new(
         DiscoverySettings { retry_after_ms: 1_000, ports_max: 8, ..DiscoverySettings::default() },
-        4004,
+        vec![4004],
         1,
     )
 }
