@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/midwatch/targe
 export CARGO_TERM_COLOR ?= always
 ARGS ?=
 
-.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test web-test browser-test bench torture clean
+.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test otlp-test fuzz web-test browser-test bench torture clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,12 @@ rust-test: ## all Rust tests
 
 s3-test: ## what objects promise, at another server that speaks S3 (moto, or ARGS=URL); not part of `make test`
 	@scripts/test-s3 $(ARGS)
+
+otlp-test: build ## every kind of metric by OpenTelemetry's SDK for Python, gRPC and HTTP; not part of `make test`
+	@scripts/test-otlp "$(CARGO_TARGET_DIR)/release/midwatch"
+
+fuzz: ## fuzz what takes bytes from outside, a minute for each kind (ARGS="promql -max_total_time=600"); needs a nightly compiler
+	@scripts/fuzz $(ARGS)
 
 web-test: web/node_modules/.stamp ## tsc, Biome, unit tests of the pages
 	@echo "== tsc, Biome, unit tests"

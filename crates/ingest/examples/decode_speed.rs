@@ -2,7 +2,7 @@
 //! nearly the same numbers). Run it with `--release`.
 
 use ingest::scrape::{Scrape, ScrapeCache, Target};
-use ingest::{KnownLabels, Limits, exposition::Format, json_lines, remote_write};
+use ingest::{KnownLabels, Limits, exposition::Format, json_lines, otlp, remote_write};
 use model::{Labels, SeriesData};
 use std::fmt::Write;
 
@@ -64,11 +64,50 @@ fn main() {
                 std::mem::forget(decoded);
             }
         }
+        if points == 1 {
+            otlp_speed(&limits);
+        }
         let mut body = Vec::new();
         series.iter().for_each(|s| json_lines::write(&mut body, s));
         let started = cpu_ns();
         let n = json_lines::decode(&body, &limits).map_or(0, |d| d.batch.samples.len());
         report(&format!("JSON lines, {points} samples a series"), started, n as u64, body.len());
+    }
+}
+
+/// A gauge with 100,000 points of five attributes.
+fn otlp_speed(limits: &Limits) {
+    let mut json = String::from(
+        r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeMetrics":[{"metrics":[{"name":"http.requests","gauge":{"dataPoints":["#,
+    );
+    for i in 0..100_000 {
+        let comma = if i > 0 { "," } else { "" };
+        let attribute =
+            |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#);
+        let attributes = [
+            attribute("handler", &format!("/api/v1/path/{i}")),
+            attribute("method", "GET"),
+            attribute("zone", "eu"),
+        ]
+        .join(",");
+        let _ = write!(
+            json,
+            r#"{comma}{{"timeUnixNano":"1700000000000000000","asDouble":{i}.5,"attributes":[{attributes}]}}"#
+        );
+    }
+    json += "]}}]}]}]}";
+    let settings = otlp::Settings { lookback_ms: 300_000, ..Default::default() };
+    let known = KnownLabels::new(1_000_000);
+    let started = cpu_ns();
+    let message =
+        otlp::metrics_message(json.clone().into_bytes(), otlp::Content::Json, limits).unwrap_or_default();
+    report("OTLP, JSON to protobuf", started, 100_000, json.len());
+    for what in ["first time", "again", "once more"] {
+        let started = cpu_ns();
+        let received = otlp::decode_metrics(&message, &settings, limits, &known, None);
+        let n = received.as_ref().map_or(0, |r| r.decoded.batch.samples.len()) as u64;
+        report(&format!("OTLP, protobuf, {what}"), started, n, message.len());
+        std::mem::forget(received);
     }
 }
 

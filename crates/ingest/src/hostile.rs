@@ -130,6 +130,52 @@ fn remote_read_survives_damage() {
 }
 
 #[test]
+fn otlp_survives_damage() {
+    use crate::otlp::{Content, Deltas, Settings, decode_metrics, has_deltas, metrics_message};
+    let (mut random, limits) = (Random(5), limits());
+    let point = r#""startTimeUnixNano":"1000000","timeUnixNano":"2000000","attributes":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":1}]}}}]"#;
+    let metrics: Vec<String> = [
+        r#""gauge":{"dataPoints":[{"asInt":"-7",P},{"flags":1}]}"#,
+        r#""sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asDouble":1.5,"exemplars":[{"timeUnixNano":1,"traceId":"01"}],P}]}"#,
+        r#""histogram":{"aggregationTemporality":1,"dataPoints":[{"count":6,"sum":4.5,"bucketCounts":[1,2,3],"explicitBounds":[0.5,2],P}]}"#,
+        r#""exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[{"count":3,"scale":9,"positive":{"offset":-1,"bucketCounts":[1,2]},P}]}"#,
+        r#""summary":{"dataPoints":[{"count":3,"sum":6,"quantileValues":[{"quantile":0.5,"value":2}],P}]}"#,
+    ]
+    .iter()
+    .map(|data| format!(r#"{{"name":"m.x","unit":"s",{}}}"#, data.replace('P', point)))
+    .collect();
+    let json = format!(
+        r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"s"}}}}]}},
+            "scopeMetrics":[{{"scope":{{"name":"l"}},"metrics":[{}]}}]}}]}}"#,
+        metrics.join(",")
+    );
+    let message = metrics_message(json.clone().into_bytes(), Content::Json, &limits).unwrap();
+    let known = crate::KnownLabels::new(1_000);
+    let mut deltas = Deltas::new(10_000);
+    let settings = [false, true].map(|native_histograms| Settings {
+        native_histograms,
+        lookback_ms: 1_000,
+        ..Settings::default()
+    });
+    for i in 0..6_000 {
+        let message = match i % 2 {
+            0 => Ok(random.damage(&message)),
+            _ => metrics_message(random.damage(json.as_bytes()), Content::Json, &limits),
+        };
+        let Ok(message) = message else { continue };
+        let _ = has_deltas(&message);
+        let mut adding = deltas.adding(i);
+        if let Ok(received) =
+            decode_metrics(&message, &settings[i as usize / 2 % 2], &limits, &known, Some(&mut adding))
+        {
+            check(&received.decoded, &limits);
+            adding.keep();
+        }
+    }
+    assert!(deltas.bytes() <= 10_000);
+}
+
+#[test]
 fn json_lines_survive_damage() {
     let (mut random, limits) = (Random(2), limits());
     let mut body = Vec::new();

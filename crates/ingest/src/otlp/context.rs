@@ -26,6 +26,9 @@ pub(super) struct Resource {
     pub info: Option<BTreeMap<String, String>>,
 }
 
+/// Attributes of one resource or scope that are looked at; no series can have so many labels.
+const ATTRIBUTES_MAX: usize = 1_024;
+
 const NAME: &str = "service.name";
 const NAMESPACE: &str = "service.namespace";
 const INSTANCE: &str = "service.instance.id";
@@ -35,7 +38,7 @@ impl Resource {
         let mut all = Vec::new();
         let mut reader = Reader::new(message);
         while let Some((number, field)) = reader.field()? {
-            if number == 1 {
+            if number == 1 && all.len() < ATTRIBUTES_MAX {
                 all.push(field.bytes()?);
             }
         }
@@ -98,7 +101,7 @@ impl Scope {
             match number {
                 1 => name = field.bytes()?,
                 2 => version = field.bytes()?,
-                3 => all.push(field.bytes()?),
+                3 if all.len() < ATTRIBUTES_MAX => all.push(field.bytes()?),
                 _ => {}
             }
         }

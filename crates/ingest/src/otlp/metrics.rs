@@ -9,9 +9,10 @@ use crate::series::Refused;
 use crate::wire::{Field, Reader, WireError};
 use crate::{KnownLabels, Limits};
 use foldhash::{HashSet, HashSetExt};
+use model::batch::count_reject;
 use model::{Histogram, Labels, NAME, RejectReason, STALE_NAN_BITS};
 use std::collections::BTreeMap;
-use stdx::{Error, Result};
+use stdx::{Error, ErrorKind, Result};
 
 const DELTA: u64 = 1;
 const CUMULATIVE: u64 = 2;
@@ -75,7 +76,7 @@ pub(super) fn decode(
 ) -> Result<Received> {
     let out = Out { settings, limits, known, received: Received::default(), new: Vec::new() };
     let mut decoder =
-        Decoder { out, adding, point: Point::default(), described: HashSet::new(), times: None };
+        Decoder { out, adding, point: Point::default(), described: HashSet::new(), times: None, parts: 0 };
     each(message, 1, |resource| decoder.resource(resource))?;
     let Out { received, new, .. } = decoder.out;
     known.add(new);
@@ -88,6 +89,8 @@ struct Decoder<'a, 'l, 'd, 'r> {
     point: Point<'a>,
     /// Metrics of which metadata is in the batch.
     described: HashSet<String>,
+    /// Resources, scopes and metrics so far.
+    parts: usize,
     /// First and last time of the points of the present resource.
     times: Option<(i64, i64)>,
 }
@@ -109,14 +112,32 @@ fn malformed(message: impl Into<String>) -> Refused {
 }
 
 impl<'a> Decoder<'a, '_, '_, '_> {
+    /// Each resource, scope and metric costs time, whether it holds points or not.
+    fn one_part_more(&mut self) -> Result<()> {
+        self.parts += 1;
+        let max = self.out.limits.series_per_request_max;
+        match self.parts > max {
+            true => {
+                let text = format!(
+                    "the request has more than {max} resources, scopes and metrics together, the most that are taken at once"
+                );
+                Err(Error::new(ErrorKind::TooLarge, text))
+            }
+            false => Ok(()),
+        }
+    }
+
     fn resource(&mut self, message: &'a [u8]) -> Result<()> {
+        self.one_part_more()?;
         let resource =
             Resource::read(last(message, 1)?, self.out.settings, self.out.known).map_err(broken)?;
         self.times = None;
         each(message, 2, |scope_metrics| {
+            self.one_part_more()?;
             let (scope, schema_url) = (last(scope_metrics, 1)?, last(scope_metrics, 3)?);
             let scope = Scope::read(scope, schema_url, self.out.settings, self.out.known).map_err(broken)?;
             each(scope_metrics, 2, |metric| {
+                self.one_part_more()?;
                 let (settings, limits, known) = (self.out.settings, self.out.limits, self.out.known);
                 match Metric::read(metric, settings, limits, known).map_err(broken)? {
                     Some(metric) => {
@@ -136,6 +157,14 @@ impl<'a> Decoder<'a, '_, '_, '_> {
             matches!(metric.data, Data::Gauge | Data::Summary) || metric.temporality == CUMULATIVE;
         each(metric.body, 1, |point| {
             self.out.received.points += 1;
+            let points_max = self.out.limits.samples_per_request_max;
+            if self.out.received.points > points_max as u64 {
+                // Not even looked at: two bytes can be a point.
+                count_reject(&mut self.out.received.decoded.rejects, RejectReason::TooLarge, 1, || {
+                    format!("a request may hold at most {points_max} data points; the rest is refused")
+                });
+                return Ok(());
+            }
             self.point.clear();
             let kept = match () {
                 () if is_cumulative || metric.is_delta() => self.one_point(around, point),

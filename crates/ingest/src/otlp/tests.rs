@@ -328,7 +328,10 @@ fn more_than_the_limits_is_counted() {
     let json = request("", &format!(r#"{{"name":"g","gauge":{{"dataPoints":[{}]}}}}"#, points.join(",")));
     let limits = Limits { samples_per_request_max: 3, ..Limits::default() };
     let received = decode_metrics(&message(&json), &settings(), &limits, &KnownLabels::new(0), None).unwrap();
-    assert_eq!(received.decoded.batch.samples.len(), 3);
+    assert_eq!((received.decoded.batch.samples.len(), received.points), (3, 5));
+    let few = Limits { series_per_request_max: 2, ..Limits::default() };
+    let error = decode_metrics(&message(&json), &settings(), &few, &KnownLabels::new(0), None).unwrap_err();
+    assert_eq!(error.kind, stdx::ErrorKind::TooLarge);
     assert_eq!(
         (received.decoded.rejects[0].reason, received.decoded.rejects[0].samples),
         (model::RejectReason::TooLarge, 2)

@@ -1,0 +1,4 @@
+//! Drives [`fuzz::compressed`] with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::compressed(data));

@@ -1,0 +1,4 @@
+//! Drives [`fuzz::remote_write_2`] with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::remote_write_2(data));
