@@ -135,14 +135,14 @@ fn otlp_survives_damage() {
     let (mut random, limits) = (Random(5), limits());
     let point = r#""startTimeUnixNano":"1000000","timeUnixNano":"2000000","attributes":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":1}]}}}]"#;
     let metrics: Vec<String> = [
-        r#""gauge":{"dataPoints":[{"asInt":"-7",P},{"flags":1}]}"#,
-        r#""sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asDouble":1.5,"exemplars":[{"timeUnixNano":1,"traceId":"01"}],P}]}"#,
-        r#""histogram":{"aggregationTemporality":1,"dataPoints":[{"count":6,"sum":4.5,"bucketCounts":[1,2,3],"explicitBounds":[0.5,2],P}]}"#,
-        r#""exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[{"count":3,"scale":9,"positive":{"offset":-1,"bucketCounts":[1,2]},P}]}"#,
-        r#""summary":{"dataPoints":[{"count":3,"sum":6,"quantileValues":[{"quantile":0.5,"value":2}],P}]}"#,
+        r#""gauge":{"dataPoints":[{"asInt":"-7",@},{"flags":1}]}"#,
+        r#""sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asDouble":1.5,"exemplars":[{"timeUnixNano":1,"traceId":"01"}],@}]}"#,
+        r#""histogram":{"aggregationTemporality":1,"dataPoints":[{"count":6,"sum":4.5,"bucketCounts":[1,2,3],"explicitBounds":[0.5,2],@}]}"#,
+        r#""exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[{"count":3,"scale":9,"positive":{"offset":-1,"bucketCounts":[1,2]},@}]}"#,
+        r#""summary":{"dataPoints":[{"count":3,"sum":6,"quantileValues":[{"quantile":0.5,"value":2}],@}]}"#,
     ]
     .iter()
-    .map(|data| format!(r#"{{"name":"m.x","unit":"s",{}}}"#, data.replace('P', point)))
+    .map(|data| format!(r#"{{"name":"m.x","unit":"s",{}}}"#, data.replace('@', point)))
     .collect();
     let json = format!(
         r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"s"}}}}]}},

@@ -231,7 +231,7 @@ impl<'a> Decoder<'a, '_> {
             self.new.push((key, labels.clone()));
         }
         // Prometheus sends exemplars as series without samples.
-        if kept > 0 || self.out.batch.exemplars.len() > exemplars_before {
+        if kept > 0 {
             self.out.batch.series.push(labels);
         }
     }

@@ -122,17 +122,13 @@ impl Sink {
     /// # Errors
     /// As [`Sink::deliver`].
     pub fn deliver_blocking(&self, source: &str, decoded: Decoded) -> Result<Delivered> {
-        let (batch, rejects) = self.check(decoded);
+        let (mut batch, rejects) = self.check(decoded);
         let samples = (batch.samples.len() + batch.histograms.len()) as u64;
-        self.settle(
-            source,
-            rejects,
-            samples,
-            match self.store.append(batch) {
-                Ok(pending) => pending.wait_blocking(),
-                Err(e) => Err(e),
-            },
-        )
+        let exemplars = self.exemplars.take(&mut batch);
+        let outcome = self.store.append(batch).and_then(|pending| pending.wait_blocking());
+        let mut delivered = self.settle(source, rejects, samples, outcome)?;
+        delivered.exemplars = self.exemplars.add(exemplars);
+        Ok(delivered)
     }
 
     /// Counts what a decoder refused without a batch (a whole body that makes no sense).

@@ -180,7 +180,8 @@ fn numbers_and_histograms_of_one_series() {
 
     let few = Limits { samples_per_request_max: 2, ..Limits::default() };
     let decoded = decode(&body, &few, &KnownLabels::new(0)).unwrap();
-    let kept = decoded.batch.samples.len() + decoded.batch.histograms.len();
+    let batch = &decoded.batch;
+    let kept = batch.samples.len() + batch.histograms.len() + batch.exemplars.len();
     assert_eq!((kept, decoded.rejects.iter().map(|r| r.samples).sum::<u64>()), (2, 6));
 }
 
