@@ -124,7 +124,7 @@ fn router(app: Arc<App>) -> Router {
         .route(grpc::METRICS, post(grpc::metrics))
         .fallback(http::unknown)
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::api::count_limits))
-        .layer(axum::middleware::from_fn_with_state(app.cors.clone(), guard))
+        .layer(axum::middleware::from_fn_with_state(app.trusted.clone(), guard))
         .with_state(app)
 }
 
