@@ -5,11 +5,16 @@
 //! does, and the stale marker `"StaleNaN"`, so that an export read back gives the same bits (but for the payload of other
 //! NaNs). Read are also `"NaN"`, `"Inf"`, `"+Inf"`, `"-Inf"` in any case, and numbers in quotes.
 //! A bad line spoils only itself.
+//!
+//! Two members are our own, and only there where there is something to say: `starts`, a list as long as `timestamps` (since
+//! when each sample counts, milliseconds since 1970; 0: not known), and `histograms` (`histogram.rs`).
+
+mod histogram;
 
 use crate::series::{Refused, cut_bytes};
 use crate::{Decoded, Limits};
 use model::batch::{STALE_NAN_BITS, count_reject, is_stale};
-use model::{Labels, RejectReason, Sample, SeriesData};
+use model::{HistogramSample, Labels, RejectReason, Sample, SeriesData};
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -25,13 +30,13 @@ pub fn decode(body: &[u8], limits: &Limits) -> Result<Decoded> {
         let message = format!("the body has more than {} bytes: send fewer lines", limits.decoded_bytes_max);
         return Err(Error::new(ErrorKind::TooLarge, message));
     }
-    let mut out = Decoded::default();
+    let (mut out, mut buckets) = (Decoded::default(), 0);
     for (i, line) in crate::exposition::text::lines(body).enumerate() {
         let number = i + 1;
         if line.is_empty() {
             continue;
         }
-        if let Err((Refused { reason, message }, samples)) = one(line, limits, &mut out) {
+        if let Err((Refused { reason, message }, samples)) = one(line, limits, &mut out, &mut buckets) {
             count_reject(&mut out.rejects, reason, samples, || format!("line {number}: {message}"));
         }
     }
@@ -39,7 +44,7 @@ pub fn decode(body: &[u8], limits: &Limits) -> Result<Decoded> {
 }
 
 /// Adds the series of one line, or says why not and how many samples that cost.
-fn one(line: &[u8], limits: &Limits, out: &mut Decoded) -> Result<(), (Refused, u64)> {
+fn one(line: &[u8], limits: &Limits, out: &mut Decoded, buckets: &mut usize) -> Result<(), (Refused, u64)> {
     let refuse = |reason, message: String, samples| Err((Refused { reason, message }, samples));
     if line.len() > limits.line_bytes_max {
         return refuse(RejectReason::TooLarge, format!("longer than {} bytes", limits.line_bytes_max), 1);
@@ -57,6 +62,13 @@ fn one(line: &[u8], limits: &Limits, out: &mut Decoded) -> Result<(), (Refused, 
         let message = format!("{samples} values but {times} timestamps: {message}");
         return refuse(RejectReason::Malformed, message, samples.max(times) as u64);
     }
+    let starts = &parsed.starts.0;
+    if !starts.is_empty() && starts.len() != samples {
+        let message = format!("{samples} values but {} starts: {}", starts.len(), cut_bytes(line));
+        return refuse(RejectReason::Malformed, message, samples as u64);
+    }
+    let numbers = samples;
+    let samples = numbers + parsed.histograms.0.len();
     let mut pairs = crate::series::RawPairs::default();
     if parsed.metric.0.len() > LABELS_MAX {
         let message = format!("more than {LABELS_MAX} labels: {}", cut_bytes(line));
@@ -67,18 +79,34 @@ fn one(line: &[u8], limits: &Limits, out: &mut Decoded) -> Result<(), (Refused, 
     if samples == 0 {
         return Ok(());
     }
-    let room = limits.samples_per_request_max.saturating_sub(out.batch.samples.len());
-    if samples > room || out.batch.series.len() >= limits.series_per_request_max {
+    let taken = out.batch.samples.len() + out.batch.histograms.len();
+    let room = limits.samples_per_request_max.saturating_sub(taken);
+    *buckets += parsed.histograms.0.iter().map(histogram::One::buckets).sum::<usize>();
+    let too_many_buckets = *buckets > limits.histogram_buckets_per_request_max;
+    if samples > room || too_many_buckets || out.batch.series.len() >= limits.series_per_request_max {
         let message = format!(
-            "{}: a request may hold at most {} samples of {} series",
+            "{}: a request may hold at most {} samples of {} series, and {} buckets of histograms",
             crate::series::cut(&labels.to_string()),
             limits.samples_per_request_max,
-            limits.series_per_request_max
+            limits.series_per_request_max,
+            limits.histogram_buckets_per_request_max
         );
         return refuse(RejectReason::TooLarge, message, samples as u64);
     }
     let series = out.batch.series.len() as u32;
+    let mut bounds = std::sync::Arc::default();
+    for one in parsed.histograms.0 {
+        match one.finish(&mut bounds) {
+            Ok(at) => out.batch.histograms.push(HistogramSample { series, at }),
+            Err(e) => count_reject(&mut out.rejects, e.reason, 1, || {
+                format!("{}: {}", crate::series::cut(&labels.to_string()), e.message)
+            }),
+        }
+    }
     out.batch.series.push(labels);
+    let first = out.batch.samples.len() as u32;
+    let known = (first..).zip(starts.iter().copied()).filter(|(_, start_ms)| *start_ms != 0);
+    out.batch.starts.extend(known);
     let zipped = parsed.timestamps.0.iter().zip(&parsed.values.0);
     out.batch.samples.extend(zipped.map(|(t, v)| Sample { series, timestamp_ms: *t, value: v.0 }));
     Ok(())
@@ -90,6 +118,10 @@ struct Line<'a> {
     metric: Metric<'a>,
     values: Bounded<Value>,
     timestamps: Bounded<i64>,
+    #[serde(default)]
+    starts: Bounded<i64>,
+    #[serde(default)]
+    histograms: Bounded<histogram::One>,
 }
 
 /// The most labels that are held to be checked, whatever the limits say.
@@ -126,6 +158,12 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Metric<'a> {
 
 /// A list whose growth is bounded: two bytes of JSON can be an element.
 struct Bounded<T>(Vec<T>);
+
+impl<T> Default for Bounded<T> {
+    fn default() -> Self {
+        Bounded(Vec::new())
+    }
+}
 
 /// The most elements of one list. Ours alone: the limits of a request are checked after.
 const ELEMENTS_MAX: usize = 4 << 20;
@@ -197,23 +235,40 @@ pub fn write(out: &mut Vec<u8>, series: &SeriesData) {
         if i > 0 {
             out.push(b',');
         }
-        // Writing into a Vec cannot fail.
-        let _ = match *value {
-            v if is_stale(v) => out.write_all(b"\"StaleNaN\""),
-            v if v.is_nan() => out.write_all(b"null"),
-            f64::INFINITY => out.write_all(b"\"Infinity\""),
-            f64::NEG_INFINITY => out.write_all(b"\"-Infinity\""),
-            v if v.fract() == 0.0 && v.abs() < 1e15 && (v != 0.0 || v.is_sign_positive()) => {
-                write!(out, "{}", v as i64)
-            }
-            v => write!(out, "{v:?}"),
-        };
+        write_value(out, *value);
     }
     out.extend(b"],\"timestamps\":[");
     for (i, t) in series.timestamps_ms[..count].iter().enumerate() {
         let _ = write!(out, "{}{t}", if i > 0 { "," } else { "" });
     }
+    if !series.starts_ms.is_empty() {
+        out.extend(b"],\"starts\":[");
+        for (i, t) in series.starts_ms.iter().take(count).enumerate() {
+            let _ = write!(out, "{}{t}", if i > 0 { "," } else { "" });
+        }
+    }
+    if !series.histograms.is_empty() {
+        out.extend(b"],\"histograms\":[");
+        for (i, at) in series.histograms.iter().enumerate() {
+            out.extend(if i > 0 { &b","[..] } else { b"" });
+            histogram::write(out, at);
+        }
+    }
     out.extend(b"]}\n");
+}
+
+fn write_value(out: &mut Vec<u8>, value: f64) {
+    // Writing into a Vec cannot fail.
+    let _ = match value {
+        v if is_stale(v) => out.write_all(b"\"StaleNaN\""),
+        v if v.is_nan() => out.write_all(b"null"),
+        f64::INFINITY => out.write_all(b"\"Infinity\""),
+        f64::NEG_INFINITY => out.write_all(b"\"-Infinity\""),
+        v if v.fract() == 0.0 && v.abs() < 1e15 && (v != 0.0 || v.is_sign_positive()) => {
+            write!(out, "{}", v as i64)
+        }
+        v => write!(out, "{v:?}"),
+    };
 }
 
 fn write_labels(out: &mut Vec<u8>, labels: &Labels) {

@@ -131,7 +131,7 @@ fn write_all(
 ) -> anyhow::Result<Vec<String>> {
     let mut counted = |series: &SeriesData| -> stdx::Result<()> {
         count.series += 1;
-        count.samples += series.values.len() as u64;
+        count.samples += (series.values.len() + series.histograms.len()) as u64;
         if working.is_due() && !working.tell(&format!("{} samples of {} series", count.samples, count.series))
         {
             return Err(Error::new(ErrorKind::Cancelled, "stopped; nothing was kept"));
@@ -160,7 +160,17 @@ fn write_all(
             problems
         }
         ExportFormat::Openmetrics => {
-            let problems = families(data, wanted, out, &mut counted)?;
+            let mut histograms = 0;
+            let mut problems = families(data, wanted, out, &mut |series| {
+                histograms += series.histograms.len();
+                counted(series)
+            })?;
+            if histograms > 0 {
+                problems.push(format!(
+                    "{histograms} native histograms were left out: OpenMetrics 1.0 has no form for them; \
+                     use --format jsonl or parquet"
+                ));
+            }
             out.write_all(open_metrics::END).and_then(|()| out.flush()).map_err(cannot_write)?;
             problems
         }

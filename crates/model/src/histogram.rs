@@ -157,6 +157,23 @@ impl Histogram {
         Arc::new(Histogram { positive, negative, ..(*histogram).clone() })
     }
 
+    /// Lower bound, upper bound and count of each bucket that is not empty, from the smallest values to the largest; for
+    /// people and other programs (the header has the formulas).
+    pub fn buckets(&self) -> Vec<(f64, f64, f64)> {
+        let upper = |i: i32| (f64::from(i) * f64::exp2(-f64::from(self.schema))).exp2();
+        let bounds = &self.custom_bounds;
+        let custom = |i: i32| bounds.get(i as usize).copied().unwrap_or(f64::INFINITY);
+        let positive = self.positive.iter().map(|(i, count)| match self.is_custom() {
+            true if i <= 0 => (f64::NEG_INFINITY, custom(0), count),
+            true => (custom(i - 1), custom(i), count),
+            false => (upper(i.saturating_sub(1)), upper(i), count),
+        });
+        let negative: Vec<_> = self.negative.iter().collect();
+        let negative = negative.iter().rev().map(|(i, n)| (-upper(*i), -upper(i.saturating_sub(1)), *n));
+        let zero = (-self.zero_threshold, self.zero_threshold, self.zero_count);
+        negative.chain([zero]).chain(positive).filter(|(_, _, count)| *count != 0.0).collect()
+    }
+
     /// What is wrong with a histogram from outside.
     ///
     /// # Errors
@@ -284,6 +301,29 @@ mod tests {
         let stale = Histogram { sum: Histogram::stale().sum, ..exponential() };
         let stale = Histogram::compacted(Arc::new(stale));
         assert!(stale.is_stale() && stale.count == 0.0 && stale.positive.counts.is_empty());
+    }
+
+    #[test]
+    fn buckets_with_their_bounds() {
+        let negative = Buckets::from_pairs([(0, 2.0), (2, 3.0)]);
+        let h = Histogram { schema: 0, negative, ..exponential() };
+        let want = [
+            (-4.0, -2.0, 3.0),
+            (-1.0, -0.5, 2.0),
+            (-0.001, 0.001, 1.0),
+            (0.125, 0.25, 1.0),
+            (0.25, 0.5, 2.0),
+            (4.0, 8.0, 4.0),
+        ];
+        assert_eq!(h.buckets(), want);
+        let custom = Histogram {
+            schema: CUSTOM_SCHEMA,
+            positive: Buckets::from_pairs([(0, 1.0), (1, 2.0), (2, 3.0)]),
+            custom_bounds: [0.5, 1.0].into(),
+            ..Default::default()
+        };
+        let (first, last) = (f64::NEG_INFINITY, f64::INFINITY);
+        assert_eq!(custom.buckets(), [(first, 0.5, 1.0), (0.5, 1.0, 2.0), (1.0, last, 3.0)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! It must never hold more than one row group.
 
 use crate::objects::io_error;
-use model::{Labels, NAME, SeriesData, is_stale};
+use model::{Histogram, Labels, NAME, STALE_NAN_BITS, SeriesData, is_stale};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnWriterImpl;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
@@ -20,6 +20,12 @@ const SCHEMA: &str = "message samples {
     required group labels (MAP) { repeated group key_value { required binary key (UTF8); required binary value (UTF8); } }
     required int64 timestamp (TIMESTAMP(MILLIS,true));
     optional double value;
+    optional int64 start (TIMESTAMP(MILLIS,true));
+    optional double count;
+    optional double sum;
+    required group buckets (LIST) {
+        repeated group list { required group element { required double lower; required double upper; required double count; } }
+    }
 }";
 
 /// Rows of a row group. Fewer cost readers time, more cost memory here.
@@ -27,14 +33,23 @@ const ROWS_PER_GROUP: usize = 1 << 20;
 /// Rows whose labels are spelt out at once.
 const ROWS_AT_ONCE: usize = 4096;
 
+/// Buckets of native histograms in a row group: what is held is some hundred megabytes at the most.
+const BUCKETS_PER_GROUP: usize = 1 << 22;
+
 /// Writes samples to a Parquet file: `metric`, `labels` (without the metric's name), `timestamp`, and `value`, which is
-/// null for the stale marker.
+/// null for the stale marker and for native histograms; `start`, since when it counts, where that is known; and of a native
+/// histogram `count`, `sum` and the `buckets` that are not empty, in order.
 pub struct RowsWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     /// Series of the present row group, each with the number of its rows.
     series: Vec<(Labels, usize)>,
     timestamps_ms: Vec<i64>,
     values: Vec<f64>,
+    /// Of rows that have one, by their place.
+    starts: Vec<(usize, i64)>,
+    histograms: Vec<(usize, Arc<Histogram>)>,
+    /// Buckets of those.
+    buckets: usize,
     rows: u64,
 }
 
@@ -80,6 +95,9 @@ impl<W: Write + Send> RowsWriter<W> {
             series: Vec::new(),
             timestamps_ms: Vec::new(),
             values: Vec::new(),
+            starts: Vec::new(),
+            histograms: Vec::new(),
+            buckets: 0,
             rows: 0,
         })
     }
@@ -94,6 +112,47 @@ impl<W: Write + Send> RowsWriter<W> {
     /// # Errors
     /// `Unavailable` if it cannot be written.
     pub fn push(&mut self, series: &SeriesData) -> Result<()> {
+        if series.histograms.is_empty() && series.starts_ms.is_empty() {
+            return self.push_numbers(series);
+        }
+        let (mut number, mut histograms) = (0, series.histograms.iter().peekable());
+        while number < series.timestamps_ms.len() || histograms.peek().is_some() {
+            let next_ms = series.timestamps_ms.get(number).copied();
+            let row = self.timestamps_ms.len();
+            let start_ms = match histograms.next_if(|at| next_ms.is_none_or(|t| at.timestamp_ms < t)) {
+                Some(at) => {
+                    self.timestamps_ms.push(at.timestamp_ms);
+                    self.values.push(f64::from_bits(STALE_NAN_BITS));
+                    if !at.histogram.is_stale() {
+                        self.buckets +=
+                            at.histogram.positive.counts.len() + at.histogram.negative.counts.len();
+                        self.histograms.push((row, at.histogram.clone()));
+                    }
+                    at.start_ms
+                }
+                None => {
+                    self.timestamps_ms.extend(next_ms);
+                    self.values.push(series.values[number]);
+                    number += 1;
+                    series.starts_ms.get(number - 1).copied().unwrap_or(0)
+                }
+            };
+            if start_ms != 0 {
+                self.starts.push((row, start_ms));
+            }
+            self.rows += 1;
+            match self.series.last_mut() {
+                Some((labels, rows)) if *labels == series.labels => *rows += 1,
+                _ => self.series.push((series.labels.clone(), 1)),
+            }
+            if self.timestamps_ms.len() >= ROWS_PER_GROUP || self.buckets >= BUCKETS_PER_GROUP {
+                self.write_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_numbers(&mut self, series: &SeriesData) -> Result<()> {
         let (mut times, mut values) = (&series.timestamps_ms[..], &series.values[..]);
         while !times.is_empty() {
             let n = times.len().min(values.len()).min(ROWS_PER_GROUP - self.timestamps_ms.len());
@@ -124,7 +183,11 @@ impl<W: Write + Send> RowsWriter<W> {
         }
         let series = std::mem::take(&mut self.series);
         let mut group = self.file.next_row_group().map_err(writing)?;
-        for column in 0..5 {
+        let starts = std::mem::take(&mut self.starts);
+        let histograms = std::mem::take(&mut self.histograms);
+        self.buckets = 0;
+        let rows = self.timestamps_ms.len();
+        for column in 0..11 {
             let mut writer = group
                 .next_column()
                 .map_err(writing)?
@@ -134,7 +197,13 @@ impl<W: Write + Send> RowsWriter<W> {
                 1 => write_labels(writer.typed(), &series, |name, _| name)?,
                 2 => write_labels(writer.typed(), &series, |_, value| value)?,
                 3 => put::<Int64Type>(writer.typed(), &self.timestamps_ms, None)?,
-                _ => write_values(writer.typed(), &self.values)?,
+                4 => write_values(writer.typed(), &self.values)?,
+                5 => put_some::<Int64Type>(writer.typed(), rows, starts.iter().copied())?,
+                6 => put_some::<DoubleType>(writer.typed(), rows, numbers(&histograms, |h| h.count))?,
+                7 => put_some::<DoubleType>(writer.typed(), rows, numbers(&histograms, |h| h.sum))?,
+                8 => write_buckets(writer.typed(), rows, &histograms, |b| b.0)?,
+                9 => write_buckets(writer.typed(), rows, &histograms, |b| b.1)?,
+                _ => write_buckets(writer.typed(), rows, &histograms, |b| b.2)?,
             }
             writer.close().map_err(writing)?;
         }
@@ -154,6 +223,57 @@ fn put<T: DataType>(
 ) -> Result<()> {
     let (definition, repetition) = levels.unzip();
     writer.write_batch(values, definition, repetition).map(|_| ()).map_err(writing)
+}
+
+fn numbers(
+    histograms: &[(usize, Arc<Histogram>)],
+    of: fn(&Histogram) -> f64,
+) -> impl Iterator<Item = (usize, f64)> {
+    histograms.iter().map(move |(row, h)| (*row, of(h)))
+}
+
+/// Values of some rows, given with their places, which rise; the others have none.
+fn put_some<T: DataType>(
+    writer: &mut ColumnWriterImpl<'_, T>,
+    rows: usize,
+    some: impl Iterator<Item = (usize, T::T)>,
+) -> Result<()> {
+    let mut some = some.peekable();
+    for first in (0..rows).step_by(ROWS_AT_ONCE) {
+        let n = ROWS_AT_ONCE.min(rows - first);
+        let (mut definition, mut values) = (vec![0i16; n], Vec::new());
+        while let Some((row, value)) = some.next_if(|(row, _)| *row < first + n) {
+            definition[row - first] = 1;
+            values.push(value);
+        }
+        writer.write_batch(&values, Some(&definition), None).map_err(writing)?;
+    }
+    Ok(())
+}
+
+/// One number of each bucket of the rows that are native histograms; the others have an empty list.
+fn write_buckets(
+    writer: &mut ColumnWriterImpl<'_, DoubleType>,
+    rows: usize,
+    histograms: &[(usize, Arc<Histogram>)],
+    choose: fn(&(f64, f64, f64)) -> f64,
+) -> Result<()> {
+    let mut some = histograms.iter().peekable();
+    for first in (0..rows).step_by(ROWS_AT_ONCE) {
+        let (mut definition, mut repetition, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for row in first..rows.min(first + ROWS_AT_ONCE) {
+            let before = values.len();
+            if let Some((_, h)) = some.next_if(|(of, _)| *of == row) {
+                values.extend(h.buckets().iter().map(choose));
+            }
+            let n = values.len() - before;
+            definition.extend(std::iter::repeat_n(i16::from(n > 0), n.max(1)));
+            repetition.push(0);
+            repetition.extend(std::iter::repeat_n(1, n.saturating_sub(1)));
+        }
+        writer.write_batch(&values, Some(&definition), Some(&repetition)).map_err(writing)?;
+    }
+    Ok(())
 }
 
 /// For each series a part of its rows at a time.

@@ -150,19 +150,11 @@ pub async fn export(State(app): State<Arc<App>>, request: Request) -> ApiResult 
             for labels in part {
                 match view.one_series(labels, start_ms, end_ms, samples_max).and_then(|found| {
                     refuse_partial(&view, is_partial)?;
-                    let found = found.map(|series| series.samples(start_ms, end_ms)).transpose()?;
-                    Ok(found.filter(|(t, _)| !t.is_empty()))
+                    let found = found.map(|series| series.data(start_ms, end_ms)).transpose()?;
+                    Ok(found.filter(|data| !data.timestamps_ms.is_empty() || !data.histograms.is_empty()))
                 }) {
                     Ok(None) => {}
-                    Ok(Some((timestamps_ms, values))) => {
-                        let series = model::SeriesData {
-                            labels: labels.clone(),
-                            timestamps_ms,
-                            values,
-                            ..Default::default()
-                        };
-                        ingest::json_lines::write(&mut out, &series);
-                    }
+                    Ok(Some(series)) => ingest::json_lines::write(&mut out, &series),
                     Err(e) => {
                         send(Err(std::io::Error::other(e.to_string())));
                         return;

@@ -4,10 +4,12 @@
 use crate::RowsWriter;
 use crate::read_only::ReadOnly;
 use crate::testing::{START_MS, append, everything, files, fill, open};
-use model::{Labels, Matcher, SeriesData};
+use model::histogram::Buckets;
+use model::{Histogram, HistogramAt, Labels, Matcher, SeriesData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, RowAccessor};
 use std::path::Path;
+use std::sync::Arc;
 
 fn all() -> Vec<Vec<Matcher>> {
     vec![Vec::new()]
@@ -116,6 +118,58 @@ fn read_back(path: &Path) -> Vec<Row> {
         (row.get_string(0).unwrap().clone(), labels, row.get_timestamp_millis(2).unwrap(), value)
     })
     .collect()
+}
+
+/// Numbers and histograms of a series stand in one order of time; each has the columns that are its own.
+#[test]
+fn histograms_and_starts_are_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let h = Histogram {
+        count: 5.0,
+        sum: 0.25,
+        zero_threshold: 0.5,
+        zero_count: 2.0,
+        positive: Buckets::from_pairs([(1, 3.0)]),
+        ..Histogram::default()
+    };
+    let at = |timestamp_ms, start_ms, h: &Histogram| HistogramAt {
+        timestamp_ms,
+        start_ms,
+        histogram: Arc::new(h.clone()),
+    };
+    let series = SeriesData {
+        labels: Labels::from_pairs([("__name__", "h")]).unwrap(),
+        timestamps_ms: vec![2, 4],
+        values: vec![1.5, 2.5],
+        starts_ms: vec![0, 3],
+        histograms: vec![at(1, 0, &h), at(3, 1, &Histogram::stale()), at(5, 2, &h)],
+    };
+    let mut rows = RowsWriter::new(std::fs::File::create(&path).unwrap()).unwrap();
+    rows.push(&series).unwrap();
+    rows.push(&SeriesData::numbers(series.labels.clone(), vec![9], vec![9.0])).unwrap();
+    assert_eq!(rows.rows(), 6);
+    rows.finish().unwrap();
+    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
+    let buckets = "[{lower: -0.5, upper: 0.5, count: 2.0}, {lower: 1.0, upper: 2.0, count: 3.0}]";
+    let time = |t: i64| format!("1970-01-01 00:00:00.00{t} +00:00");
+    let want = [
+        (1, "null".into(), "null".into(), format!("count: 5.0, sum: 0.25, buckets: {buckets}")),
+        (2, "1.5".to_string(), "null".into(), "count: null, sum: null, buckets: []".into()),
+        (3, "null".into(), time(1), "count: null, sum: null, buckets: []".into()),
+        (4, "2.5".into(), time(3), "count: null, sum: null, buckets: []".into()),
+        (5, "null".into(), time(2), format!("count: 5.0, sum: 0.25, buckets: {buckets}")),
+        (9, "9.0".into(), "null".into(), "count: null, sum: null, buckets: []".into()),
+    ];
+    for (row, (t, value, start, rest)) in rows.iter().zip(&want) {
+        let t = time(*t);
+        let text = format!(
+            "{{metric: \"h\", labels: {{}}, timestamp: {t}, value: {value}, start: {start}, {rest}}}"
+        );
+        assert_eq!(*row, text);
+    }
+    assert_eq!(rows.len(), want.len());
 }
 
 #[test]
