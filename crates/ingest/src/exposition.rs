@@ -33,6 +33,19 @@ pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=al
      application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.2,\
      */*;q=0.1";
 
+/// The same where native histograms are wanted: they are in protobuf alone.
+const ACCEPT_NATIVE: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,\
+     application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+     application/openmetrics-text;version=1.0.0;q=0.5,\
+     text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+     text/plain;version=0.0.4;q=0.3,\
+     */*;q=0.1";
+
+/// The value of the `Accept` header of a scrape that wants native histograms, or does not mind.
+pub fn accept(native_histograms: bool) -> &'static str {
+    if native_histograms { ACCEPT_NATIVE } else { ACCEPT }
+}
+
 impl Format {
     /// The format that a `Content-Type` names; `None` if it is none of ours.
     pub fn from_content_type(text: &str) -> Option<Format> {

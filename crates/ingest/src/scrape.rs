@@ -5,14 +5,17 @@
 //! every time, so each entry remembers its successor: mostly one comparison of bytes finds the entry, and no
 //! hash is computed. Memory is bounded by three bodies: what was not seen for two scrapes is forgotten.
 
+mod collector;
+
+pub(crate) use collector::{Collector, Described, Pairs, Point, Said};
+
 use crate::exposition::{Format, protobuf, text};
 use crate::relabel::Rules;
 use crate::series::Refused;
 use crate::{Decoded, Limits};
-use model::batch::{STALE_NAN_BITS, count_reject};
-use model::{Batch, Labels, LabelsBuilder, Metadata, MetricKind, RejectReason, Sample};
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use model::batch::STALE_NAN_BITS;
+use model::{Batch, Histogram, HistogramAt, HistogramSample, Labels, LabelsBuilder, MetricKind};
+use std::collections::HashMap;
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
 
@@ -98,6 +101,10 @@ struct Entry {
     alive: bool,
     /// The entry that followed it last time.
     next: u32,
+    /// Its last sample was a native histogram.
+    is_histogram: bool,
+    /// It says since when so many entries before it count, if they are the same as last time.
+    covers: u16,
     /// The last exemplar without a time of its own, as it stood in the body: it is there until another one comes.
     exemplar: Option<Box<[u8]>>,
 }
@@ -163,6 +170,10 @@ impl ScrapeCache {
             first: self.entries.first().map_or(NONE, |_| 0),
             predicted: None,
             kept: None,
+            visited: Vec::new(),
+            run: 0,
+            buckets: 0,
+            bounds: Arc::default(),
             cache: self,
         };
         match scrape.format {
@@ -171,7 +182,8 @@ impl ScrapeCache {
             Format::Protobuf => protobuf::scan(body, &mut collector)?,
         }
         let mut out = collector.out;
-        out.samples_kept = out.decoded.batch.samples.len() as u64;
+        let batch = &out.decoded.batch;
+        out.samples_kept = (batch.samples.len() + batch.histograms.len()) as u64;
         if kept_max > 0 && out.samples_kept > kept_max {
             let message =
                 format!("{} samples, more than the limit of {kept_max} (sample_limit)", out.samples_kept);
@@ -187,7 +199,7 @@ impl ScrapeCache {
         for entry in self.entries.iter_mut().filter(|e| e.alive) {
             entry.alive = false;
             if let Some(labels) = &entry.labels {
-                batch.push(labels, at_ms, f64::from_bits(STALE_NAN_BITS));
+                push_stale(batch, labels, entry.is_histogram, at_ms);
             }
         }
     }
@@ -206,11 +218,11 @@ impl ScrapeCache {
     /// After a successful scrape: stale markers for what vanished, and the forgetting.
     fn settle(&mut self, at_ms: i64, out: &mut Scraped) {
         let generation = self.generation;
-        let mut vanished = HashSet::new();
+        let mut vanished = HashMap::new();
         for (i, entry) in self.entries.iter_mut().enumerate() {
             let seen = entry.seen == generation;
             if entry.alive && !seen {
-                vanished.extend(entry.labels.clone());
+                vanished.extend(entry.labels.clone().map(|labels| (labels, entry.is_histogram)));
             }
             entry.alive = seen && !entry.own_time && entry.labels.is_some();
             if !entry.raw.is_empty() && generation - entry.seen > UNSEEN_SCRAPES_MAX {
@@ -229,241 +241,19 @@ impl ScrapeCache {
         }
         out.series_vanished = vanished.len() as u64;
         let batch = &mut out.decoded.batch;
-        vanished.iter().for_each(|l| batch.push(l, at_ms, f64::from_bits(STALE_NAN_BITS)));
+        vanished.iter().for_each(|(labels, is_histogram)| push_stale(batch, labels, *is_histogram, at_ms));
     }
 }
 
-/// HELP, TYPE and UNIT of one metric as they stand in the body.
-#[derive(Default)]
-pub(crate) struct Described<'a> {
-    pub name: &'a [u8],
-    pub kind: MetricKind,
-    pub help: &'a [u8],
-    pub unit: &'a [u8],
-}
-
-/// Takes what the scanners of the formats find, and fills the result from memory where it can.
-pub(crate) struct Collector<'a> {
-    pub limits: &'a Limits,
-    at_ms: i64,
-    out: Scraped,
-    cache: &'a mut ScrapeCache,
-    /// The entry of the last sample.
-    last: u32,
-    first: u32,
-    /// What [`Collector::predicted`] found for the line at hand.
-    predicted: Option<u32>,
-    /// The series of the last sample in the batch, and its time; none if it was not kept.
-    kept: Option<(u32, i64)>,
-}
-
-/// Names and values of one series, borrowed from the body where they hold no escapes.
-pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
-
-impl Collector<'_> {
-    pub fn refuse(&mut self, reason: RejectReason, samples: u64, message: impl FnOnce() -> String) {
-        self.out.samples += samples;
-        count_reject(&mut self.out.decoded.rejects, reason, samples, message);
+/// The marker of a series that ended, of the kind that its last sample was.
+fn push_stale(batch: &mut Batch, labels: &Labels, is_histogram: bool, timestamp_ms: i64) {
+    if !is_histogram {
+        return batch.push(labels, timestamp_ms, f64::from_bits(STALE_NAN_BITS));
     }
-
-    fn successor(&self) -> u32 {
-        self.cache.entries.get(self.last as usize).map_or(self.first, |e| e.next)
-    }
-
-    /// The length of the series text at the beginning of `line`, if it is the one that was next last time.
-    /// Must be asked before each [`Collector::sample`] of a line, or never.
-    pub fn predicted(&mut self, line: &[u8]) -> Option<usize> {
-        self.predicted = None;
-        let id = self.successor();
-        let raw = &*self.cache.entries.get(id as usize)?.raw;
-        let rest = line.strip_prefix(raw)?;
-        let space = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-        // A name alone may be followed by braces after a space: that is another series.
-        if raw.is_empty() || space == 0 || rest.get(space) == Some(&b'{') {
-            return None;
-        }
-        self.predicted = Some(id);
-        Some(raw.len())
-    }
-
-    /// Takes one sample. `raw` identifies the series within the target, `fill` takes its labels apart, `place` says
-    /// where it stands, for messages.
-    pub fn sample<'b>(
-        &mut self,
-        raw: &[u8],
-        fill: impl FnOnce() -> Result<Pairs<'b>, Refused>,
-        value: f64,
-        own_ms: Option<i64>,
-        place: impl Fn() -> String,
-    ) {
-        self.kept = None;
-        let own_ms = own_ms.filter(|_| self.cache.target.honor_timestamps);
-        let Some(id) = self.find(raw).or_else(|| self.insert(raw, fill, &place)) else { return };
-        self.last = id;
-        let generation = self.cache.generation;
-        let entry = &mut self.cache.entries[id as usize];
-        let again = entry.seen == generation && own_ms.is_none() && !entry.own_time;
-        entry.seen = generation;
-        entry.own_time = own_ms.is_some();
-        if again {
-            let message = || format!("{}{} comes twice", place(), crate::series::cut_bytes(raw));
-            return self.refuse(RejectReason::DuplicateTimestamp, 1, message);
-        }
-        let batch = &mut self.out.decoded.batch;
-        if batch.samples.len() >= self.limits.samples_per_request_max {
-            let max = self.limits.samples_per_request_max;
-            let message = || format!("{}a scrape may bring at most {max} samples", place());
-            return self.refuse(RejectReason::TooLarge, 1, message);
-        }
-        self.out.samples += 1;
-        if let Some(labels) = &entry.labels {
-            let series = batch.series.len() as u32;
-            let timestamp_ms = own_ms.unwrap_or(self.at_ms);
-            batch.series.push(labels.clone());
-            batch.samples.push(Sample { series, timestamp_ms, value });
-            self.kept = Some((series, timestamp_ms));
-        }
-    }
-
-    /// Takes the exemplar of the last sample. `raw` tells whether one without a time of its own was there already in the
-    /// last scrape. A bad one spoils only itself.
-    pub fn exemplar<'b>(
-        &mut self,
-        raw: &[u8],
-        fill: impl FnOnce() -> Result<Pairs<'b>, Refused>,
-        value: f64,
-        own_ms: Option<i64>,
-        place: impl Fn() -> String,
-    ) {
-        let Some((series, sample_ms)) = self.kept else { return };
-        if own_ms.is_none()
-            && let Some(entry) = self.cache.entries.get_mut(self.last as usize)
-        {
-            if entry.exemplar.as_deref() == Some(raw) {
-                return;
-            }
-            entry.exemplar = Some(raw.into());
-        }
-        let rejects = &mut self.out.decoded.rejects;
-        let batch = &mut self.out.decoded.batch;
-        let max = self.limits.samples_per_request_max;
-        if batch.exemplars.len() >= max {
-            let message = || format!("{}a scrape may bring at most {max} exemplars", place());
-            return count_reject(rejects, RejectReason::TooLarge, 1, message);
-        }
-        let pairs = match fill() {
-            Ok(pairs) => pairs,
-            Err(e) => return count_reject(rejects, e.reason, 1, || format!("{}{}", place(), e.message)),
-        };
-        let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
-        match crate::exemplar::build(series, own_ms.unwrap_or(sample_ms), value, &pairs) {
-            Ok(exemplar) => batch.exemplars.push(exemplar),
-            Err(e) => count_reject(rejects, e.reason, 1, || format!("{}{}", place(), e.message)),
-        }
-    }
-
-    fn find(&mut self, raw: &[u8]) -> Option<u32> {
-        if self.predicted.is_some() {
-            return self.predicted;
-        }
-        let next = self.successor();
-        if self.cache.entries.get(next as usize).is_some_and(|e| &*e.raw == raw) {
-            return Some(next);
-        }
-        let found = *self.cache.by_raw.get(raw)?;
-        self.link(found);
-        Some(found)
-    }
-
-    fn link(&mut self, id: u32) {
-        if let Some(last) = self.cache.entries.get_mut(self.last as usize) {
-            last.next = id;
-        }
-    }
-
-    fn insert<'b>(
-        &mut self,
-        raw: &[u8],
-        fill: impl FnOnce() -> Result<Pairs<'b>, Refused>,
-        place: &impl Fn() -> String,
-    ) -> Option<u32> {
-        let made = fill().and_then(|pairs| {
-            make_labels(&self.cache.target, pairs, self.limits).map_err(|e| Refused {
-                message: format!("{}: {}", crate::series::cut_bytes(raw), e.message),
-                ..e
-            })
-        });
-        let labels = match made {
-            Ok(labels) => labels,
-            Err(refused) => {
-                let message = || format!("{}{}", place(), refused.message);
-                self.refuse(refused.reason, 1, message);
-                return None;
-            }
-        };
-        if self.cache.by_raw.len() >= self.limits.series_per_request_max {
-            let max = self.limits.series_per_request_max;
-            let message = || format!("{}a target may have at most {max} series", place());
-            self.refuse(RejectReason::TooManySeries, 1, message);
-            return None;
-        }
-        self.out.series_added += u64::from(labels.is_some());
-        let raw: Arc<[u8]> = raw.into();
-        let entry = Entry {
-            raw: raw.clone(),
-            labels,
-            seen: 0,
-            own_time: false,
-            alive: false,
-            next: NONE,
-            exemplar: None,
-        };
-        let id = match self.cache.free.pop() {
-            Some(id) => {
-                self.cache.entries[id as usize] = entry;
-                id
-            }
-            None => {
-                self.cache.entries.push(entry);
-                self.cache.entries.len() as u32 - 1
-            }
-        };
-        self.cache.by_raw.insert(raw, id);
-        self.link(id);
-        Some(id)
-    }
-
-    /// Takes the description of one metric; it is passed on when it is new or has changed.
-    pub fn describe(&mut self, d: &Described<'_>, open_metrics: bool) {
-        let known = self.cache.described.get(d.name);
-        if known.is_some_and(|k| k.kind == d.kind && *k.help == *d.help && *k.unit == *d.unit) {
-            return;
-        }
-        let room = known.is_some() || self.cache.described.len() < self.limits.metadata_per_request_max;
-        let (Ok(name), Ok(help), Ok(unit)) =
-            (std::str::from_utf8(d.name), std::str::from_utf8(d.help), std::str::from_utf8(d.unit))
-        else {
-            return;
-        };
-        let too_long = name.len() > self.limits.label_value_bytes_max || unit.len() > 64;
-        if name.is_empty() || !room || too_long {
-            return;
-        }
-        let new = Known { kind: d.kind, help: d.help.into(), unit: d.unit.into() };
-        self.cache.described.insert(d.name.into(), new);
-        let suffix = match d.kind {
-            MetricKind::Counter if open_metrics && !name.ends_with("_total") => "_total",
-            MetricKind::Info if open_metrics && !name.ends_with("_info") => "_info",
-            _ => "",
-        };
-        let help = text::unescape(help, open_metrics);
-        self.out.decoded.batch.metadata.push(Metadata {
-            metric: format!("{}{suffix}", text::unescape(name, true)),
-            kind: d.kind,
-            help: crate::remote_write::cut_to(&help, self.limits.help_bytes_max),
-            unit: unit.to_string(),
-        });
-    }
+    let series = batch.series.len() as u32;
+    batch.series.push(labels.clone());
+    let at = HistogramAt { timestamp_ms, start_ms: 0, histogram: Arc::new(Histogram::stale()) };
+    batch.histograms.push(HistogramSample { series, at });
 }
 
 /// Adds the target's labels, applies the rules and checks; `None` when the rules drop the series. A message does not

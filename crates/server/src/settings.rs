@@ -146,6 +146,8 @@ pub struct ScrapeConfig {
     pub honor_labels: bool,
     /// Timestamps in the body are used.
     pub honor_timestamps: bool,
+    /// Ask for the format that has native histograms first.
+    pub native_histograms: bool,
     /// Follow redirects.
     pub follow_redirects: bool,
     /// A larger answer fails the scrape, in bytes.
@@ -177,6 +179,7 @@ impl Default for ScrapeConfig {
             params: Vec::new(),
             honor_labels: false,
             honor_timestamps: true,
+            native_histograms: false,
             follow_redirects: true,
             body_bytes_max: 64 << 20,
             samples_max: 0,

@@ -1,9 +1,12 @@
-//! Delimited `io.prometheus.client.MetricFamily` messages: counters, gauges, untyped, summaries and classic
-//! histograms. A native histogram without classic buckets is counted as unsupported.
+//! Delimited `io.prometheus.client.MetricFamily` messages: counters, gauges, untyped, summaries and histograms, classic
+//! ones as their series, native ones as what they are; one that is both becomes both. `created_timestamp` is since when
+//! they count.
 
-use crate::scrape::{Collector, Described, Pairs};
+use crate::histogram::{Parts, doubles, zigzag};
+use crate::scrape::{Collector, Described, Pairs, Point, Said};
 use crate::series::{Refused, cut_bytes};
-use crate::wire::{Reader, WireError};
+use crate::wire::{Field, Reader, WireError};
+use model::histogram::ResetHint;
 use model::labels::NAME;
 use model::{MetricKind, RejectReason};
 use stdx::{Error, Result};
@@ -49,7 +52,8 @@ fn family(message: &[u8], number: u64, out: &mut Collector<'_>) -> Res {
     out.describe(&described, false);
     // The name may stand after the metrics, so they are read in a second pass.
     let mut fields = Reader::new(message);
-    let mut series = Series { family: described.name, number, key: Vec::new() };
+    let is_gauge = described.kind == MetricKind::GaugeHistogram;
+    let mut series = Series { family: described.name, is_gauge, number, key: Vec::new() };
     while let Some((number, field)) = fields.field()? {
         if number != 4 {
             continue;
@@ -64,15 +68,25 @@ fn family(message: &[u8], number: u64, out: &mut Collector<'_>) -> Res {
     Ok(())
 }
 
+/// Times that a metric has of its own.
+#[derive(Clone, Copy)]
+struct When {
+    own_ms: Option<i64>,
+    /// Since when it counts; 0 is not known.
+    start_ms: i64,
+}
+
 struct Series<'a> {
     family: &'a [u8],
+    /// A histogram of it is no counter.
+    is_gauge: bool,
     number: u64,
     /// Reused: what identifies a series within the target.
     key: Vec<u8>,
 }
 
 fn metric(message: &[u8], series: &mut Series<'_>, out: &mut Collector<'_>) -> Res {
-    let (mut time, mut value, mut parts, mut exemplar) = (None, None, None, None);
+    let (mut own_ms, mut value, mut parts, mut exemplar, mut start_ms) = (None, None, None, None, 0);
     let mut fields = Reader::new(message);
     while let Some((number, field)) = fields.field()? {
         match number {
@@ -80,20 +94,30 @@ fn metric(message: &[u8], series: &mut Series<'_>, out: &mut Collector<'_>) -> R
                 let counter = field.bytes()?;
                 value = Some(first_double(counter)?);
                 exemplar = field_of(counter, 2)?;
+                start_ms = created(counter, 3)?;
             }
             2 | 5 => value = Some(first_double(field.bytes()?)?),
             4 | 7 => parts = Some((number, field.bytes()?)),
-            6 => time = Some(field.varint()? as i64),
+            6 => own_ms = Some(field.varint()? as i64),
             _ => {}
         }
     }
+    let time = When { own_ms, start_ms };
     if let Some(value) = value {
         emit(message, series, "", None, value, time, out)?;
         return emit_exemplar(exemplar, series, out);
     }
     match parts {
-        Some((4, summary)) => summary_parts(message, summary, time, series, out),
-        Some((_, histogram)) => histogram_parts(message, histogram, time, series, out),
+        Some((4, summary)) => {
+            let start_ms = created(summary, 4)?;
+            summary_parts(message, summary, When { own_ms, start_ms }, series, out)
+        }
+        Some((_, histogram)) => {
+            let start_ms = if series.is_gauge { 0 } else { created(histogram, 15)? };
+            let time = When { own_ms, start_ms };
+            native(message, histogram, time, series, out)?;
+            histogram_parts(message, histogram, time, series, out)
+        }
         None => {
             let name = cut_bytes(series.family);
             out.refuse(RejectReason::Malformed, 1, || format!("{name} has a metric without a value"));
@@ -116,7 +140,7 @@ fn first_double(message: &[u8]) -> Res<f64> {
 fn summary_parts(
     metric: &[u8],
     summary: &[u8],
-    time: Option<i64>,
+    time: When,
     series: &mut Series<'_>,
     out: &mut Collector<'_>,
 ) -> Res {
@@ -151,7 +175,7 @@ fn pair(message: &[u8]) -> Res<(f64, f64)> {
 fn histogram_parts(
     metric: &[u8],
     histogram: &[u8],
-    time: Option<i64>,
+    time: When,
     series: &mut Series<'_>,
     out: &mut Collector<'_>,
 ) -> Res {
@@ -170,14 +194,10 @@ fn histogram_parts(
                 emit_exemplar(field_of(message, 3)?, series, out)?;
             }
             4 => count = field.double()?,
-            5..=14 => native = true,
-            _ => {}
+            _ => native |= makes_native(number, field),
         }
     }
     if buckets == 0 && native {
-        let name = cut_bytes(series.family);
-        let message = || format!("{name}: native histograms are not kept");
-        out.refuse(RejectReason::Unsupported, 1, message);
         return Ok(());
     }
     if !infinite {
@@ -185,6 +205,84 @@ fn histogram_parts(
     }
     emit(metric, series, "_count", None, count, time, out)?;
     emit(metric, series, "_sum", None, sum, time, out)
+}
+
+/// Whether this field is only there in a histogram that is a native one too; senders put an empty span where there is nothing
+/// else.
+fn makes_native(number: u32, field: Field<'_>) -> bool {
+    match number {
+        6 | 8 => field.double().is_ok_and(|n| n > 0.0),
+        7 => field.varint().is_ok_and(|n| n > 0),
+        9 | 12 => true,
+        _ => false,
+    }
+}
+
+/// Since when something counts, milliseconds since 1970; 0 if it does not say.
+fn created(message: &[u8], field: u32) -> Res<i64> {
+    field_of(message, field)?.map_or(Ok(0), timestamp_ms)
+}
+
+/// Hands a native histogram on, if this is one.
+fn native(
+    metric: &[u8],
+    histogram: &[u8],
+    time: When,
+    series: &mut Series<'_>,
+    out: &mut Collector<'_>,
+) -> Res {
+    let read = match native_parts(histogram) {
+        Ok(None) => return Ok(()),
+        Ok(Some(mut parts)) => {
+            if series.is_gauge {
+                parts.hint = ResetHint::Gauge;
+            }
+            parts.finish(&mut out.bounds)
+        }
+        Err(refused) => Err(refused),
+    };
+    let histogram_value = match read {
+        Ok(histogram) => histogram,
+        Err(Refused { reason, message }) => {
+            let name = cut_bytes(series.family);
+            out.refuse(reason, 1, || format!("metric family {}: {name}: {message}", series.number));
+            return Ok(());
+        }
+    };
+    emit_said(metric, series, ("", None), Said::Histogram(histogram_value), time, out)?;
+    let mut fields = Reader::new(histogram);
+    while let Some((number, field)) = fields.field()? {
+        if number == 16 {
+            emit_exemplar(Some(field.bytes()?), series, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn native_parts(histogram: &[u8]) -> std::result::Result<Option<Parts>, Refused> {
+    let (mut parts, mut is_native) = (Parts::default(), false);
+    let mut fields = Reader::new(histogram);
+    while let Some((number, field)) = fields.field()? {
+        is_native |= makes_native(number, field);
+        match number {
+            1 => parts.whole_count = field.varint()?,
+            2 => parts.sum = field.double()?,
+            4 => parts.count = field.double()?,
+            5 => parts.schema = zigzag(field.varint()?) as i32,
+            6 => parts.zero_threshold = field.double()?,
+            7 => parts.whole_zero_count = field.varint()?,
+            8 => parts.zero_count = field.double()?,
+            9 => parts.negative.span(field)?,
+            10 => parts.negative.deltas(field)?,
+            11 => doubles(field, &mut parts.negative.counts)?,
+            12 => parts.positive.span(field)?,
+            13 => parts.positive.deltas(field)?,
+            14 => doubles(field, &mut parts.positive.counts)?,
+            _ => {}
+        }
+    }
+    parts.is_float = parts.count > 0.0 || parts.zero_count > 0.0;
+    Ok(is_native.then_some(parts))
 }
 
 /// Upper bound and cumulative count of a classic bucket.
@@ -208,7 +306,18 @@ fn emit(
     suffix: &str,
     extra: Option<(&'static str, f64)>,
     value: f64,
-    time: Option<i64>,
+    time: When,
+    out: &mut Collector<'_>,
+) -> Res {
+    emit_said(metric, series, (suffix, extra), Said::Number(value), time, out)
+}
+
+fn emit_said(
+    metric: &[u8],
+    series: &mut Series<'_>,
+    (suffix, extra): (&str, Option<(&'static str, f64)>),
+    value: Said,
+    time: When,
     out: &mut Collector<'_>,
 ) -> Res {
     let key = &mut series.key;
@@ -232,7 +341,8 @@ fn emit(
     let (family, limits) = (series.family, out.limits);
     let fill = || labels_of(metric, family, suffix, extra, limits);
     let place = || format!("metric family {}: ", series.number);
-    out.sample(&series.key, fill, value, time, place);
+    let When { own_ms, start_ms } = time;
+    out.sample(&series.key, fill, Point { value, own_ms, start_ms }, place);
     Ok(())
 }
 

@@ -59,9 +59,40 @@ pub(crate) fn sample() -> Vec<u8> {
             put_bytes_field(m, 3, &bucket);
         }
     });
+    // Schema 3 and a zero threshold of 0.5: what it says beside the classic buckets.
+    let native_part = |m: &mut Vec<u8>| {
+        put_varint_field(m, 5, 6);
+        put_double_field(m, 6, 0.5);
+        put_varint_field(m, 7, 2);
+        put_bytes_field(m, 12, &message(|span| put_varint_field(span, 2, 2)));
+        put_bytes_field(m, 13, &[8, 1]);
+        put_bytes_field(m, 15, &message(|t| put_varint_field(t, 1, 4)));
+    };
     let native = message(|m| {
         put_varint_field(m, 1, 9);
-        put_varint_field(m, 5, 6);
+        put_double_field(m, 2, 1.25);
+        native_part(m);
+    });
+    let both = message(|m| {
+        m.extend(&histogram);
+        native_part(m);
+    });
+    let floats = message(|m| {
+        put_double_field(m, 4, 2.75);
+        put_double_field(m, 8, 0.25);
+        put_bytes_field(m, 9, &message(|span| put_varint_field(span, 2, 1)));
+        put_double_field(m, 11, 2.5);
+    });
+    let broken = message(|m| {
+        put_varint_field(m, 1, 10);
+        native_part(m);
+    });
+    let counter = message(|m| {
+        let value = message(|m| {
+            put_double_field(m, 1, 8.0);
+            put_bytes_field(m, 3, &message(|t| put_varint_field(t, 1, 3)));
+        });
+        put_bytes_field(m, 3, &value);
     });
     message(|out| {
         let timed = message(|m| {
@@ -74,6 +105,10 @@ pub(crate) fn sample() -> Vec<u8> {
         family(out, "u", 3, &[value(5, 0.0, &[])]);
         family(out, "h", 4, &[message(|m| put_bytes_field(m, 7, &histogram))]);
         family(out, "n", 4, &[message(|m| put_bytes_field(m, 7, &native))]);
+        family(out, "b", 4, &[message(|m| put_bytes_field(m, 7, &both))]);
+        family(out, "f", 5, &[message(|m| put_bytes_field(m, 7, &floats))]);
+        family(out, "w", 4, &[message(|m| put_bytes_field(m, 7, &broken))]);
+        family(out, "started_total", 0, &[counter]);
     })
 }
 
@@ -100,13 +135,68 @@ h_bucket{le="1.0"} 8 9000
 h_bucket{le="1e+06"} 8 9000
 h_bucket{le="+Inf"} 9 9000
 h_count 9 9000
-h_sum 4.5 9000"#;
+h_sum 4.5 9000
+b_bucket{le="0.005"} 2 9000
+b_bucket{le="1.0"} 8 9000
+b_bucket{le="1e+06"} 8 9000
+b_bucket{le="+Inf"} 9 9000
+b_count 9 9000
+b_sum 4.5 9000
+started_total 8 9000"#;
     assert_eq!(shown.join("\n"), want);
+    let histograms: Vec<String> = decoded
+        .batch
+        .histograms
+        .iter()
+        .map(|h| {
+            let (labels, g) = (&decoded.batch.series[h.series as usize], &h.at.histogram);
+            let (positive, negative) = (&g.positive.counts, &g.negative.counts);
+            let zero = (g.zero_count, g.zero_threshold);
+            let (hint, start) = (g.hint, h.at.start_ms);
+            format!(
+                "{labels} {hint:?} {} {} {zero:?} {positive:?} {negative:?} since {start}",
+                g.count, g.sum
+            )
+        })
+        .collect();
+    let want = [
+        "n Unknown 9 1.25 (2.0, 0.5) [4.0, 3.0] [] since 4000",
+        "b Unknown 9 4.5 (2.0, 0.5) [4.0, 3.0] [] since 4000",
+        "f Gauge 2.75 0 (0.25, 0.0) [] [2.5] since 0",
+    ];
+    assert_eq!(histograms, want);
+    // Every series of a metric that says since when it counts has that.
+    let places =
+        |first: usize, n: usize, start_ms: i64| (first..first + n).map(move |i| (i as u32, start_ms));
+    let started = decoded.batch.samples.len() - 1;
+    let want: Vec<(u32, i64)> = places(started - 6, 6, 4_000).chain(places(started, 1, 3_000)).collect();
+    assert_eq!(decoded.batch.starts, want);
     assert_eq!(decoded.rejects.len(), 1);
-    assert_eq!(decoded.rejects[0].reason, RejectReason::Unsupported);
-    assert!(decoded.rejects[0].message.contains('n'));
+    assert_eq!((decoded.rejects[0].reason, decoded.rejects[0].samples), (RejectReason::Malformed, 1));
+    let words =
+        "metric family 9: w: a native histogram: its buckets hold 9 observations, and its count is 10";
+    assert_eq!(decoded.rejects[0].message, words);
     let kinds: Vec<_> = decoded.batch.metadata.iter().map(|m| m.kind.as_str()).collect();
-    assert_eq!(kinds, ["counter", "gauge", "summary", "unknown", "histogram", "histogram"]);
+    let want = ["counter", "gauge", "summary", "unknown", "histogram", "histogram", "histogram"];
+    assert_eq!(kinds[..7], want);
+    assert_eq!(kinds[7..], ["gaugehistogram", "histogram", "counter"]);
+}
+
+/// A native histogram that is not there any more ends as one.
+#[test]
+fn series_end_as_what_they_were() {
+    let limits = Limits::default();
+    let mut cache = crate::scrape::ScrapeCache::new(crate::scrape::Target::default());
+    let scrape = |at_ms| Scrape { format: Format::Protobuf, at_ms, limits: &limits };
+    cache.scrape(&sample(), scrape(1_000)).unwrap();
+    let gone = cache.scrape(&[], scrape(2_000)).unwrap();
+    let batch = &gone.decoded.batch;
+    assert!(batch.samples.iter().all(|s| model::is_stale(s.value)));
+    assert!(batch.histograms.iter().all(|h| h.at.histogram.is_stale() && h.at.timestamp_ms == 2_000));
+    let mut names: Vec<_> = batch.histograms.iter().map(|h| batch.series[h.series as usize].name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["b", "f", "n"]);
+    assert_eq!(gone.series_vanished as usize, batch.samples.len() + batch.histograms.len());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! series text of a sample that was never seen before is taken apart further.
 
 use crate::Limits;
-use crate::scrape::{Collector, Described, Pairs};
+use crate::scrape::{Collector, Described, Pairs, Point, Said};
 use crate::series::{Refused, cut_bytes};
 use model::labels::NAME;
 use model::{MetricKind, RejectReason};
@@ -56,7 +56,14 @@ pub(crate) fn scan(body: &[u8], open_metrics: bool, out: &mut Collector<'_>) -> 
                 let limits = out.limits;
                 let fill = || labels_of(s.series, limits);
                 let place = || format!("line {number}: ");
-                out.sample(s.series, fill, s.value, s.timestamp_ms, place);
+                let value = Said::Number(s.value);
+                out.sample(s.series, fill, Point { value, own_ms: s.timestamp_ms, start_ms: 0 }, place);
+                if open_metrics {
+                    match described.is_created(s.series) {
+                        true => out.created(s.value),
+                        false => out.visit(),
+                    }
+                }
                 if let Some(e) = s.exemplar {
                     let fill = || labels_of(e.labels, limits);
                     out.exemplar(e.raw, fill, e.value, e.timestamp_ms, place);
@@ -71,6 +78,26 @@ pub(crate) fn scan(body: &[u8], open_metrics: bool, out: &mut Collector<'_>) -> 
         return Err(Error::invalid("the answer is OpenMetrics but does not end with # EOF: it was cut"));
     }
     Ok(())
+}
+
+impl Described<'_> {
+    /// Whether a series of this family says since when others of it count, and counts nothing itself.
+    fn is_created(&self, series: &[u8]) -> bool {
+        let counts = matches!(self.kind, MetricKind::Counter | MetricKind::Histogram | MetricKind::Summary);
+        let rest = || series.strip_prefix(self.name)?.strip_prefix(b"_created");
+        counts && rest().is_some_and(|rest| matches!(rest.first(), None | Some(b'{' | b' ' | b'\t')))
+    }
+}
+
+/// Whether two series texts are parts of one metric: their labels are the same but for those of a bucket or a quantile.
+pub(crate) fn is_same_metric(a: &[u8], b: &[u8]) -> bool {
+    let labels = |series| {
+        let mut pairs = labels_of(series, &Limits::default()).ok()?;
+        pairs.retain(|(name, _)| !matches!(&**name, NAME | "le" | "quantile"));
+        pairs.sort();
+        Some(pairs)
+    };
+    labels(a).is_some_and(|a| Some(a) == labels(b))
 }
 
 /// Lines without their ends, spaces around them removed.
@@ -319,6 +346,7 @@ fn comment<'a>(line: &'a [u8], open_metrics: bool, described: &mut Described<'a>
         None => word(rest),
     };
     if described.name != name {
+        out.next_family();
         out.describe(described, open_metrics);
         *described = Described { name, ..Described::default() };
     }

@@ -195,7 +195,7 @@ mod tests {
     fn histograms_and_starts_come_back() {
         for numbers in [3, 0] {
             let mut all = series();
-            [&mut all.timestamps_ms, &mut all.starts_ms].map(|list| list.truncate(numbers));
+            [&mut all.timestamps_ms, &mut all.starts_ms].into_iter().for_each(|list| list.truncate(numbers));
             all.values.truncate(numbers);
             let mut line = Vec::new();
             write(&mut line, &all);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::relabel::{Action, RelabelConfig};
+use model::RejectReason;
 use model::batch::is_stale;
 
 struct Driver {
@@ -213,4 +214,46 @@ fn exemplars_come_with_their_series_and_each_once() {
     let scrape = Scrape { format: Format::OpenMetrics, at_ms: 1, limits: &limits };
     let body = b"b_total 1\na_total 1 # {t=\"x\"} 0.5 1\n# EOF\n";
     assert!(cache.scrape(body, scrape).unwrap().decoded.batch.exemplars.is_empty());
+}
+
+/// `_created` of OpenMetrics: the samples before it that have its labels count since then, and it stays a series.
+#[test]
+fn created_lines_say_since_when_their_neighbours_count() {
+    let limits = Limits::default();
+    let mut cache = ScrapeCache::new(Target::default());
+    let mut starts = |body: &str, at_ms: i64| -> Vec<String> {
+        let scrape = Scrape { format: Format::OpenMetrics, at_ms, limits: &limits };
+        let batch = cache.scrape(format!("{body}# EOF\n").as_bytes(), scrape).unwrap().decoded.batch;
+        let name = |place: u32| batch.series[batch.samples[place as usize].series as usize].to_string();
+        batch.starts.iter().map(|(place, start_ms)| format!("{} {start_ms}", name(*place))).collect()
+    };
+    let body = "# TYPE a counter\na_total{x=\"1\"} 5\na_created{x=\"1\"} 1.5\na_total{x=\"2\"} 6\na_created{x=\"2\"} 2\n\
+        # TYPE h histogram\nh_bucket{p=\"/\",le=\"1.0\"} 1\nh_bucket{p=\"/\",le=\"+Inf\"} 2\nh_count{p=\"/\"} 2\n\
+        h_sum{p=\"/\"} 3\nh_created{p=\"/\"} 7\n# TYPE g gauge\ng 1\ng_created 9\n# TYPE s summary\ns_count 1\n\
+        s{quantile=\"0.5\"} 1\ns_created NaN\n# TYPE z counter\nz_total 1\nz_created 3.25\n";
+    let want = [
+        "a_total{x=\"1\"} 1500",
+        "a_total{x=\"2\"} 2000",
+        "h_bucket{le=\"1.0\", p=\"/\"} 7000",
+        "h_bucket{le=\"+Inf\", p=\"/\"} 7000",
+        "h_count{p=\"/\"} 7000",
+        "h_sum{p=\"/\"} 7000",
+        "z_total 3250",
+    ];
+    for at_ms in [10_000, 20_000, 30_000] {
+        assert_eq!(starts(body, at_ms), want, "at {at_ms}");
+    }
+    // A bucket more, and a counter that comes without its line.
+    let changed = body.replace(
+        "h_bucket{p=\"/\",le=\"+Inf\"}",
+        "h_bucket{p=\"/\",le=\"5\"} 2\nh_bucket{p=\"/\",le=\"+Inf\"}",
+    );
+    let changed = changed.replace("a_created{x=\"1\"} 1.5\n", "");
+    for at_ms in [40_000, 50_000] {
+        let found = starts(&changed, at_ms);
+        assert_eq!(found[0], "a_total{x=\"2\"} 2000");
+        assert_eq!(found.iter().filter(|text| text.starts_with("h_bucket")).count(), 3);
+        assert_eq!(found.len(), want.len());
+    }
+    assert_eq!(starts(body, 60_000), want);
 }

@@ -74,6 +74,7 @@ fn common(key: &str, node: &Node, place: &Place, to: &mut ScrapeConfig, problems
                 }
             }
         }
+        "scrape_native_histograms" => bool_of(node, place, &mut to.native_histograms, problems),
         "sample_limit" => {
             if let Some(count) = place.parsed(node, values::count, problems) {
                 to.samples_max = usize::try_from(count).unwrap_or(usize::MAX);

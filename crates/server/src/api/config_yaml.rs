@@ -21,6 +21,9 @@ pub fn write(jobs: &[ScrapeConfig]) -> String {
 fn one(out: &mut String, job: &ScrapeConfig) -> std::fmt::Result {
     writeln!(out, "- job_name: {}", json!(job.job))?;
     writeln!(out, "  honor_labels: {}\n  honor_timestamps: {}", job.honor_labels, job.honor_timestamps)?;
+    if job.native_histograms {
+        writeln!(out, "  scrape_native_histograms: true")?;
+    }
     writeln!(out, "  scrape_interval: {}", format_duration_ms(job.interval_ms as i64))?;
     writeln!(out, "  scrape_timeout: {}", format_duration_ms(job.timeout_ms as i64))?;
     writeln!(out, "  metrics_path: {}\n  scheme: {}", json!(job.metrics_path), json!(job.scheme))?;

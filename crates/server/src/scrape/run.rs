@@ -7,7 +7,7 @@ use super::target::{Pairs, TargetSpec};
 use crate::client::{Answer, Ask};
 use crate::clock::now_ms;
 use ingest::Decoded;
-use ingest::exposition::{ACCEPT, Format};
+use ingest::exposition::{Format, accept};
 use ingest::scrape::{Scrape, ScrapeCache, Scraped, Target};
 use model::{Batch, Labels, NAME, STALE_NAN_BITS};
 use std::sync::{Arc, Mutex};
@@ -108,7 +108,7 @@ impl TargetTask {
             reports: REPORTS.iter().map(|name| spec.labels.with(NAME, name)).collect(),
             cache: cache(&spec),
             headers: vec![
-                ("accept", ACCEPT.to_string()),
+                ("accept", accept(spec.config.native_histograms).to_string()),
                 ("x-prometheus-scrape-timeout-seconds", timeout_s.to_string()),
             ],
             spec,

@@ -128,7 +128,7 @@ fn histograms_and_starts_are_columns() {
     let h = Histogram {
         count: 5.0,
         sum: 0.25,
-        zero_threshold: 0.5,
+        zero_threshold: 1.0,
         zero_count: 2.0,
         positive: Buckets::from_pairs([(1, 3.0)]),
         ..Histogram::default()
@@ -152,7 +152,7 @@ fn histograms_and_starts_are_columns() {
     rows.finish().unwrap();
     let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
     let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
-    let buckets = "[{lower: -0.5, upper: 0.5, count: 2.0}, {lower: 1.0, upper: 2.0, count: 3.0}]";
+    let buckets = "[{lower: -1E0, upper: 1.0, count: 2.0}, {lower: 1.0, upper: 2.0, count: 3.0}]";
     let time = |t: i64| format!("1970-01-01 00:00:00.00{t} +00:00");
     let want = [
         (1, "null".into(), "null".into(), format!("count: 5.0, sum: 0.25, buckets: {buckets}")),

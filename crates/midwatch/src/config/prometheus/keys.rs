@@ -19,9 +19,11 @@ use Support::{NoEffect, Refused, Used};
 
 const LATER: &str = "Midwatch has no rules and alerts from Prometheus's files";
 const LABELS: &str = "the limits of the section [ingest] of midwatch.toml hold for every target";
-const HISTOGRAMS: &str = "native histograms are not recorded; classic ones always are";
+const CLASSIC: &str = "classic histograms are always recorded as they are";
+/// What is asked for where native histograms are wanted.
+const NATIVE: &str = "asks for protobuf first, the one format that has native histograms; where it comes, they are recorded beside the classic ones";
 const NAMES: &str = "names may be any UTF-8";
-const FORMATS: &str = "each target is asked for protobuf, OpenMetrics or text, and answers with what it has";
+const FORMATS: &str = "each target is asked for OpenMetrics, text or protobuf, and answers with what it has";
 const DISCOVERY: &str = "write what finds the targets into a file and name it in file_sd_configs, or let it answer over HTTP and use http_sd_configs";
 const PROXY: &str = "targets are asked directly";
 const INLINE: &str = "put it into a file and name the file";
@@ -60,9 +62,9 @@ pub const GLOBAL: &[Key] = &[
     ("keep_dropped_targets", NoEffect("dropped targets are always shown")),
     ("metric_name_validation_scheme", NoEffect(NAMES)),
     ("metric_name_escaping_scheme", NoEffect(NAMES)),
-    ("scrape_native_histograms", NoEffect(HISTOGRAMS)),
-    ("always_scrape_classic_histograms", NoEffect(HISTOGRAMS)),
-    ("convert_classic_histograms_to_nhcb", NoEffect(HISTOGRAMS)),
+    ("scrape_native_histograms", Used(NATIVE)),
+    ("always_scrape_classic_histograms", NoEffect(CLASSIC)),
+    ("convert_classic_histograms_to_nhcb", NoEffect(CLASSIC)),
     ("extra_scrape_metrics", NoEffect("the scrape's own metrics are always recorded")),
 ];
 
@@ -101,12 +103,12 @@ pub const JOB: &[Key] = &[
     ("scrape_failure_log_file", NoEffect("failed scrapes are shown with their reasons at /api/v1/targets")),
     ("metric_name_validation_scheme", NoEffect(NAMES)),
     ("metric_name_escaping_scheme", NoEffect(NAMES)),
-    ("scrape_native_histograms", NoEffect(HISTOGRAMS)),
-    ("scrape_classic_histograms", NoEffect(HISTOGRAMS)),
-    ("always_scrape_classic_histograms", NoEffect(HISTOGRAMS)),
-    ("convert_classic_histograms_to_nhcb", NoEffect(HISTOGRAMS)),
-    ("native_histogram_bucket_limit", NoEffect(HISTOGRAMS)),
-    ("native_histogram_min_bucket_factor", NoEffect(HISTOGRAMS)),
+    ("scrape_native_histograms", Used(NATIVE)),
+    ("scrape_classic_histograms", NoEffect(CLASSIC)),
+    ("always_scrape_classic_histograms", NoEffect(CLASSIC)),
+    ("convert_classic_histograms_to_nhcb", NoEffect(CLASSIC)),
+    ("native_histogram_bucket_limit", NoEffect(CLASSIC)),
+    ("native_histogram_min_bucket_factor", NoEffect(CLASSIC)),
     ("extra_scrape_metrics", NoEffect("the scrape's own metrics are always recorded")),
     ("azure_sd_configs", Refused(DISCOVERY)),
     ("aws_sd_configs", Refused(DISCOVERY)),
