@@ -37,7 +37,7 @@ impl Eval<'_> {
         let (first, last) = (w.histograms.first()?, w.histograms.last()?);
         let mut change = match w.histograms.len() {
             1 => None,
-            _ => Some(self.histogram_change(w.histograms, counter, about)?),
+            _ => Some(self.histogram_change(w, counter, about)?),
         };
         let start_ms =
             if counter { began_inside(first.start_ms, first.timestamp_ms, w.start_ms) } else { None };
@@ -62,7 +62,12 @@ impl Eval<'_> {
     }
 
     /// The change between the first and the last of at least two histograms; for a counter with what resets took away.
-    fn histogram_change(&self, points: &[HistogramAt], counter: bool, about: &About<'_>) -> Option<Total> {
+    fn histogram_change(&self, w: &Window<'_>, counter: bool, about: &About<'_>) -> Option<Total> {
+        let points = w.histograms;
+        let was_reset = |i: usize| match w.resets.get(i) {
+            Some(known) => *known,
+            None => is_reset(&points[i], &points[i - 1]),
+        };
         let [first, .., last] = points else { return None };
         if counter && points.iter().any(is_gauge) {
             self.warn_of_gauge(about);
@@ -72,7 +77,7 @@ impl Eval<'_> {
             self.warn_of_counter(about);
         }
         // What was before a reset is not subtracted, so that its buckets do not matter.
-        let skips_first = counter && is_reset(&points[1], first);
+        let skips_first = counter && was_reset(1);
         let begun = if skips_first { &points[1] } else { first };
         let looked_at = &points[if counter { 1 } else { points.len() - 1 }..];
         let custom = begun.histogram.is_custom();
@@ -94,11 +99,10 @@ impl Eval<'_> {
         };
         self.combine(&mut change, subtracted, Operation::Subtraction, about)?;
         if counter {
-            let pairs = || points.windows(2);
-            for pair in pairs().skip(usize::from(skips_first)).filter(|p| is_reset(&p[1], &p[0])) {
-                self.combine(&mut change, &pair[0].histogram, Operation::Addition, about)?;
+            for i in (1 + usize::from(skips_first)..points.len()).filter(|i| was_reset(*i)) {
+                self.combine(&mut change, &points[i - 1].histogram, Operation::Addition, about)?;
             }
-            if pairs().any(|p| overlaps(times(&p[0]), p[1].start_ms)) {
+            if points.windows(2).any(|p| overlaps(times(&p[0]), p[1].start_ms)) {
                 self.warn_of_overlap(about);
             }
         }

@@ -13,6 +13,8 @@ pub(crate) struct Window<'a> {
     /// Since when each counts, 0 where that is not known; empty if it is known of none.
     pub(crate) starts_ms: &'a [i64],
     pub(crate) histograms: &'a [HistogramAt],
+    /// Of each histogram whether the counter was reset before it; empty where that is not known.
+    pub(crate) resets: &'a [bool],
     /// The place of the first sample in its series.
     pub(crate) first: usize,
     pub(crate) start_ms: i64,

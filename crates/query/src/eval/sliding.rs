@@ -210,6 +210,7 @@ mod tests {
                         values: &values[first..end],
                         starts_ms: &[],
                         histograms: &[],
+                        resets: &[],
                         first,
                         start_ms: times[first] - 500,
                         end_ms: times[end - 1] + 500,

@@ -4,6 +4,7 @@
 use super::column::{ABSENT, Column, Steps, is_present};
 use super::edges;
 use super::mixed::About;
+use super::mixed_rates::is_reset;
 use super::over_time::Window;
 use super::rates::overlaps;
 use super::selector::Shifted;
@@ -61,6 +62,7 @@ impl Windows {
                     values,
                     starts_ms,
                     histograms: &[],
+                    resets: &[],
                     first: low,
                     start_ms,
                     end_ms,
@@ -97,6 +99,7 @@ impl Windows {
                 values: &series.values[low..high],
                 starts_ms: series.starts_ms.get(low..high).unwrap_or_default(),
                 histograms: &[],
+                resets: &[],
                 first: low,
                 start_ms,
                 end_ms,
@@ -109,11 +112,12 @@ impl Windows {
 }
 
 impl Windows {
-    /// As [`Windows::map`], of a series with native histograms.
+    /// As [`Windows::map`], of a series with native histograms; `resets` as in [`Window::resets`].
     fn map_both(
         &self,
         eval: &Eval<'_>,
         series: &SeriesData,
+        resets: &[bool],
         mut f: impl FnMut(usize, &Window<'_>) -> Result<Option<Point>, QueryError>,
     ) -> Result<Vec<Option<Point>>, QueryError> {
         let (times, histograms) = (&series.timestamps_ms, &series.histograms);
@@ -130,6 +134,7 @@ impl Windows {
                 timestamps_ms: &times[low..high],
                 values: &series.values[low..high],
                 starts_ms: series.starts_ms.get(low..high).unwrap_or_default(),
+                resets: resets.get(inside.clone()).unwrap_or_default(),
                 histograms: &histograms[inside],
                 first: low,
                 start_ms,
@@ -272,7 +277,9 @@ impl Eval<'_> {
             };
             if !series.histograms.is_empty() {
                 let about = About { name: series.labels.name(), span: range.span };
-                let points = windows.map_both(self, &series, |step, window| {
+                // Windows overlap: each pair of histograms is compared once, however many windows it is in.
+                let resets = if counter { self.resets(&series)? } else { Vec::new() };
+                let points = windows.map_both(self, &series, &resets, |step, window| {
                     let of_numbers = |w: &Window<'_>| match (body, &mut sliding) {
                         _ if edges != Edges::Plain => edges::compute(function.name, w, edges),
                         (Body::Window(f) | Body::WindowKeepsName(f), _) => f(w, &given(step)),
@@ -318,6 +325,16 @@ impl Eval<'_> {
             }
             sink(column)
         })
+    }
+
+    /// Of each histogram of a series whether the counter was reset before it.
+    fn resets(&self, series: &SeriesData) -> Result<Vec<bool>, QueryError> {
+        let mut resets = Vec::with_capacity(series.histograms.len());
+        for (i, now) in series.histograms.iter().enumerate() {
+            self.worked(native::work(&now.histogram))?;
+            resets.push(i > 0 && is_reset(now, &series.histograms[i - 1]));
+        }
+        Ok(resets)
     }
 
     /// Warns of counters whose samples in a window count the same time twice.
@@ -377,7 +394,7 @@ impl Eval<'_> {
             if series.histograms.is_empty() {
                 not_absent(&windows.map(self, &series, |_, _| Some(1.0))?);
             } else {
-                let present = windows.map_both(self, &series, |_, _| Ok(Some(Point::Number(1.0))))?;
+                let present = windows.map_both(self, &series, &[], |_, _| Ok(Some(Point::Number(1.0))))?;
                 not_absent(&present.iter().map(|p| p.as_ref().map_or(ABSENT, |_| 1.0)).collect::<Vec<_>>());
             }
             Ok(())

@@ -7,7 +7,7 @@ use crate::transport::PART_BYTES;
 use ::query::{Point, QueryResult, Value};
 use bytes::Bytes;
 use histogram::push_histogram;
-use model::{Labels, SeriesData};
+use model::{HistogramAt, Labels, SeriesData};
 use serde_json::Value as Json;
 use std::fmt::Write;
 
@@ -86,15 +86,17 @@ pub struct Answer {
     pub stats: Option<Json>,
     /// What had to be left out.
     pub partial: Vec<String>,
-    /// Rows that are written.
+    /// Rows that are begun.
     row: usize,
+    /// What is left of the row that was begun last: each of them can be large.
+    histograms: Option<std::vec::IntoIter<HistogramAt>>,
     is_done: bool,
 }
 
 impl Answer {
     /// Nothing is written yet.
     pub fn new(result: QueryResult, time_ms: i64, stats: Option<Json>, partial: Vec<String>) -> Answer {
-        Answer { result, time_ms, stats, partial, row: 0, is_done: false }
+        Answer { result, time_ms, stats, partial, row: 0, histograms: None, is_done: false }
     }
 }
 
@@ -109,12 +111,24 @@ impl Iterator for Answer {
         if self.row == 0 {
             push_head(&mut out, &self.result.value, self.time_ms);
         }
-        while out.len() < PART_BYTES && push_row(&mut out, &mut self.result.value, self.row) {
-            self.row += 1;
-        }
-        if out.len() < PART_BYTES {
-            push_end(&mut out, &self.result, self.stats.as_ref(), &self.partial);
-            self.is_done = true;
+        while out.len() < PART_BYTES && !self.is_done {
+            match self.histograms.as_mut().map(Iterator::next) {
+                Some(Some(h)) => {
+                    out.push(',');
+                    push_histogram(&mut out, h.timestamp_ms, &h.histogram);
+                }
+                Some(None) => {
+                    out.push_str("]}");
+                    self.histograms = None;
+                }
+                None if push_row(&mut out, &mut self.result.value, self.row, &mut self.histograms) => {
+                    self.row += 1;
+                }
+                None => {
+                    push_end(&mut out, &self.result, self.stats.as_ref(), &self.partial);
+                    self.is_done = true;
+                }
+            }
         }
         Some(out.into())
     }
@@ -140,8 +154,13 @@ fn push_head(out: &mut String, value: &Value, time_ms: i64) {
     }
 }
 
-/// One row; false if there is none of this number.
-fn push_row(out: &mut String, value: &mut Value, row: usize) -> bool {
+/// One row; false if there is none of this number. What is left for later goes into `rest`.
+fn push_row(
+    out: &mut String,
+    value: &mut Value,
+    row: usize,
+    rest: &mut Option<std::vec::IntoIter<HistogramAt>>,
+) -> bool {
     match value {
         Value::Scalar(_) | Value::String(_) => false,
         Value::Vector(rows) => {
@@ -164,7 +183,7 @@ fn push_row(out: &mut String, value: &mut Value, row: usize) -> bool {
         Value::Matrix(rows) => {
             let Some(series) = rows.get_mut(row) else { return false };
             out.push_str(if row > 0 { "," } else { "" });
-            push_matrix_row(out, &std::mem::take(series));
+            *rest = push_matrix_row(out, std::mem::take(series));
             true
         }
     }
@@ -199,7 +218,8 @@ fn push_texts(out: &mut String, name: &str, texts: &[&String]) {
     out.push(']');
 }
 
-fn push_matrix_row(out: &mut String, row: &SeriesData) {
+/// A series up to its first histogram; the other ones are given back.
+fn push_matrix_row(out: &mut String, row: SeriesData) -> Option<std::vec::IntoIter<HistogramAt>> {
     out.push_str("{\"metric\":");
     push_labels(out, &row.labels);
     for (i, (ms, v)) in row.timestamps_ms.iter().zip(&row.values).enumerate() {
@@ -207,11 +227,14 @@ fn push_matrix_row(out: &mut String, row: &SeriesData) {
         push_sample(out, *ms, *v);
     }
     out.push_str(if row.values.is_empty() { "" } else { "]" });
-    for (i, h) in row.histograms.iter().enumerate() {
-        out.push_str(if i > 0 { "," } else { ",\"histograms\":[" });
-        push_histogram(out, h.timestamp_ms, &h.histogram);
-    }
-    out.push_str(if row.histograms.is_empty() { "}" } else { "]}" });
+    let mut histograms = row.histograms.into_iter();
+    let Some(first) = histograms.next() else {
+        out.push('}');
+        return None;
+    };
+    out.push_str(",\"histograms\":[");
+    push_histogram(out, first.timestamp_ms, &first.histogram);
+    Some(histograms)
 }
 
 /// `{"status":"success","data":[...]}` of any items, part by part.
@@ -304,6 +327,29 @@ mod tests {
             assert!(rows.iter().all(|r| r["values"].as_array().unwrap().len() == 1_000));
             assert_eq!(parts.len() > 1, count == 100, "{} parts", parts.len());
             assert!(parts.iter().all(|p| !p.is_empty() && p.len() < 2 * PART_BYTES));
+        }
+    }
+
+    #[test]
+    fn a_row_of_large_histograms_comes_in_parts_too() {
+        use model::histogram::Buckets;
+        let positive = Buckets::from_pairs((-500..500).map(|i| (i, 1.0)));
+        let h = std::sync::Arc::new(model::Histogram { schema: 8, positive, ..Default::default() });
+        let at = |t: i64| HistogramAt { timestamp_ms: t * 1000, start_ms: 0, histogram: h.clone() };
+        for count in [1, 2, 50] {
+            let numbers = SeriesData::numbers(Labels::default(), vec![0], vec![1.0]);
+            let row = SeriesData { histograms: (1..=count).map(at).collect(), ..numbers };
+            let value = Value::Matrix(vec![row.clone(), row]);
+            let result = QueryResult { value, warnings: Vec::new(), infos: Vec::new() };
+            let parts: Vec<Bytes> = Answer::new(result, 0, None, Vec::new()).collect();
+            let text: Json = serde_json::from_slice(&parts.concat()).unwrap();
+            for row in text["data"]["result"].as_array().unwrap() {
+                let histograms = row["histograms"].as_array().unwrap();
+                assert_eq!(histograms.len() as i64, count);
+                assert!(histograms.iter().all(|h| h[1]["buckets"].as_array().unwrap().len() == 1_000));
+                assert_eq!(row["values"][0][1], "1");
+            }
+            assert!(parts.iter().all(|p| p.len() < 2 * PART_BYTES), "{} parts", parts.len());
         }
     }
 
