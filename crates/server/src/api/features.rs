@@ -27,6 +27,7 @@ pub async fn features(State(app): State<Arc<App>>) -> ApiResult {
             "lifecycle": false,
             "openapi_3.1": false,
             "openapi_3.2": false,
+            "otlp_write_receiver": true,
             "query_stats": true,
             "query_warnings": true,
             "remote_write_receiver": true,
