@@ -72,27 +72,8 @@ impl Eval<'_> {
         Ok(Shifted { fixed_ms, offset_ms, steps: *steps })
     }
 
-    /// Series with samples in `start_ms < t <= end_ms`, counted against the limits.
-    pub(super) fn read(
-        &self,
-        selector: &Selector,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Result<Vec<SeriesData>, QueryError> {
-        self.go_on()?;
-        if let Some(found) = self.last_values(selector, start_ms, end_ms)? {
-            return Ok(found);
-        }
-        let mut found = self.source.select(&selector.matchers, start_ms + 1, end_ms, self.read_limits())?;
-        if self.marks_resets.get() && found.iter().any(|s| !s.histograms.is_empty()) {
-            found = self.read_marked(selector, start_ms, end_ms)?;
-        }
-        self.hold(count(&found))?;
-        self.hold_bytes(bytes(&found))?;
-        Ok(found)
-    }
-
-    /// As [`Eval::read`], one series after another: only what `sink` is given is in memory, and counted, at a time.
+    /// Series with samples in `start_ms < t <= end_ms`, one after another: only what `sink` is given is in memory, and
+    /// counted, at a time.
     pub(super) fn read_each(
         &self,
         selector: &Selector,
@@ -100,7 +81,18 @@ impl Eval<'_> {
         end_ms: i64,
         sink: &mut dyn FnMut(SeriesData) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let mut counted = |series: SeriesData| {
+        // The first histogram of a range is compared with the one before it.
+        let marks = self.marks_resets.get();
+        let from_ms = start_ms + 1 - if marks { self.lookback_ms() } else { 0 };
+        let mut counted = |mut series: SeriesData| {
+            if marks {
+                self.worked(series.histograms.len())?;
+                mark_resets(&mut series.histograms);
+                cut(&mut series, start_ms);
+                if series.timestamps_ms.is_empty() && series.histograms.is_empty() {
+                    return Ok(());
+                }
+            }
             let series = [series];
             let (samples, bytes) = (count(&series), bytes(&series));
             self.hold(samples)?;
@@ -112,18 +104,12 @@ impl Eval<'_> {
             Ok(())
         };
         self.go_on()?;
-        if self.marks_resets.get() {
-            let found = self.read(selector, start_ms, end_ms)?;
-            self.release(count(&found));
-            self.release_bytes(bytes(&found));
-            return found.into_iter().try_for_each(counted);
-        }
         if let Some(found) = self.last_values(selector, start_ms, end_ms)? {
             self.release(count(&found));
             return found.into_iter().try_for_each(counted);
         }
         let mut failed = None;
-        let range_ms = (start_ms + 1, end_ms);
+        let range_ms = (from_ms, end_ms);
         let done = self.source.select_each(&selector.matchers, range_ms, self.read_limits(), &mut |series| {
             counted(series).map_err(|e| {
                 failed = Some(e);
@@ -134,35 +120,6 @@ impl Eval<'_> {
             Some(e) => Err(e),
             None => Ok(done?),
         }
-    }
-
-    /// As [`Eval::read`], each histogram marked as reset or not. The first of a range is compared with the one before it.
-    fn read_marked(
-        &self,
-        selector: &Selector,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Result<Vec<SeriesData>, QueryError> {
-        let from_ms = start_ms + 1 - self.lookback_ms();
-        let mut found = self.source.select(&selector.matchers, from_ms, end_ms, self.read_limits())?;
-        for series in &mut found {
-            self.worked(series.histograms.len())?;
-            mark_resets(&mut series.histograms);
-            let before = series.timestamps_ms.partition_point(|t| *t <= start_ms);
-            series.timestamps_ms.drain(..before);
-            series.values.drain(..before);
-            series.starts_ms.drain(..before.min(series.starts_ms.len()));
-            let before = series.histograms.partition_point(|h| h.timestamp_ms <= start_ms);
-            series.histograms.drain(..before);
-            // A reset before all that is looked at does not matter, and is not known in general.
-            if let Some(first) =
-                series.histograms.first_mut().filter(|h| h.histogram.hint == ResetHint::Reset)
-            {
-                Arc::make_mut(&mut first.histogram).hint = ResetHint::Unknown;
-            }
-        }
-        found.retain(|s| !s.timestamps_ms.is_empty() || !s.histograms.is_empty());
-        Ok(found)
     }
 
     pub(super) fn selector(
@@ -215,6 +172,20 @@ pub(super) fn bytes(series: &[SeriesData]) -> usize {
         s.labels.heap_bytes() + size_of::<SeriesData>() + size_of_val(s.starts_ms.as_slice()) + histograms(s)
     };
     series.iter().map(of).sum()
+}
+
+/// Leaves what is after `start_ms`.
+fn cut(series: &mut SeriesData, start_ms: i64) {
+    let before = series.timestamps_ms.partition_point(|t| *t <= start_ms);
+    series.timestamps_ms.drain(..before);
+    series.values.drain(..before);
+    series.starts_ms.drain(..before.min(series.starts_ms.len()));
+    let before = series.histograms.partition_point(|h| h.timestamp_ms <= start_ms);
+    series.histograms.drain(..before);
+    // A reset before all that is looked at does not matter, and is not known in general.
+    if let Some(first) = series.histograms.first_mut().filter(|h| h.histogram.hint == ResetHint::Reset) {
+        Arc::make_mut(&mut first.histogram).hint = ResetHint::Unknown;
+    }
 }
 
 /// Says of each histogram that does not say so itself whether it continues the one before.
