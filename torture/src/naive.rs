@@ -8,7 +8,8 @@ use crate::random::Random;
 use crate::report::{FAILURES_MAX, Progress, Row};
 use crate::stop;
 use model::batch::STALE_NAN_BITS;
-use model::{Batch, Labels, MatchOp, Matcher};
+use model::histogram::Buckets;
+use model::{Batch, Histogram, HistogramAt, HistogramSample, Labels, MatchOp, Matcher, SeriesData};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -183,11 +184,13 @@ impl World {
         self.now += self.random.below(3) as i64;
         let mut waiting = Vec::new();
         for _ in 0..1 + self.random.below(3) {
-            let samples = self.samples();
+            let mut samples = self.samples();
+            // Of a batch numbers are taken first.
+            samples.sort_by_key(|(_, _, bits)| is_histogram(*bits));
             let mut batch = Batch::default();
             let mut conflicts = 0;
             for (series, t, bits) in &samples {
-                batch.push(&self.series[*series], *t, f64::from_bits(*bits));
+                push(&mut batch, &self.series[*series], *t, *bits);
                 let values = self.naive[*series].entry(*t).or_default();
                 if !values.contains(bits) {
                     values.push(*bits);
@@ -220,7 +223,7 @@ impl World {
             // As a scrape: one instant, many series.
             for series in 0..self.series.len() {
                 if self.random.percent(70) {
-                    out.push((series, now_ms, value(&mut self.random)));
+                    out.push((series, now_ms, value_of(series, &mut self.random)));
                 }
             }
         }
@@ -234,7 +237,7 @@ impl World {
             let known = self.naive[series].get(&t).and_then(|values| values.first()).copied();
             let bits = match known {
                 Some(first) if self.random.percent(60) => first,
-                _ => value(&mut self.random),
+                _ => value_of(series, &mut self.random),
             };
             out.push((series, t, bits));
         }
@@ -330,9 +333,10 @@ impl World {
         }
         let mut answers: BTreeMap<&Labels, BTreeMap<i64, u64>> = BTreeMap::new();
         for series in &found {
-            let times = series.timestamps_ms.iter().copied();
-            let samples: BTreeMap<i64, u64> = times.zip(series.values.iter().map(|v| v.to_bits())).collect();
-            let is_ordered = series.timestamps_ms.windows(2).all(|w| w[0] < w[1]);
+            let samples = samples(series)?;
+            let is_ordered = series.timestamps_ms.windows(2).all(|w| w[0] < w[1])
+                && series.histograms.windows(2).all(|w| w[0].timestamp_ms < w[1].timestamp_ms)
+                && samples.len() == series.values.len() + series.histograms.len();
             if !is_ordered || samples.is_empty() || answers.insert(&series.labels, samples).is_some() {
                 return Err(format!("{} comes twice, or empty, or out of order", series.labels));
             }
@@ -356,6 +360,73 @@ impl World {
             None => Ok(()),
         }
     }
+}
+
+/// Bits that stand for a native histogram; the low half says which.
+const HISTOGRAM: u64 = 0x7ff9_7777_0000_0000;
+
+fn is_histogram(bits: u64) -> bool {
+    bits & !0xffff_ffff == HISTOGRAM
+}
+
+/// The histogram that these bits stand for: of several scales, and the marker.
+fn histogram(bits: u64) -> Histogram {
+    let n = bits as u32;
+    let count = f64::from(n % 1000 + 1);
+    let positive = [(-3, count), ((n % 7) as i32, 2.0 * count), (50, f64::from(n % 2))];
+    match n {
+        0 => Histogram::stale(),
+        n => Histogram {
+            schema: if n.is_multiple_of(5) { 2 } else { 3 },
+            count: 3.0 * count + f64::from(n % 2),
+            sum: f64::from(n),
+            zero_threshold: 0.001,
+            positive: Buckets::from_pairs(positive.into_iter().filter(|(_, count)| *count > 0.0)),
+            ..Histogram::default()
+        },
+    }
+}
+
+/// Since when a sample at this time counts, if it says so: always the same.
+fn start_ms(labels: &Labels, t: i64) -> i64 {
+    let every = labels.get("b").len() as i64;
+    if t.rem_euclid(3) < every - 1 { t - t.rem_euclid(20 * STEP_MS) } else { 0 }
+}
+
+fn push(batch: &mut Batch, labels: &Labels, t: i64, bits: u64) {
+    let start_ms = start_ms(labels, t);
+    if is_histogram(bits) {
+        let at = HistogramAt { timestamp_ms: t, start_ms, histogram: histogram(bits).into() };
+        batch.histograms.push(HistogramSample { series: batch.series.len() as u32, at });
+        batch.series.push(labels.clone());
+        return;
+    }
+    if start_ms != 0 {
+        batch.starts.push((batch.samples.len() as u32, start_ms));
+    }
+    batch.push(labels, t, f64::from_bits(bits));
+}
+
+/// What an answer holds, numbers and histograms, as bits.
+fn samples(series: &SeriesData) -> Result<BTreeMap<i64, u64>, String> {
+    let mut all: BTreeMap<i64, u64> = BTreeMap::new();
+    for (i, (t, v)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
+        let start = series.starts_ms.get(i).copied().unwrap_or(0);
+        if start != start_ms(&series.labels, *t) {
+            return Err(format!("{} at {t} counts since {start}, which was not sent", series.labels));
+        }
+        all.insert(*t, v.to_bits());
+    }
+    for at in &series.histograms {
+        let n = if at.histogram.is_stale() { 0 } else { at.histogram.sum as u64 };
+        let bits = HISTOGRAM | n;
+        let start = start_ms(&series.labels, at.timestamp_ms);
+        if *at.histogram != histogram(bits) && n > 0 || at.start_ms != start {
+            return Err(format!("{} has a histogram that was never sent: {at:?}", series.labels));
+        }
+        all.insert(at.timestamp_ms, bits);
+    }
+    Ok(all)
 }
 
 fn same<'a>(
@@ -392,6 +463,14 @@ fn labels(n: u64, random: &mut Random) -> Labels {
         pairs.push(("only", "1".into()));
     }
     Labels::from_pairs(pairs).unwrap_or_default()
+}
+
+/// A third of the series are histograms mostly.
+fn value_of(series: usize, random: &mut Random) -> u64 {
+    if !series.is_multiple_of(3) || random.percent(20) {
+        return value(random);
+    }
+    HISTOGRAM | if random.percent(10) { 0 } else { 1 + random.below(60) * random.below(60) }
 }
 
 fn value(random: &mut Random) -> u64 {

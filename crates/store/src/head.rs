@@ -202,6 +202,11 @@ impl Head {
         self.more.get(id)?.recent(timestamp_ms)
     }
 
+    /// As [`Head::recent_histogram`], in chunks too: a number at its instant would be read in its place.
+    pub fn histogram_at(&self, id: u32, timestamp_ms: i64) -> Option<Arc<Histogram>> {
+        self.more.get(id)?.at(timestamp_ms)
+    }
+
     /// Whether the open ends hold a sample of any kind at this instant. Older instants are not looked at.
     pub fn has_recent(&self, id: u32, timestamp_ms: i64) -> bool {
         self.recent_value(id, timestamp_ms).is_some() || self.recent_histogram(id, timestamp_ms).is_some()

@@ -121,6 +121,20 @@ impl More {
         Some(all[found].histogram.clone())
     }
 
+    /// As [`More::recent`], in chunks too.
+    pub fn at(&self, timestamp_ms: i64) -> Option<Arc<Histogram>> {
+        let holds = |c: &&Chunk| (c.summary.first_ms..=c.summary.last_ms).contains(&timestamp_ms);
+        let in_chunks = || {
+            self.sealed().filter(holds).find_map(|chunk| {
+                let mut all = Vec::new();
+                histogram_chunk::decode(chunk, &mut all).ok()?;
+                let found = all.binary_search_by_key(&timestamp_ms, |at| at.timestamp_ms).ok()?;
+                Some(all[found].histogram.clone())
+            })
+        };
+        self.recent(timestamp_ms).or_else(in_chunks)
+    }
+
     /// Adds what there is of histograms, by precedence.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ impl Histograms {
     /// Something to say of the histogram that the series has at this instant, if it has one.
     pub fn known(&self, head: &Head, id: u32, newest: (i64, u64), timestamp_ms: i64) -> Option<String> {
         let is_newest = newest == (timestamp_ms, IS_HISTOGRAM);
-        match self.find(head, id, timestamp_ms) {
+        match self.find(head, id, timestamp_ms).or_else(|| head.histogram_at(id, timestamp_ms)) {
             Some(h) => Some(format!("of {} observations ", h.count)),
             None => is_newest.then(String::new),
         }
