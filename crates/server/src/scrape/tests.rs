@@ -420,3 +420,57 @@ async fn configured_ports_of_this_host_are_known() {
     assert_eq!(known, [80, 81, 82, 83, 84]);
     assert!(Path::new(world._folder.path()).exists());
 }
+
+/// Who wants native histograms asks for protobuf first, and what comes is kept and counted as one sample.
+#[tokio::test]
+async fn native_histograms_are_asked_for_and_kept() {
+    use ingest::wire::{put_bytes_field, put_double_field, put_varint, put_varint_field};
+    let message = |build: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        build(&mut out);
+        out
+    };
+    let histogram = message(&|m| {
+        put_varint_field(m, 1, 7);
+        put_double_field(m, 2, 1.25);
+        put_varint_field(m, 5, 6);
+        put_bytes_field(m, 12, &message(&|span| put_varint_field(span, 2, 1)));
+        put_bytes_field(m, 13, &[14]);
+        put_bytes_field(m, 15, &message(&|time| put_varint_field(time, 1, 1_600_000_000)));
+    });
+    let family = message(&|m| {
+        put_bytes_field(m, 1, b"latency_seconds");
+        put_varint_field(m, 3, 4);
+        put_bytes_field(m, 4, &message(&|metric| put_bytes_field(metric, 7, &histogram)));
+    });
+    let mut body = Vec::new();
+    put_varint(&mut body, family.len() as u64);
+    body.extend(family);
+    let server = Server::start(move |request, stream| {
+        let accept = request
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("accept:").map(String::from));
+        let wants = accept.is_some_and(|accept| accept.trim().starts_with("application/vnd.google.protobuf"));
+        let kind =
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let _ = match wants {
+            true => stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)),
+            false => stream.write_all(&metrics("text 1\n")),
+        };
+    });
+    let world = World::start(vec![ScrapeConfig { native_histograms: true, ..job(&server) }]);
+    assert_eq!(world.scraped().await.samples, 1);
+    let matchers = [Matcher::equal(NAME, "latency_seconds")];
+    let found =
+        until("it is kept", || world.store.view().select(&matchers, 0, i64::MAX, 10, 10_000).unwrap().pop())
+            .await;
+    let at = &found.histograms[0];
+    assert_eq!((at.start_ms, at.histogram.count, at.histogram.sum), (1_600_000_000_000, 7.0, 1.25));
+    assert_eq!(at.histogram.buckets().len(), 1);
+    assert!(found.values.is_empty());
+    assert_eq!(world.values("scrape_samples_scraped")[0], "1");
+}
