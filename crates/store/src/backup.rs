@@ -29,6 +29,8 @@ use stdx::{Error, ErrorKind, Result};
 const IDENTITY: &str = "MIDWATCH-BACKUP";
 const IDENTITY_TEXT: &str = "This folder holds a backup of a data folder of Midwatch. It is whole if BACKUP.json is there.\n\
     midwatch verify FOLDER checks it, midwatch restore FOLDER --data NEW brings it back.\n";
+/// Files of a data folder that belong to it beside manifest, blocks and log; not every folder has them.
+const BESIDE: [&str; 4] = ["audit.log", "AUDIT_KEY", "usage.jsonl", "exemplars.log"];
 /// How often it begins again because the log was cut while it was copied.
 const ROUNDS_MAX: usize = 20;
 /// Bytes that are copied between two looks at whether to go on.
@@ -362,8 +364,28 @@ impl Work<'_> {
             let path = wal::segment_path(Path::new(name), number).display().to_string();
             files.push(Listed { path, bytes, crc32 });
         }
+        self.beside(&to, name, &mut files)?;
         sync_folder(&to)?;
         Ok(Some(files))
+    }
+
+    /// Copies what lies beside the samples. These files are lines that are only added, or replaced whole by a rename: whatever
+    /// moment the copy is of, a reader leaves out at most a line that was being written.
+    fn beside(&mut self, to: &Path, name: &str, files: &mut Vec<Listed>) -> Result<()> {
+        for file in BESIDE {
+            let source = self.data.join(file);
+            if !source.is_file() {
+                continue;
+            }
+            let watch = &mut self.watch;
+            if let Some((bytes, crc32)) =
+                unless_gone(copy(&source, &to.join(file), u64::MAX, &mut |n| watch.bytes(n)))?
+            {
+                self.result.copied_bytes += bytes;
+                files.push(Listed { path: format!("{name}/{file}"), bytes, crc32 });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -451,10 +473,14 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|e| io_error(path, e))
 }
 
-/// Copies a file up to `end`, durable but for its name. Its length, and its checksum.
+/// Copies a file up to `end`, readable by the same people, durable but for its name. Its length, and its checksum.
 fn copy(from: &Path, to: &Path, end: u64, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<(u64, u32)> {
-    let mut source = File::open(from).map_err(|e| io_error(from, e))?.take(end);
+    let source = File::open(from).map_err(|e| io_error(from, e))?;
+    let permissions = source.metadata().map_err(|e| io_error(from, e))?.permissions();
+    let mut source = source.take(end);
     let mut out = File::create_new(to).map_err(|e| io_error(to, e))?;
+    // Before there is anything in it to read.
+    out.set_permissions(permissions).map_err(|e| io_error(to, e))?;
     let (mut crc, mut bytes, mut buffer) = (crc32fast::Hasher::new(), 0, vec![0; 1 << 20]);
     loop {
         let n = source.read(&mut buffer).map_err(|e| io_error(from, e))?;

@@ -2,7 +2,7 @@
 //! that looks whole before it is.
 
 use super::list::{List, Listed};
-use super::{copy, is_backup};
+use super::{BESIDE, copy, is_backup};
 use crate::folder;
 use crate::objects::{io_error, sync_folder};
 use crate::progress::{Progress, Watch};
@@ -64,7 +64,8 @@ pub fn restore(
     let _lock = prepare(data, &list.id)?;
     for file in list.files.iter().filter(|f| !missing.contains(&&f.path)) {
         let path = match file.path.strip_prefix(&format!("{}/", list.wal)) {
-            Some(name) => format!("wal/{name}"),
+            Some(name) if name.ends_with(".wal") => format!("wal/{name}"),
+            Some(name) => name.to_string(),
             None => file.path.clone(),
         };
         let (from, to) = (source.join(&file.path), data.join(&path));
@@ -114,6 +115,9 @@ fn prepare(data: &Path, id: &str) -> Result<File> {
         // What an interrupted restore left, perhaps of another backup.
         let _ = std::fs::remove_dir_all(&sub);
         std::fs::create_dir(&sub).map_err(|e| io_error(&sub, e))?;
+    }
+    for name in BESIDE.iter().filter(|_| is_unfinished) {
+        let _ = std::fs::remove_file(data.join(name));
     }
     if let Ok(full) = data.canonicalize()
         && let Some(parent) = full.parent()

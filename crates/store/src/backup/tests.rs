@@ -38,6 +38,30 @@ fn a_backup_restored_is_the_same() {
 }
 
 #[test]
+fn what_lies_beside_the_samples_comes_back_with_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let [data, dest, back] = ["data", "backup", "back"].map(|n| home.path().join(n));
+    fill(&data);
+    for name in BESIDE {
+        std::fs::write(data.join(name), format!("{name}\n")).unwrap();
+    }
+    std::fs::set_permissions(data.join("AUDIT_KEY"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    make(&data, &dest).unwrap();
+    // A second run into the same folder has what is there by then.
+    std::fs::write(data.join("usage.jsonl"), "later\n").unwrap();
+    make(&data, &dest).unwrap();
+    assert!(is_whole(&dest));
+    bring_back(&dest, &back).unwrap();
+    for name in BESIDE {
+        let want = if name == "usage.jsonl" { "later\n".into() } else { format!("{name}\n") };
+        assert_eq!(std::fs::read_to_string(back.join(name)).unwrap(), want);
+    }
+    assert_eq!(std::fs::metadata(back.join("AUDIT_KEY")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(is_whole(&back));
+}
+
+#[test]
 fn everything_acknowledged_before_it_began_is_in_it_while_it_is_written_cut_and_merged() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
