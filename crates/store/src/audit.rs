@@ -267,7 +267,8 @@ mod tests {
         let again = Audit::open(folder.path()).unwrap();
         assert_eq!(again.lines, 2);
         let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
-        assert!(!text.contains("ada"), "{text}");
+        // "ada" alone may stand in a hexadecimal number.
+        assert!(!text.contains("ada@") && !text.contains("example"), "{text}");
         assert!(text.contains("logins_total"));
         let seal = sealed(folder.path(), "ada@example.org").unwrap().unwrap();
         assert!(text.contains(&seal));

@@ -53,6 +53,8 @@ const PAUSE_MS_MAX: i64 = 86_400_000;
 const SILENT_MS: i64 = 10 * 60_000;
 /// How often they are counted: it touches every series.
 const SILENT_PERIOD_MS: u64 = 30_000;
+/// Merging makes no block that spans more than this part of what retention keeps.
+const MERGED_SHARE: i64 = 10;
 /// How long a clock that jumped ahead has to stay before samples are removed on its word.
 const HOLD_MS: u64 = 86_400_000;
 
@@ -334,9 +336,20 @@ impl Store {
     fn merge(&self, m: &mut Maintenance) -> Result<()> {
         let n = self.settings.merge_blocks.max(2);
         let size = |b: &BlockEntry| b.chunks_bytes + b.series_bytes;
+        // A block goes as a whole, when its newest sample is too old: one that spans half a year keeps half a year more. What
+        // spans more already (samples came late) may be merged with what lies within.
+        let longest_ms = self.settings.retention_ms / MERGED_SHARE;
+        let span_ms = |b: &BlockEntry| b.last_ms.saturating_sub(b.first_ms);
+        let is_short = |w: &[BlockEntry]| {
+            let first_ms = w.iter().map(|b| b.first_ms).min().unwrap_or_default();
+            let last_ms = w.iter().map(|b| b.last_ms).max().unwrap_or_default();
+            let allowed_ms = w.iter().map(span_ms).max().unwrap_or_default().max(longest_ms);
+            last_ms.saturating_sub(first_ms) <= allowed_ms
+        };
         let is_due = |w: &[BlockEntry]| {
             w.iter().all(|b| b.level == w[0].level && b.restored.is_none() && !m.unreadable.contains(&b.id))
                 && w.iter().map(size).sum::<u64>() <= self.settings.merge_bytes_max
+                && is_short(w)
         };
         let all = &m.manifest.blocks;
         let (mut due, mut at) = (Vec::new(), 0);

@@ -305,6 +305,27 @@ fn a_clock_that_jumps_ahead_removes_nothing_for_a_day() {
     assert_eq!(read(&store).len(), 0);
 }
 
+/// A day of retention, and blocks of an hour each for two days: what is kept stays near what was asked for.
+#[test]
+fn merging_does_not_keep_samples_for_much_longer_than_retention() {
+    const HOUR_MS: i64 = 3_600_000;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { retention_ms: 24 * HOUR_MS, merge_blocks: 2, ..Settings::default() };
+    let store = open(folder.path(), settings);
+    for hour in 0..48 {
+        let at_ms = NOW_MS + hour * HOUR_MS;
+        append(&store, &[(0, at_ms, hour as f64), (0, at_ms + HOUR_MS - 1, 0.5)]);
+        store.flush_head().unwrap();
+        for _ in 0..4 {
+            store.maintain(at_ms + HOUR_MS, (hour * HOUR_MS) as u64).unwrap();
+        }
+    }
+    let oldest_ms = store.status().oldest_ms.unwrap();
+    let kept = (NOW_MS + 48 * HOUR_MS - oldest_ms) / HOUR_MS;
+    assert!((24..=26).contains(&kept), "{kept} hours are kept");
+    assert!(store.status().blocks < 20, "neighbours are merged: {} blocks", store.status().blocks);
+}
+
 /// A folder that stands where a file should be: reading fails, and not because nothing is there.
 #[test]
 fn what_cannot_be_read_is_left_out_and_stops_nothing() {

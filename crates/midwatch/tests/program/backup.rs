@@ -84,7 +84,8 @@ fn what_is_wrong_is_said_and_what_is_somebody_elses_is_left() {
     midwatch.write(&[series("kept", &[], &[(now_ms(), 1.0)])]);
     midwatch.stop();
     assert_eq!(home.run(&["backup", "b", "--copy"]).code, Some(0));
-    let wal = std::fs::read_dir(home.path("b/wal-000000000001")).unwrap().next().unwrap().unwrap().path();
+    let files = std::fs::read_dir(home.path("b/wal-000000000001")).unwrap().map(|file| file.unwrap().path());
+    let wal = { files }.find(|path| path.extension().is_some_and(|end| end == "wal")).unwrap();
     let mut bytes = std::fs::read(&wal).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&wal, bytes).unwrap();
