@@ -132,7 +132,8 @@ function scales(d: Merged): uPlot.Scales {
         if (min === null || max === null || !Number.isFinite(min)) return [0, 1];
         const fromZero = min >= 0 && (unit.endsWith("/s") || unit === "ratio" || max - min > 0.25 * max);
         if (min === max) return min === 0 ? [0, 1] : min > 0 ? [0, max * 1.25] : [min * 1.25, 0];
-        const pad = (max - min) * 0.08;
+        // Room above the line: of what is shown, not of what the line moves.
+        const pad = (max - (fromZero ? 0 : min)) * 0.08;
         return [fromZero ? 0 : min - pad, max + pad];
       },
     };
