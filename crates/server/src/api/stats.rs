@@ -45,12 +45,10 @@ impl Source for Counted<'_> {
         limits: ReadLimits,
         sink: &mut dyn FnMut(SeriesData) -> Result<()>,
     ) -> Result<()> {
-        let mut most = 0;
         Source::select_each(self.view, matchers, range_ms, limits, &mut |series| {
             let samples = series.timestamps_ms.len() + series.histograms.len();
             self.all.fetch_add(samples, Relaxed);
-            most = most.max(samples);
-            self.most.fetch_max(most, Relaxed);
+            self.most.fetch_max(samples, Relaxed);
             sink(series)
         })
     }
