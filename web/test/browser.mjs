@@ -136,6 +136,12 @@ await step("examples of what was counted stand under the chart and are reached b
   await page.keyboard.press("r");
   await page.waitForSelector(".exemplar");
   assert.match(await page.textContent(".exemplar-text"), /2 examples/);
+  // They lie under the lines from the first drawing on, not at the edge of the page.
+  await page.waitForFunction(() => {
+    const plot = document.querySelector(".u-over").getBoundingClientRect();
+    const middle = (el) => el.getBoundingClientRect().left + el.clientWidth / 2;
+    return [...document.querySelectorAll(".exemplar")].every((el) => middle(el) > plot.left + plot.width / 2);
+  });
   await page.focus('.exemplar[tabindex="0"]');
   assert.match(await page.textContent(".exemplar-text"), /250 ?ms.*trace_id.*t30.*ada/);
   await page.keyboard.press("ArrowLeft");

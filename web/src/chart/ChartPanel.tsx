@@ -80,9 +80,9 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
       drawn.current = plot(host.current, input, {
         zoom: (from, to) => go({ range: between(from, to) }),
         point: onPoint,
+        area: onArea,
       });
     }
-    onArea(drawn.current.area());
   }, [data, size, epoch, gaps, span]);
   return (
     <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />

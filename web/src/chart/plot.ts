@@ -26,6 +26,8 @@ export interface PlotInput {
 }
 
 export interface PlotEvents {
+  /** Where the lines lie in the host, CSS pixels; told whenever it was drawn. */
+  area: (area: { left: number; width: number }) => void;
   zoom: (fromMs: number, toMs: number) => void;
   /** The index on the time axis under the pointer, or null. */
   point: (index: number | null) => void;
@@ -197,8 +199,6 @@ function shapeOf(input: PlotInput): string {
 export interface Plot {
   /** Shows other data; false when it needs a new plot. */
   update: (input: PlotInput) => boolean;
-  /** Where the lines lie in the host, CSS pixels. */
-  area: () => { left: number; width: number };
   destroy: () => void;
 }
 
@@ -224,6 +224,8 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
       dataIdx: (u, i, closest) => (u.series[i]?.width === 0 ? (null as unknown as number) : closest),
     },
     hooks: {
+      // Before it is drawn for the first time it has no place yet.
+      draw: [(u) => events.area({ left: u.over.offsetLeft, width: u.over.clientWidth })],
       drawClear: [(u) => drawGaps(u, input.gaps, input.colours.gap)],
       setCursor: [(u) => events.point(u.cursor.idx ?? null)],
       setSelect: [
@@ -245,7 +247,6 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
       u.setData(series(next).columns);
       return true;
     },
-    area: () => ({ left: u.over.offsetLeft, width: u.over.clientWidth }),
     destroy: () => u.destroy(),
   };
 }
