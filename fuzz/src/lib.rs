@@ -4,6 +4,8 @@
 use ingest::body::{Encoding, decompress};
 use ingest::exposition::Format;
 use ingest::otlp::{self, Content, Deltas};
+use ingest::spans::tail::TailSettings;
+use ingest::spans::{Graph, SpanMetrics, Tail};
 use ingest::scrape::{Scrape, ScrapeCache, Target};
 use ingest::{Decoded, KnownLabels, Limits, remote_write};
 
@@ -158,6 +160,45 @@ pub fn otlp_json(data: &[u8]) {
     if let Ok(message) = otlp::metrics_message(data.to_vec(), Content::Json, &limits) {
         assert!(message.len() <= limits.decoded_bytes_max);
         metrics(&message);
+    }
+}
+
+fn spans(message: &[u8]) {
+    let limits = limits();
+    let now_ns = 1_700_000_000_000_000_000;
+    let Ok(received) = otlp::decode_traces(message, now_ns, &limits) else { return };
+    let refused: u64 = received.rejects.iter().map(|r| r.samples).sum();
+    assert_eq!(refused + received.batch.spans.len() as u64, received.spans, "kept or refused");
+    let newest_ns = now_ns + limits.future_ms_max * 1_000_000;
+    for span in &received.batch.spans {
+        assert!((span.origin as usize) < received.batch.origins.len());
+        assert!(span.start_ns <= newest_ns && span.attributes.len() <= otlp::traces::ATTRIBUTES_MAX + 5);
+        assert!(span.events.len() <= otlp::traces::EVENTS_MAX && span.links.len() <= otlp::traces::EVENTS_MAX);
+    }
+    let (mut metrics, mut graph) = (SpanMetrics::default(), Graph::default());
+    metrics.observe(&received.batch, 1_000);
+    graph.observe(&received.batch, 1_000);
+    for batch in [metrics.collect(11_000, 10_000), graph.collect(31_000, 10_000)] {
+        check(&Decoded { batch, rejects: Vec::new() }, &limits);
+    }
+    let count = received.batch.spans.len() as u64;
+    let mut tail = Tail::new(TailSettings { share: 0.5, spans_max: 10, ..TailSettings::default() });
+    let (now, rest) = (tail.step(received.batch, 1_000), tail.flush());
+    let decided = [now, rest].iter().map(|d| d.keep.spans.len() as u64 + d.dropped_spans).sum::<u64>();
+    assert_eq!(decided, count, "kept or dropped, none lost");
+}
+
+/// OTLP's traces in protobuf, and what is made of spans.
+pub fn otlp_traces_protobuf(data: &[u8]) {
+    spans(data);
+}
+
+/// OTLP's traces in JSON.
+pub fn otlp_traces_json(data: &[u8]) {
+    let limits = limits();
+    if let Ok(message) = otlp::traces_message(data.to_vec(), Content::Json, &limits) {
+        assert!(message.len() <= limits.decoded_bytes_max);
+        spans(&message);
     }
 }
 

@@ -18,6 +18,7 @@ pub mod remote_read;
 pub mod remote_write;
 pub mod scrape;
 mod series;
+pub mod spans;
 pub mod times;
 pub mod wire;
 pub mod write_samples;

@@ -13,10 +13,12 @@ mod metrics;
 mod names;
 mod schema;
 mod series;
+pub mod traces;
 
-pub use answer::{Content, failure, metrics_answer};
+pub use answer::{Content, failure, metrics_answer, traces_answer};
 pub use delta::{Adding, Deltas};
 pub use names::Strategy;
+pub use traces::{ReceivedSpans, decode_traces, traces_message};
 
 use crate::{Decoded, KnownLabels, Limits};
 use stdx::Result;

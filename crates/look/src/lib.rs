@@ -11,6 +11,7 @@ mod index;
 pub mod natural;
 pub mod query;
 pub mod search;
+pub mod trace;
 mod typo;
 pub mod unit;
 

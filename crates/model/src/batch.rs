@@ -103,6 +103,8 @@ pub enum RejectReason {
     InvalidUtf8,
     /// No metric name, or an empty label name.
     InvalidName,
+    /// An identifier of a trace or span of the wrong length, or of zeros.
+    InvalidId,
     /// One label name twice.
     DuplicateLabel,
     /// More labels than the limit.
@@ -138,6 +140,7 @@ impl RejectReason {
             RejectReason::Malformed => "malformed",
             RejectReason::InvalidUtf8 => "invalid_utf8",
             RejectReason::InvalidName => "invalid_name",
+            RejectReason::InvalidId => "invalid_id",
             RejectReason::DuplicateLabel => "duplicate_label",
             RejectReason::TooManyLabels => "too_many_labels",
             RejectReason::LabelTooLong => "label_too_long",

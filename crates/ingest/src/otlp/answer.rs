@@ -35,15 +35,25 @@ impl Content {
 /// An `ExportMetricsServiceResponse`: empty if everything was kept, otherwise a partial success with the number of data points
 /// that were refused, of `points`, and the reasons.
 pub fn metrics_answer(content: Content, rejects: &[Reject], points: u64) -> Vec<u8> {
+    let reasons = rejects.iter().map(Reject::to_string).collect();
+    answer(content, "rejectedDataPoints", rejects, points, reasons)
+}
+
+/// An `ExportTraceServiceResponse`, in the same way.
+pub fn traces_answer(content: Content, rejects: &[Reject], spans: u64) -> Vec<u8> {
+    let reason = |r: &Reject| format!("{} ({} spans): {}", r.reason.as_str(), r.samples, r.message);
+    answer(content, "rejectedSpans", rejects, spans, rejects.iter().map(reason).collect())
+}
+
+fn answer(content: Content, counted: &str, rejects: &[Reject], points: u64, reasons: Vec<String>) -> Vec<u8> {
     // The store counts samples, and a point of a histogram is several.
     let refused = rejects.iter().map(|r| r.samples).sum::<u64>().min(points);
-    let reasons: Vec<String> = rejects.iter().map(Reject::to_string).collect();
     let reasons = reasons.join("; ");
     match content {
         Content::Json if rejects.is_empty() => b"{}".to_vec(),
         Content::Json => {
             // 64-bit numbers are texts in protobuf's JSON.
-            let partial = json!({ "rejectedDataPoints": refused.to_string(), "errorMessage": reasons });
+            let partial = json!({ counted: refused.to_string(), "errorMessage": reasons });
             json!({ "partialSuccess": partial }).to_string().into_bytes()
         }
         Content::Protobuf => {

@@ -218,10 +218,8 @@ impl<'de> Visitor<'de> for Value<'_> {
                 (Ok(value), _) | (_, Some(value)) => return self.integer(value),
                 _ => return wrong(&self),
             },
-            Type::Id => match hexadecimal(text) {
-                Some(bytes) => self.bytes(&bytes),
-                None => return wrong(&self),
-            },
+            // What is none must not spoil its neighbours: it stays one, of a length that is refused later.
+            Type::Id => self.bytes(&hexadecimal(text).unwrap_or(vec![0])),
             Type::Bytes => match base64(text) {
                 Some(bytes) => self.bytes(&bytes),
                 None => return wrong(&self),
@@ -256,8 +254,12 @@ impl<'de> Visitor<'de> for Value<'_> {
 
 /// Enums are numbers in OTLP; the names of protobuf's own JSON are understood as well.
 fn enumerated(text: &str) -> Option<i128> {
-    let names = ["UNSPECIFIED", "DELTA", "CUMULATIVE"];
-    let name = text.strip_prefix("AGGREGATION_TEMPORALITY_")?;
+    const NAMES: [(&str, &[&str]); 3] = [
+        ("AGGREGATION_TEMPORALITY_", &["UNSPECIFIED", "DELTA", "CUMULATIVE"]),
+        ("SPAN_KIND_", &["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]),
+        ("STATUS_CODE_", &["UNSET", "OK", "ERROR"]),
+    ];
+    let (name, names) = NAMES.iter().find_map(|(prefix, names)| Some((text.strip_prefix(prefix)?, names)))?;
     names.iter().position(|n| *n == name).map(|i| i as i128)
 }
 
@@ -329,6 +331,9 @@ mod tests {
             (r#"{"bytes":"+/8="}"#, "3202fbff"),
             (r#"{"bytes":"-_8"}"#, "3202fbff"),
             (r#"{"id":"00fF"}"#, "3a0200ff"),
+            (r#"{"id":"00f"}"#, "3a0100"),
+            (r#"{"someNumber":"SPAN_KIND_CLIENT"}"#, "1003"),
+            (r#"{"someNumber":"STATUS_CODE_ERROR"}"#, "1002"),
             (r#"{"flag":true}"#, "4001"),
             (r#"{"self":[{},{"text":"b"}]}"#, "4a80808080004a83808080000a0162"),
         ] {
@@ -349,7 +354,7 @@ mod tests {
             ("{\"fixed\":\"1x\"}", "invalid value: string \"1x\""),
             ("{\"double\":\"x\"}", "expected a number"),
             ("{\"bytes\":\"*\"}", "base64"),
-            ("{\"id\":\"0\"}", "hexadecimal"),
+            ("{\"id\":0}", "number 0"),
             ("{\"flag\":\"true\"}", "true or false"),
             ("{\"self\":1}", "number 1"),
             ("{\"text\":{}}", "expected a text"),

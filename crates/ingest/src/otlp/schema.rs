@@ -106,3 +106,29 @@ const EXEMPLAR: Schema = &[
     ("spanId", 4, Id),
     ("traceId", 5, Id),
 ];
+
+/// `ExportTraceServiceRequest`.
+pub(super) const TRACES: Schema = &[("resourceSpans", 1, Message(|| RESOURCE_SPANS))];
+
+const RESOURCE_SPANS: Schema =
+    &[("resource", 1, Message(|| RESOURCE)), ("scopeSpans", 2, Message(|| SCOPE_SPANS))];
+const SCOPE_SPANS: Schema = &[("scope", 1, Message(|| SCOPE)), ("spans", 2, Message(|| SPAN))];
+const SPAN: Schema = &[
+    ("traceId", 1, Id),
+    ("spanId", 2, Id),
+    ("parentSpanId", 4, Id),
+    ("name", 5, Text),
+    ("kind", 6, Varint),
+    ("startTimeUnixNano", 7, Fixed),
+    ("endTimeUnixNano", 8, Fixed),
+    ("attributes", 9, Message(|| KEY_VALUE)),
+    ("droppedAttributesCount", 10, Varint),
+    ("events", 11, Message(|| EVENT)),
+    ("droppedEventsCount", 12, Varint),
+    ("links", 13, Message(|| LINK)),
+    ("droppedLinksCount", 14, Varint),
+    ("status", 15, Message(|| &[("message", 2, Text), ("code", 3, Varint)])),
+];
+const EVENT: Schema =
+    &[("timeUnixNano", 1, Fixed), ("name", 2, Text), ("attributes", 3, Message(|| KEY_VALUE))];
+const LINK: Schema = &[("traceId", 1, Id), ("spanId", 2, Id), ("attributes", 4, Message(|| KEY_VALUE))];

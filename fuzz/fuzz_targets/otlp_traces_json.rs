@@ -1,0 +1,4 @@
+//! Drives [`fuzz::otlp_traces_json`] with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::otlp_traces_json(data));
