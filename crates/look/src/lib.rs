@@ -5,6 +5,7 @@
 //! caller evaluates the expressions of [`home`] and hands in rows.
 
 pub mod catalogue;
+pub mod changed;
 pub mod entity;
 pub mod home;
 mod index;
