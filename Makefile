@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/midwatch/targe
 export CARGO_TERM_COLOR ?= always
 ARGS ?=
 
-.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test otlp-test fuzz web-test browser-test bench torture clean
+.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test otlp-test fuzz web-test browser-test bench torture lab lab-build lab-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,17 @@ torture: build ## try to make the store lose what it acknowledged: power cuts, k
 	cargo build --release --locked -p torture --features planted-bugs --bin torture-planted
 	cargo build --release --locked -p torture
 	"$(CARGO_TARGET_DIR)/release/torture" all $(ARGS)
+
+lab: build lab-build ## a real shop to watch and to break, with a Midwatch that watches it (installs Debian's packages; Ctrl-C ends it)
+	@exec lab/up $(ARGS)
+
+lab-build:
+	@scripts/setup lab
+	cd lab/shop && cargo build --locked
+
+lab-test: lab-build ## break the shop in each way and see that it bites and heals (minutes); not part of `make test`
+	@cargo test --locked -q --manifest-path lab/shop/Cargo.toml
+	@lab/check $(ARGS)
 
 clean: ## remove what was built
 	rm -rf "$(CARGO_TARGET_DIR)" web/dist web/node_modules

@@ -9,12 +9,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &["stdx"]),
     ("ingest", &["stdx", "model"]),
     ("look", &["stdx", "model"]),
+    ("demo", &["model"]),
     ("store", &["stdx", "model"]),
     ("recorder", &["stdx", "model"]),
     ("query", &["stdx", "model", "store"]),
     ("sql", &["stdx", "model", "store", "query"]),
     ("server", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "sql"]),
-    ("midwatch", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "sql", "server"]),
+    ("midwatch", &["stdx", "model", "ingest", "look", "demo", "store", "recorder", "query", "sql", "server"]),
     ("tidy", &[]),
     ("bench", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "sql", "server"]),
     ("torture", &["stdx", "model", "ingest", "store"]),
@@ -88,7 +89,7 @@ fn files(folder: &Path, extensions: &[&str], out: &mut Vec<PathBuf>) {
 
 fn sources(extensions: &[&str]) -> Vec<PathBuf> {
     let mut out = Vec::new();
-    for folder in ["crates", "bench", "torture", "web"] {
+    for folder in ["crates", "bench", "torture", "lab", "web"] {
         files(&root().join(folder), extensions, &mut out);
     }
     out

@@ -1,0 +1,1 @@
+"""Starts, breaks, mends and checks the shop. Standard library only."""
