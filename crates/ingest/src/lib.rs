@@ -11,6 +11,7 @@ mod histogram;
 pub mod json_lines;
 mod known;
 pub mod limits;
+pub mod logs;
 pub mod open_metrics;
 pub mod otlp;
 pub mod relabel;

@@ -31,6 +31,14 @@ pub struct Limits {
     /// How far ahead of our clock a timestamp may be, in milliseconds. A sample further ahead would make every
     /// later sample of its series look late.
     pub future_ms_max: i64,
+    /// Log records of one request; those past it are refused.
+    pub log_records_per_request_max: usize,
+    /// Bytes of the text of a log record; longer ones are cut and marked.
+    pub log_body_bytes_max: usize,
+    /// Attributes of a log record; more are left out, and it says how many.
+    pub log_attributes_max: usize,
+    /// Bytes of the value of an attribute of a log record; longer ones are cut.
+    pub log_attribute_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -48,6 +56,10 @@ impl Default for Limits {
             help_bytes_max: 1 << 10,
             line_bytes_max: 16 << 20,
             future_ms_max: 10 * 60 * 1000,
+            log_records_per_request_max: 500_000,
+            log_body_bytes_max: 1 << 20,
+            log_attributes_max: 256,
+            log_attribute_bytes_max: 32 << 10,
         }
     }
 }

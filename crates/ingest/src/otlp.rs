@@ -9,14 +9,16 @@ mod context;
 mod delta;
 mod histogram;
 mod json;
+mod logs;
 mod metrics;
 mod names;
 mod schema;
 mod series;
 pub mod traces;
 
-pub use answer::{Content, failure, metrics_answer, traces_answer};
+pub use answer::{Content, failure, logs_answer, metrics_answer, traces_answer};
 pub use delta::{Adding, Deltas};
+pub use logs::{decode_logs, logs_message};
 pub use names::Strategy;
 pub use traces::{ReceivedSpans, decode_traces, traces_message};
 

@@ -45,6 +45,12 @@ pub fn traces_answer(content: Content, rejects: &[Reject], spans: u64) -> Vec<u8
     answer(content, "rejectedSpans", rejects, spans, rejects.iter().map(reason).collect())
 }
 
+/// An `ExportLogsServiceResponse`, in the same way.
+pub fn logs_answer(content: Content, rejects: &[Reject], records: u64) -> Vec<u8> {
+    let reason = |r: &Reject| format!("{} ({} records): {}", r.reason.as_str(), r.samples, r.message);
+    answer(content, "rejectedLogRecords", rejects, records, rejects.iter().map(reason).collect())
+}
+
 fn answer(content: Content, counted: &str, rejects: &[Reject], points: u64, reasons: Vec<String>) -> Vec<u8> {
     // The store counts samples, and a point of a histogram is several.
     let refused = rejects.iter().map(|r| r.samples).sum::<u64>().min(points);

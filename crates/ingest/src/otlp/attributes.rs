@@ -48,6 +48,24 @@ pub(super) fn pair(message: &[u8]) -> Result<(&str, String), Refused> {
     Ok((std::str::from_utf8(key).map_err(|_| not_utf8(key))?, text))
 }
 
+/// A value as text, whatever is wrong with it: bytes that are not UTF-8 are replaced (then it is not `true` besides), what is
+/// broken or too deep becomes a word that says so.
+pub(super) fn value_text(value: &[u8]) -> (String, bool) {
+    let mut text = String::new();
+    match write_value(&mut text, value, 0, false) {
+        Ok(()) => (text, true),
+        Err(Bad::Utf8) => {
+            let mut reader = Reader::new(value);
+            match reader.field() {
+                Ok(Some((1, Field::Bytes(bytes)))) => (String::from_utf8_lossy(bytes).into_owned(), false),
+                _ => (String::from_utf8_lossy(value).into_owned(), false),
+            }
+        }
+        Err(Bad::Deep) => (format!("(nested deeper than {DEPTH_MAX})"), true),
+        Err(Bad::Wire(_)) => ("(broken)".into(), true),
+    }
+}
+
 fn not_utf8(key: &[u8]) -> Refused {
     Refused {
         reason: RejectReason::InvalidUtf8,

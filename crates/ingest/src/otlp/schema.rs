@@ -12,9 +12,9 @@ const RESOURCE_METRICS: Schema = &[
     ("scopeMetrics", 2, Message(|| SCOPE_METRICS)),
     ("schemaUrl", 3, Text),
 ];
-const RESOURCE: Schema = &[("attributes", 1, Message(|| KEY_VALUE))];
-const KEY_VALUE: Schema = &[("key", 1, Text), ("value", 2, Message(|| ANY_VALUE))];
-const ANY_VALUE: Schema = &[
+pub(super) const RESOURCE: Schema = &[("attributes", 1, Message(|| KEY_VALUE))];
+pub(super) const KEY_VALUE: Schema = &[("key", 1, Text), ("value", 2, Message(|| ANY_VALUE))];
+pub(super) const ANY_VALUE: Schema = &[
     ("stringValue", 1, Text),
     ("boolValue", 2, Bool),
     ("intValue", 3, Varint),
@@ -25,7 +25,8 @@ const ANY_VALUE: Schema = &[
 ];
 const SCOPE_METRICS: Schema =
     &[("scope", 1, Message(|| SCOPE)), ("metrics", 2, Message(|| METRIC)), ("schemaUrl", 3, Text)];
-const SCOPE: Schema = &[("name", 1, Text), ("version", 2, Text), ("attributes", 3, Message(|| KEY_VALUE))];
+pub(super) const SCOPE: Schema =
+    &[("name", 1, Text), ("version", 2, Text), ("attributes", 3, Message(|| KEY_VALUE))];
 const METRIC: Schema = &[
     ("name", 1, Text),
     ("description", 2, Text),
