@@ -1,6 +1,8 @@
 //! What is fuzzed: one function for each kind of input, which takes any bytes and checks what must hold of what comes out. A
 //! panic, a hang or too much memory is a finding. They must never look at anything but their argument.
 
+pub mod logs;
+
 use ingest::body::{Encoding, decompress};
 use ingest::exposition::Format;
 use ingest::otlp::{self, Content, Deltas};

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod logs;
 pub mod open_metrics;
 pub mod otlp;
+pub mod patterns;
 pub mod relabel;
 pub mod remote_read;
 pub mod remote_write;

@@ -9,6 +9,7 @@ pub mod changed;
 pub mod entity;
 pub mod home;
 mod index;
+pub mod logs;
 pub mod natural;
 pub mod query;
 pub mod search;

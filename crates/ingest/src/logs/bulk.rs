@@ -102,7 +102,7 @@ fn action(line: &[u8], index: &str) -> Option<Item> {
     let value: Value = serde_json::from_slice(line.get(..line.len().min(64 << 10))?).ok()?;
     let (name, details) = value.as_object()?.iter().next()?;
     let action = ACTIONS.iter().find(|known| *known == name)?;
-    let text = |key: &str| details.get(key).and_then(Value::as_str).map(|t| cut(t));
+    let text = |key: &str| details.get(key).and_then(Value::as_str).map(cut);
     Some(Item {
         action,
         index: text("_index").unwrap_or_else(|| index.to_string()),

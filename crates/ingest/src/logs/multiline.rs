@@ -14,6 +14,8 @@ enum Story {
     Line,
     /// Python's, until its last line, which is not indented.
     Python,
+    /// Python's last line came: only what was raised meanwhile goes on.
+    PythonEnd,
     /// Go's panic.
     Go,
     /// Rust's panic: its message is the next line.
@@ -75,6 +77,14 @@ impl Joiner {
         self.lines > 0 && now_ns.saturating_sub(self.since_ns) >= WAIT_NS
     }
 
+    /// Whether the last line says that another trace follows.
+    fn is_chained(&self) -> bool {
+        let start = memchr::memrchr(b'\n', &self.held).map_or(0, |at| at + 1);
+        [&b"During handling of"[..], b"The above exception was"]
+            .iter()
+            .any(|w| self.held[start..].starts_with(w))
+    }
+
     fn continues(&mut self, line: &[u8]) -> bool {
         let is_indented = matches!(line.first(), Some(b' ' | b'\t'));
         if is_indented {
@@ -85,18 +95,17 @@ impl Joiner {
         }
         let starts = |words: &[&str]| words.iter().any(|w| line.starts_with(w.as_bytes()));
         let (joins, next) = match self.story {
-            // The one line that says what was raised ends it; what was handled meanwhile goes on.
-            Story::Python
+            Story::Python | Story::PythonEnd
                 if starts(&[
                     "Traceback (most recent call last)",
                     "During handling of",
                     "The above exception was",
-                ]) =>
+                ]) && (!line.starts_with(b"Tr") || self.is_chained()) =>
             {
                 (true, Story::Python)
             }
-            Story::Python if starts(&["  "]) => (true, Story::Python),
-            Story::Python if is_python_end(line) => (true, Story::Python),
+            // The one line that says what was raised ends it.
+            Story::Python if is_python_end(line) => (true, Story::PythonEnd),
             Story::Go if is_go(line) => (true, Story::Go),
             Story::Rust => {
                 let is_end = starts(&["note: "]);
