@@ -51,6 +51,7 @@ mod settings;
 mod starts;
 mod stats;
 mod store;
+pub mod tables;
 #[cfg(test)]
 mod testing;
 mod tier;

@@ -56,6 +56,8 @@ pub struct Settings {
     pub merge_blocks: usize,
     /// Merging stops at blocks of this size.
     pub merge_bytes_max: u64,
+    /// Settings of the tables: logs, spans and changes.
+    pub tables: crate::tables::Settings,
 }
 
 impl Default for Settings {
@@ -85,6 +87,7 @@ impl Default for Settings {
             queue_bytes_max: 256 << 20,
             merge_blocks: 4,
             merge_bytes_max: 128 << 20,
+            tables: crate::tables::Settings::default(),
         }
     }
 }

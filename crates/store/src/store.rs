@@ -12,6 +12,7 @@ use crate::objects::Objects;
 use crate::place::Place;
 use crate::recovery::{recover, remove_orphans};
 use crate::settings::Settings;
+use crate::tables::{self, Tables};
 use crate::tier::{TierStats, Tiers};
 use crate::view::View;
 use crate::wal;
@@ -152,6 +153,7 @@ pub struct Store {
     pub(crate) archive: Archive,
     pub(crate) folder: DataFolder,
     pub(crate) settings: Settings,
+    tables: Tables,
     messages: Vec<String>,
 }
 
@@ -240,6 +242,8 @@ impl Store {
             .name("store-writer".into())
             .spawn(move || writer.run(queue))
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
+        let tables_log = folder.path.join(tables::LOG_FOLDER);
+        let tables = Tables::open(&tables_log, settings.tables.clone(), registry)?;
         let mut maintenance = Maintenance::new(manifest, log);
         if !is_committed {
             maintenance.burn_number();
@@ -253,6 +257,7 @@ impl Store {
             archive: Archive::default(),
             folder,
             settings,
+            tables,
             messages,
         };
         if !is_durable && let Err(e) = store.flush_head() {
@@ -318,6 +323,11 @@ impl Store {
         let state = self.shared.state.read().unwrap_or_else(|e| e.into_inner()).clone();
         let State { blocks, heads, tiers, away, .. } = state;
         View { blocks, heads, tiers, away, warnings: Arc::default() }
+    }
+
+    /// Log records, spans and changes.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// What is known of metrics, by name.

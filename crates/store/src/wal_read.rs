@@ -147,7 +147,7 @@ fn read_frames(
 
 /// Whether a whole frame lies behind the one that is not. Looks no further than is quick: a random length may ask for a
 /// checksum of everything that follows.
-fn holds_a_frame(bytes: &[u8]) -> bool {
+pub fn holds_a_frame(bytes: &[u8]) -> bool {
     const BYTES_SUMMED_MAX: usize = 256 << 20;
     let mut summed = 0usize;
     for at in 1..bytes.len().saturating_sub(8) {

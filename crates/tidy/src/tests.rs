@@ -30,6 +30,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("datafusion-pg-catalog", &["sql"]),
     ("arrow-pg", &["sql"]),
     ("pgwire", &["sql"]),
+    ("arrow-buffer", &["store"]),
+    ("arrow-select", &["store"]),
     ("object_store", &["store"]),
     ("pco", &["store"]),
     ("roaring", &["stdx"]),
