@@ -1,17 +1,20 @@
-# The two commands are `make run` and `make test`; `make help` lists all. Each does its own set-up.
+# The commands are `make demo`, `make run` and `make test`; `make help` lists all. Each does its own set-up.
 
 # Outside the checkout, so that a fresh clone builds only what changed.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/midwatch/target
 export CARGO_TERM_COLOR ?= always
 ARGS ?=
 
-.PHONY: help run test build web setup-build setup-test fmt lint rust-test s3-test otlp-test fuzz web-test browser-test bench torture lab lab-build lab-test clean
+.PHONY: help run demo test build web setup-build setup-test fmt lint rust-test s3-test otlp-test fuzz web-test browser-test bench torture lab lab-build lab-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: build ## build in release mode, start, print the address (ARGS="--listen 127.0.0.1:4005" for flags of serve)
 	@exec "$(CARGO_TARGET_DIR)/release/midwatch" serve $(ARGS)
+
+demo: build ## build in release mode, and show it at work on a shop that is not real (ARGS="--fault slow-sql")
+	@exec "$(CARGO_TARGET_DIR)/release/midwatch" demo $(ARGS)
 
 build: setup-build web ## build the pages and the program in release mode
 	@echo "== program (release)"

@@ -33,6 +33,7 @@ pub use schedule::{Episode, endless};
 pub use tell::{Snapshot, Told};
 
 use schedule::Turn;
+pub use world::SERVICES;
 use world::World;
 
 /// Nanoseconds of a second: the unit of all times here.

@@ -22,11 +22,11 @@ pub fn arrive(world: &mut World, at_ns: i64) {
     };
     let product = (world.chance.unit().powi(3) * PRODUCTS as f64) as usize;
     match world.chance.below(100) {
-        0..30 => look(world, at_ns, &who, "/products", list),
-        30..65 => look(world, at_ns, &who, "/products/{id}", move |w, at, t| page(w, at, t, product)),
-        65..79 => through(world, at_ns, &who, ("POST", "/cart"), "cart", |w, at, t| cart(w, at, t, "HSET")),
-        79..87 => through(world, at_ns, &who, ("GET", "/cart"), "cart", |w, at, t| cart(w, at, t, "HGETALL")),
-        87..94 => {
+        0..28 => look(world, at_ns, &who, "/products", list),
+        28..60 => look(world, at_ns, &who, "/products/{id}", move |w, at, t| page(w, at, t, product)),
+        60..74 => through(world, at_ns, &who, ("POST", "/cart"), "cart", |w, at, t| cart(w, at, t, "HSET")),
+        74..82 => through(world, at_ns, &who, ("GET", "/cart"), "cart", |w, at, t| cart(w, at, t, "HGETALL")),
+        82..93 => {
             let of = who.clone();
             let buy = move |w: &mut World, at, t| check_out(w, at, t, &of, product);
             through(world, at_ns, &who, ("POST", "/checkout"), "checkout", buy);

@@ -51,7 +51,7 @@ pub const SUBJECTS: &[(SubjectKind, &str)] = &[
     (SubjectKind::Host, "max by (instance) (ts_of_last_over_time(node_load1[1h]))"),
     (
         SubjectKind::Service, // A service that was there for less than ten minutes and is gone was a test or a tool: nobody misses it.
-        "max by (job, instance) (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) and (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) > time() - 150 or ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) - ts_of_first_over_time(up{job!~\"node|midwatch\"}[1h]) > 600))",
+        "max by (job, instance) (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) and (ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) > time() - 150 or ts_of_last_over_time(up{job!~\"node|midwatch\"}[1h]) - ts_of_first_over_time(up{job!~\"node|midwatch\"}[1h]) > 600)) or on (job, instance) max by (job, instance) (ts_of_last_over_time(target_info{job!~\"node|midwatch\"}[1h]) and (ts_of_last_over_time(target_info{job!~\"node|midwatch\"}[1h]) > time() - 150 or ts_of_last_over_time(target_info{job!~\"node|midwatch\"}[1h]) - ts_of_first_over_time(target_info{job!~\"node|midwatch\"}[1h]) > 600))",
     ),
     (SubjectKind::Midwatch, "max(ts_of_last_over_time(midwatch_build_info[1h]))"),
 ];

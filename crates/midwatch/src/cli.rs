@@ -11,6 +11,7 @@ pub const DEFAULT_URL: &str = "http://127.0.0.1:4004";
 #[command(name = "midwatch", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
+  midwatch demo                        see it at work on a shop that is not real
   midwatch serve                       record this machine; look at it on http://127.0.0.1:4004
   midwatch top                         the same machine on a terminal, over ssh
   midwatch query 'node_load1' --plot   one number, as a chart of the last hour
@@ -37,6 +38,18 @@ Examples:
 Flags go before the configuration file. `midwatch config explain` lists all settings.
 Ctrl-C stops it after what it has is safe; a second Ctrl-C stops it at once, and loses nothing acknowledged.")]
     Serve(ServeArgs),
+    /// See it at work: a small shop that is not real, and breaks; nothing to install, nothing kept
+    #[command(after_help = "\
+Examples:
+  midwatch demo
+  midwatch demo --fault bad-deploy
+  midwatch demo --list
+
+It starts a Midwatch with a temporary folder, which a shop of eight services fills by OTLP: they exist in arithmetic
+alone. Their last hour is there at once; after 20 s the first fault begins, and it says what happens and where to look.
+On a terminal, the name of a fault and Enter breaks the shop with it, the same again heals it.
+Ctrl-C ends it and removes the folder.")]
+    Demo(DemoArgs),
     /// Ask a running Midwatch in PromQL
     #[command(after_help = "\
 Examples:
@@ -172,6 +185,20 @@ pub struct ServeArgs {
     /// Listen where other machines can reach it, although there is no password and no TLS
     #[arg(long)]
     pub insecure_listen: bool,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Default, Args)]
+pub struct DemoArgs {
+    /// Only this fault, again and again
+    #[arg(long, value_name = "NAME")]
+    pub fault: Option<String>,
+    /// List the faults
+    #[arg(long)]
+    pub list: bool,
+    /// Where to listen [default: 127.0.0.1:4004, or any free port if that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
 }
 
 /// Flags of `query`.

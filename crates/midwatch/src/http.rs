@@ -11,6 +11,9 @@ const HEAD_BYTES_MAX: u64 = 64 << 10;
 /// The longest answer, in bytes.
 pub const BODY_BYTES_MAX: u64 = 256 << 20;
 
+/// What a form is.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Why there is no answer.
 #[derive(Debug, PartialEq)]
 pub enum HttpError {
@@ -85,7 +88,7 @@ impl Client {
     /// # Errors
     /// See [`HttpError`].
     pub fn get(&self, path: &str) -> Result<Answer, HttpError> {
-        self.ask("GET", path, "")
+        self.ask("GET", path, FORM, "")
     }
 
     /// POST of a form, for queries of any length.
@@ -94,10 +97,18 @@ impl Client {
     /// See [`HttpError`].
     pub fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, HttpError> {
         let pair = |(name, value): &(&str, &str)| format!("{}={}", encode(name), encode(value));
-        self.ask("POST", path, &fields.iter().map(pair).collect::<Vec<_>>().join("&"))
+        self.ask("POST", path, FORM, &fields.iter().map(pair).collect::<Vec<_>>().join("&"))
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Answer, HttpError> {
+    /// POST of JSON.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub fn post_json(&self, path: &str, body: &str) -> Result<Answer, HttpError> {
+        self.ask("POST", path, "application/json", body)
+    }
+
+    fn ask(&self, method: &str, path: &str, content_type: &str, body: &str) -> Result<Answer, HttpError> {
         let deadline = Instant::now() + self.timeout;
         let fail = |e: std::io::Error| match e.kind() {
             ErrorKind::ConnectionRefused => HttpError::NoServer(self.url.clone()),
@@ -109,7 +120,7 @@ impl Client {
         let mut stream = self.connect().map_err(fail)?;
         let head = format!(
             "{method} {}{path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: midwatch/{}\r\nAccept: application/json\r\n\
-             Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+             Connection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
             self.prefix,
             self.address,
             env!("CARGO_PKG_VERSION"),

@@ -6,6 +6,7 @@ mod archive;
 mod cli;
 mod config;
 mod delete;
+mod demo;
 mod export;
 mod http;
 mod keep;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Archive(command) => print(&archive::run(&command)?),

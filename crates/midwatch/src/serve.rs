@@ -19,6 +19,7 @@ macro_rules! tell {
         let _ = writeln!(std::io::$to(), $($text)*);
     }};
 }
+pub(crate) use tell;
 
 /// Runs until SIGINT or SIGTERM, then until everything is safe.
 ///
@@ -33,16 +34,17 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         host.process_files_max = host.process_files_max.min(files_max / 4);
         host.cgroup_files_max = host.cgroup_files_max.min(files_max / 16);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("midwatch-io")
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
+    let runtime = runtime()?;
     let code = runtime.block_on(serve(settings));
     // A task that hangs must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     code
+}
+
+/// The threads of the shell.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).thread_name("midwatch-io").enable_all().build().context("cannot start threads")
 }
 
 /// The usual soft limit of 1,024 open files is for programs that use select(2); the recorder alone keeps hundreds
@@ -100,17 +102,19 @@ fn places(settings: &server::Settings) -> String {
 }
 
 /// SIGINT and SIGTERM.
-struct Stop {
+pub struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    fn new() -> std::io::Result<Stop> {
+    /// Listens from now on.
+    pub fn new() -> std::io::Result<Stop> {
         Ok(Stop { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn wait(&mut self) {
+    /// Until one of them comes.
+    pub async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -14,6 +14,7 @@ mod bounds;
 mod bucket;
 mod command_line;
 mod deletion;
+mod demo;
 mod discovery;
 mod disk_full;
 mod durability;
