@@ -34,11 +34,11 @@ def build_up(place, options):
     if path:
         midwatch.addresses(place, options.usual_ports)
     components.start(place, tell)
+    components.nginx(place)
     if path:
         components.exporters(place)
         midwatch.start(place, path, tell)
     services.start(place, tell)
-    components.nginx(place)
     services.start_customers(place, options.sessions)
     place.save()
     wait_for("the first order", lambda: services.measured(place, 60).get("checkout", {}).get("count", 0) > 0, 60)

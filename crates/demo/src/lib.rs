@@ -28,7 +28,7 @@ mod world;
 mod tests;
 
 pub use faults::{FAULTS, Fault};
-pub use otlp::{logs, metrics, spans};
+pub use otlp::{change, logs, metrics, spans};
 pub use schedule::{Episode, endless};
 pub use tell::{Snapshot, Told};
 

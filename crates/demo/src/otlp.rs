@@ -1,8 +1,8 @@
-//! What was told, as OpenTelemetry's JSON (opentelemetry-proto 1.x, JSON mapping): what any sender of the shop would
-//! have sent. It must never lose anything of it.
+//! What was told, as OpenTelemetry's JSON (opentelemetry-proto 1.x, JSON mapping), and changes as Midwatch's API takes
+//! them: what any sender of the shop would have sent. It must never lose anything of it.
 
 use crate::tell::{BOUNDS, Histogram, Snapshot, Value};
-use model::{LogBatch, Origin, Pairs, SpanBatch, SpanStatus};
+use model::{Change, LogBatch, Origin, Pairs, SpanBatch, SpanStatus};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ fn attributes<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Json {
 }
 
 fn resource(service: &str, host: &str, more: &Pairs) -> Json {
-    let own = [("service.name", service), ("service.instance.id", service), ("host.name", host)];
+    let instance = format!("{service}-1");
+    let own = [("service.name", service), ("service.instance.id", instance.as_str()), ("host.name", host)];
     json!({ "attributes": attributes(own.into_iter().chain(more.iter())) })
 }
 
@@ -132,6 +133,19 @@ pub fn spans(batch: &SpanBatch) -> String {
     }
     let list = grouped(&batch.origins, by_origin, "scopeSpans", "spans");
     json!({ "resourceSpans": list }).to_string()
+}
+
+/// The body of a request to `/api/v1/changes`.
+pub fn change(change: &Change) -> String {
+    let Change { time_ns, id, kind, title, service, host, author, link, attributes } = change;
+    let more: serde_json::Map<_, _> =
+        attributes.iter().map(|(k, v)| (k.to_string(), Json::from(v))).collect();
+    json!({
+        "time": model::time::format_rfc3339_ms(time_ns / 1_000_000),
+        "id": id, "kind": kind, "title": title, "service": service, "host": host, "author": author, "link": link,
+        "attributes": more,
+    })
+    .to_string()
 }
 
 fn grouped(origins: &[Origin], lists: Vec<Vec<Json>>, scope: &str, name: &str) -> Json {

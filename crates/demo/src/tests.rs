@@ -1,7 +1,9 @@
 //! The shop runs, breaks as it says, and tells all of it: by seeds, so that each run is the same.
 
 use crate::tell::Value;
-use crate::{Demo, Episode, FAULTS, METRICS_NS, SECOND_NS, Snapshot, Told, endless, logs, metrics, spans};
+use crate::{
+    Demo, Episode, FAULTS, METRICS_NS, SECOND_NS, Snapshot, Told, change, endless, logs, metrics, spans,
+};
 use model::{Severity, SpanStatus};
 use std::collections::{HashMap, HashSet};
 
@@ -215,4 +217,7 @@ fn all_of_it_is_in_the_bodies_that_are_sent() {
         })
         .sum();
     assert_eq!(points, told.snapshots[0].series.len());
+    let sent = read(change(&told.changes[0]));
+    assert_eq!((&sent["kind"], &sent["service"]), (&"deploy".into(), &"checkout".into()));
+    assert_eq!(sent["attributes"], serde_json::json!({ "before": "1.4.1", "after": "1.4.2" }));
 }
