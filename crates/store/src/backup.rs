@@ -16,6 +16,7 @@ use crate::manifest::{self, BlockEntry, Manifest};
 use crate::objects::{Objects, io_error, sync_folder};
 use crate::progress::{Progress, Watch};
 use crate::segment::settled_end;
+use crate::tables::{self, header::FileEntry};
 use crate::verify::{Finding, Report, Severity};
 use crate::wal;
 use list::{List, Listed};
@@ -31,6 +32,8 @@ const IDENTITY_TEXT: &str = "This folder holds a backup of a data folder of Midw
     midwatch verify FOLDER checks it, midwatch restore FOLDER --data NEW brings it back.\n";
 /// Files of a data folder that belong to it beside manifest, blocks and log; not every folder has them.
 const BESIDE: [&str; 4] = ["audit.log", "AUDIT_KEY", "usage.jsonl", "exemplars.log"];
+/// Folders of objects.
+const SUBS: [&str; 6] = ["blocks", "tiers", "manifest", "tables/logs", "tables/spans", "tables/changes"];
 /// How often it begins again because the log was cut while it was copied.
 const ROUNDS_MAX: usize = 20;
 /// Bytes that are copied between two looks at whether to go on.
@@ -159,7 +162,7 @@ fn prepare(data: &Path, dest: &Path) -> Result<File> {
     if !is_backup(dest) {
         put(&dest.join(IDENTITY), IDENTITY_TEXT.as_bytes())?;
     }
-    for sub in ["blocks", "tiers", "manifest"] {
+    for sub in SUBS {
         std::fs::create_dir_all(dest.join(sub)).map_err(io)?;
     }
     sync_folder(dest)?;
@@ -222,12 +225,28 @@ impl Work<'_> {
                 }
             }
         }
-        sync_folder(&self.dest.join("blocks"))?;
-        sync_folder(&self.dest.join("tiers"))?;
+        for entry in &manifest.tables.files {
+            for (path, bytes) in entry.paths().into_iter().zip([entry.bytes, entry.index_bytes]) {
+                match self.table_file(entry, &path, bytes)? {
+                    Some(listed) => files.push(listed),
+                    None if self.is_newest(manifest) => self.result.problems.push(format!(
+                        "{path} is missing in the data folder: {} rows of {} are lost",
+                        entry.rows, entry.table
+                    )),
+                    None => return Ok(None),
+                }
+            }
+        }
+        for sub in SUBS.iter().chain(&["tables"]) {
+            sync_folder(&self.dest.join(sub))?;
+        }
         let wal = format!("wal-{:012}", self.before.map_or(0, |list| list.run) + 1);
-        let Some(segments) = self.log(manifest.wal_floor, &wal)? else { return Ok(None) };
+        let Some(mut segments) = self.log(manifest.wal_floor, &wal)? else { return Ok(None) };
+        let floor = manifest.tables.floor("");
+        let Some(of_tables) = self.tables_log(floor, &wal)? else { return Ok(None) };
+        segments.extend(of_tables);
         let (now, _) = Manifest::load(&self.objects)?;
-        if now.wal_floor != manifest.wal_floor {
+        if now.wal_floor != manifest.wal_floor || now.tables.floor("") != floor {
             // A segment may have been removed before it was listed.
             return Ok(None);
         }
@@ -282,6 +301,57 @@ impl Work<'_> {
         self.watch.file()?;
         self.done.insert(path.into(), listed.clone());
         Ok(Some(listed))
+    }
+
+    /// Brings one part of a file of a table into the backup. `None` if it is not there.
+    fn table_file(&mut self, entry: &FileEntry, path: &str, bytes: u64) -> Result<Option<Listed>> {
+        if let Some(listed) = self.done.get(path) {
+            return Ok(Some(listed.clone()));
+        }
+        self.watch.expect(1, bytes);
+        let is_same = self.before_manifest.as_ref().is_some_and(|m| m.tables.files.contains(entry))
+            && std::fs::metadata(self.dest.join(path)).is_ok_and(|m| m.len() == bytes);
+        let before = self.before.and_then(|l| l.files.iter().find(|f| f.path == path && f.bytes == bytes));
+        let listed = match before.filter(|_| is_same) {
+            Some(listed) => {
+                self.result.kept += 1;
+                self.watch.bytes(bytes)?;
+                listed.clone()
+            }
+            None => match unless_gone(self.bring(path))? {
+                Some(listed) => listed,
+                None => return Ok(None),
+            },
+        };
+        if listed.bytes != bytes {
+            self.result.problems.push(format!(
+                "{path} is damaged in the data folder and was copied as it is; `midwatch verify` says what is lost"
+            ));
+        }
+        self.watch.file()?;
+        self.done.insert(path.into(), listed.clone());
+        Ok(Some(listed))
+    }
+
+    /// Copies the log of the tables from `floor` on, as [`Work::log`] does, into the same folder.
+    fn tables_log(&mut self, floor: u64, name: &str) -> Result<Option<Vec<Listed>>> {
+        let from = self.data.join(tables::log::FOLDER);
+        let all = tables::log::segments(&from)?;
+        let newest = all.last().map(|(number, _)| *number);
+        let mut files = Vec::new();
+        for (number, length) in all.into_iter().filter(|(number, _)| *number >= floor) {
+            // What is written to it at this moment is not acknowledged yet, and may be cut off.
+            let end = if newest == Some(number) { length } else { u64::MAX };
+            let path = tables::log::segment_path(Path::new(name), number).display().to_string();
+            let (source, file) = (tables::log::segment_path(&from, number), self.dest.join(&path));
+            let watch = &mut self.watch;
+            let copied = copy(&source, &file, end, &mut |n| watch.bytes(n));
+            let Some((bytes, crc32)) = unless_gone(copied)? else { return Ok(None) };
+            self.result.copied_bytes += bytes;
+            files.push(Listed { path, bytes, crc32 });
+        }
+        sync_folder(&self.dest.join(name))?;
+        Ok(Some(files))
     }
 
     /// What an earlier backup, or one that was interrupted, left of this very file.
@@ -397,7 +467,7 @@ fn files_of(sub: &str, entry: &BlockEntry) -> [(String, u64, Option<u32>); 2] {
 
 /// Removes what a newer backup does not need. Only what carries names of ours.
 fn remove_unnamed(dest: &Path, list: &List) -> Result<()> {
-    for sub in ["blocks", "tiers", "manifest"] {
+    for sub in SUBS {
         let folder = dest.join(sub);
         for entry in std::fs::read_dir(&folder).map_err(|e| io_error(&folder, e))? {
             let name = entry.map_err(|e| io_error(&folder, e))?.file_name().to_string_lossy().into_owned();

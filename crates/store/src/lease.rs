@@ -47,6 +47,7 @@ pub fn open(objects: &Objects, log: Option<&str>) -> Result<Opened> {
         };
         if !messages.is_empty() {
             adopt_blocks(objects, &mut manifest, &mut messages)?;
+            crate::tables::list::adopt(objects, &mut manifest.tables, &mut messages)?;
             manifest.keep_strangers = true;
         }
         if let (Some(log), Some(before)) = (log, manifest.writer.split_once('.'))
@@ -61,6 +62,7 @@ pub fn open(objects: &Objects, log: Option<&str>) -> Result<Opened> {
         if let Some(log) = log {
             next.writer = format!("{log}.{}", unique_name());
             next.next_block = (next.next_block / BLOCKS_PER_EPOCH + 1) * BLOCKS_PER_EPOCH;
+            next.tables.next_file = (next.tables.next_file / BLOCKS_PER_EPOCH + 1) * BLOCKS_PER_EPOCH;
         }
         match next.commit(objects) {
             Ok(()) => return Ok(Opened { manifest: next, messages, is_committed: true }),

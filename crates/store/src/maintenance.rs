@@ -175,7 +175,10 @@ impl Store {
         let merged = self.merge(&mut m);
         self.remove_retired(&mut m);
         self.bound_indexes();
-        removed.and(cut).and(tiers).and(merged)
+        let is_held = m.held.is_some();
+        drop(m);
+        let of_tables = self.maintain_tables(now_ms, uptime_ms, is_held);
+        removed.and(cut).and(tiers).and(merged).and(of_tables)
     }
 
     fn cut_when_due(&self, m: &mut Maintenance, status: &Status, uptime_ms: u64) -> Result<()> {

@@ -45,6 +45,9 @@ pub struct Manifest {
     /// Windows that are summarised.
     #[serde(default)]
     pub tiers: Vec<TierEntry>,
+    /// Files of logs, spans and changes.
+    #[serde(default, skip_serializing_if = "crate::tables::list::List::is_empty")]
+    pub tables: crate::tables::list::List,
 }
 
 /// A window of time that is summarised in buckets of one length. It is derived: it can be made again as long as the
@@ -167,7 +170,7 @@ struct Envelope {
 }
 
 /// The newest format number that this version writes and reads.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Logs that are remembered. What a forgotten one holds is written once more when it comes back, which does no harm.
 const LOGS_MAX: usize = 64;

@@ -12,7 +12,7 @@ use crate::objects::Objects;
 use crate::place::Place;
 use crate::recovery::{recover, remove_orphans};
 use crate::settings::Settings;
-use crate::tables::{self, Tables};
+use crate::tables::Tables;
 use crate::tier::{TierStats, Tiers};
 use crate::view::View;
 use crate::wal;
@@ -83,7 +83,7 @@ pub(crate) struct Stats {
 }
 
 /// What a writer says that another one has taken over from.
-const FENCED: &str = "another Midwatch writes to the same bucket now, so nothing more is recorded here; what was \
+pub(crate) const FENCED: &str = "another Midwatch writes to the same bucket now, so nothing more is recorded here; what was \
     acknowledged is safe in the log of this machine: stop the other one and start this one again, and it goes there";
 
 /// Names, help texts and units that are kept at the most, bytes.
@@ -234,6 +234,7 @@ impl Store {
         let wal_folder = folder.path.join("wal");
         if is_committed {
             remove_orphans(&objects, &manifest, &mut messages);
+            crate::tables::list::remove_orphans(&objects, &manifest.tables, &mut messages);
             wal::remove_below(&wal_folder, floor)?;
         }
         let (writer, is_durable) = recover(&shared, &wal_folder, floor, &settings, &mut messages)?;
@@ -242,8 +243,10 @@ impl Store {
             .name("store-writer".into())
             .spawn(move || writer.run(queue))
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
-        let tables_log = folder.path.join(tables::LOG_FOLDER);
-        let tables = Tables::open(&tables_log, settings.tables.clone(), registry)?;
+        let list = (&objects, &manifest.tables, log.as_deref());
+        let (tables, are_tables_durable) =
+            Tables::open(list, &folder.path, settings.tables.clone(), registry)?;
+        messages.extend(tables.status().messages);
         let mut maintenance = Maintenance::new(manifest, log);
         if !is_committed {
             maintenance.burn_number();
@@ -260,7 +263,14 @@ impl Store {
             tables,
             messages,
         };
-        if !is_durable && let Err(e) = store.flush_head() {
+        let flush = || {
+            if !is_durable {
+                store.flush_head()?;
+            }
+            // The clock is not known yet: these rows are as old as they say.
+            if are_tables_durable { Ok(()) } else { store.flush_tables(i64::MAX) }
+        };
+        if let Err(e) = flush() {
             // A sender that repeats what the log gave back would be told that it is kept.
             return Err(Error::wrap(
                 ErrorKind::Unavailable,
@@ -406,6 +416,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.tables.stop();
         self.commands = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();

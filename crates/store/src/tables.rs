@@ -4,15 +4,22 @@
 //! their table ([`Table::schema`]). It must never acknowledge what is not durable, never give a row twice or a row that
 //! a damaged byte made, and knows nothing of protocols.
 
-#![allow(dead_code)]
-
+mod ask;
 mod back;
+mod checked;
+mod clauses;
 mod evaluate;
+mod file;
 mod frame;
-mod log;
+pub(crate) mod header;
+mod index;
+pub(crate) mod list;
+pub(crate) mod log;
+mod merge;
 mod order;
 mod pending;
 mod predicate;
+mod promote;
 mod recent;
 mod recovery;
 mod rows;
@@ -22,11 +29,15 @@ mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod upkeep;
+mod verify;
 mod words;
+mod write;
 mod writer;
 
-pub(crate) use log::FOLDER as LOG_FOLDER;
+pub(crate) use verify::check;
 
+pub use ask::{Field, Fields, Found, Histogram};
 pub use back::{to_changes, to_log_batch, to_spans};
 pub use pending::{Kept, Pending};
 pub use predicate::{AttributeTest, Predicate};
@@ -35,12 +46,15 @@ pub use schema::Table;
 pub use settings::Settings;
 pub use stats::{Status, TableStatus};
 
+use crate::objects::Objects;
 use crate::planted::{self, Bug};
 use arrow_array::RecordBatch;
+use file::TableFile;
+use list::List;
 use model::{Change, LogBatch, SpanBatch};
 use recent::Recent;
 use stats::Stats;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
@@ -81,6 +95,7 @@ impl Shared {
 pub(crate) struct State {
     /// Rows that are in no file yet: cut ones first, then those that take appends.
     pub recent: Vec<Arc<Recent>>,
+    pub files: Arc<Vec<Arc<TableFile>>>,
 }
 
 struct Inner {
@@ -88,30 +103,51 @@ struct Inner {
     commands: Mutex<Option<SyncSender<Command>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     messages: Vec<String>,
+    log_folder: PathBuf,
+    /// The name of the log in the manifest.
+    log_name: String,
+    upkeep: Mutex<upkeep::Upkeep>,
+    /// One merge at a time.
+    merging: Mutex<()>,
 }
 
 /// A batch above this is refused, in bytes as it waits.
-const BATCH_BYTES_MAX: usize = 64 << 20;
+pub const BATCH_BYTES_MAX: usize = 64 << 20;
 
 impl Tables {
-    /// Opens the tables whose log lies in `log_folder`, and reads it.
-    pub(crate) fn open(log_folder: &Path, settings: Settings, registry: &Registry) -> Result<Tables> {
-        let state = RwLock::new(State { recent: vec![Arc::default()] });
+    /// Opens the tables of a manifest, whose log lies in the folder of the data, and reads it. Says whether what the log
+    /// gave back is durable.
+    pub(crate) fn open(
+        (objects, list, log): (&Objects, &List, Option<&str>),
+        folder: &Path,
+        settings: Settings,
+        registry: &Registry,
+    ) -> Result<(Tables, bool)> {
+        let log_folder = folder.join(log::FOLDER);
+        let log_name = log.unwrap_or_default().to_string();
+        let files = Arc::new(upkeep::files_of(list, objects, &[]));
+        let state = RwLock::new(State { recent: vec![Arc::default()], files });
         let shared = Arc::new(Shared { state, stats: Stats::new(registry), settings });
         let mut messages = Vec::new();
-        let (log, _) = recovery::recover(&shared, log_folder, 0, &mut messages)?;
+        let floor = list.floor(&log_name);
+        let (log, is_durable) = recovery::recover(&shared, &log_folder, floor, &mut messages)?;
         let (commands, queue) = sync_channel(shared.settings.queue_batches_max);
         let writer = Writer { shared: shared.clone(), log };
         let writer = std::thread::Builder::new()
             .name("tables-writer".into())
             .spawn(move || writer.run(queue))
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))?;
-        Ok(Tables(Arc::new(Inner {
+        let tables = Tables(Arc::new(Inner {
+            upkeep: Mutex::new(upkeep::Upkeep::new(list)),
+            merging: Mutex::default(),
+            log_folder,
+            log_name,
             shared,
             commands: Mutex::new(Some(commands)),
             writer: Mutex::new(Some(writer)),
             messages,
-        })))
+        }));
+        Ok((tables, is_durable))
     }
 
     /// Hands log records to the writer. What can be awaited resolves when they are durable and can be found.
@@ -161,6 +197,14 @@ impl Tables {
             )
             .bound("tables.memory"));
         }
+        if shared.stats.is_over_log.load(Relaxed) {
+            let text = "the log of the tables has twice the size that it may have, while files cannot be written; see the \
+                        status for why";
+            return Err(Error::new(ErrorKind::Busy, text).bound("tables.log_size"));
+        }
+        if shared.stats.is_fenced.load(Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, crate::store::FENCED));
+        }
         let frame = frame();
         let weight = bytes + frame.len();
         let queued = shared.stats.queued_bytes.fetch_add(weight, Relaxed);
@@ -197,6 +241,11 @@ impl Tables {
         Rows::new(scan, &state)
     }
 
+    /// Ends writing, whoever else has a clone of this: the folder is free for another process afterwards.
+    pub(crate) fn stop(&self) {
+        self.0.stop();
+    }
+
     /// The tables in numbers.
     pub fn status(&self) -> Status {
         let state = self.0.shared.state.read().unwrap_or_else(|e| e.into_inner()).clone();
@@ -204,12 +253,19 @@ impl Tables {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
+impl Inner {
+    /// Waits for the writer; what was acknowledged is in the log.
+    fn stop(&self) {
         *self.commands.lock().unwrap_or_else(|e| e.into_inner()) = None;
         if let Some(writer) = self.writer.lock().unwrap_or_else(|e| e.into_inner()).take() {
             let _ = writer.join();
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -28,6 +28,7 @@ const ROUNDS_MAX: usize = 20;
 struct Place {
     objects: Objects,
     wal: PathBuf,
+    tables_log: PathBuf,
 }
 
 /// What was read already.
@@ -68,6 +69,11 @@ pub fn verify(folder: &Path, go_on: &mut dyn FnMut(&Progress) -> bool) -> Result
     }
     if let Some(manifest) = &newest {
         left_over(&place, manifest, &mut report)?;
+        let is_current = |entry: &crate::tables::header::FileEntry| {
+            load(&place).ok().flatten().is_none_or(|now| now.tables.files.contains(entry))
+        };
+        let (objects, log) = (&place.objects, &place.tables_log);
+        crate::tables::check(objects, log, &manifest.tables, &is_current, &mut report, &mut watch)?;
         // What went while it was read was replaced by what was read later.
         report.findings.retain(|f| match f.about {
             About::Block(id) => manifest.parts().any(|(_, b)| b.id == id),
@@ -82,10 +88,11 @@ pub fn verify(folder: &Path, go_on: &mut dyn FnMut(&Progress) -> bool) -> Result
 fn place_of(folder: &Path, report: &mut Report, watch: &mut Watch<'_>) -> Result<Option<Place>> {
     if backup::is_backup(folder) {
         let Some(wal) = backup::check_list(folder, report, watch)? else { return Ok(None) };
-        return Ok(Some(Place { objects: Objects::existing(folder)?, wal }));
+        return Ok(Some(Place { objects: Objects::existing(folder)?, tables_log: wal.clone(), wal }));
     }
     crate::folder::must_be_ours(folder)?;
-    Ok(Some(Place { objects: Objects::existing(folder)?, wal: folder.join("wal") }))
+    let tables_log = folder.join(crate::tables::log::FOLDER);
+    Ok(Some(Place { objects: Objects::existing(folder)?, wal: folder.join("wal"), tables_log }))
 }
 
 /// The newest manifest that can be read, if any.

@@ -2,10 +2,11 @@
 //! that looks whole before it is.
 
 use super::list::{List, Listed};
-use super::{BESIDE, copy, is_backup};
+use super::{BESIDE, SUBS, copy, is_backup};
 use crate::folder;
 use crate::objects::{io_error, sync_folder};
 use crate::progress::{Progress, Watch};
+use crate::tables;
 use std::fs::File;
 use std::path::Path;
 use stdx::{Error, ErrorKind, Result};
@@ -65,6 +66,9 @@ pub fn restore(
     for file in list.files.iter().filter(|f| !missing.contains(&&f.path)) {
         let path = match file.path.strip_prefix(&format!("{}/", list.wal)) {
             Some(name) if name.ends_with(".wal") => format!("wal/{name}"),
+            Some(name) if name.starts_with(|c: char| c.is_ascii_digit()) => {
+                format!("{}/{name}", tables::log::FOLDER)
+            }
             Some(name) => name.to_string(),
             None => file.path.clone(),
         };
@@ -77,7 +81,7 @@ pub fn restore(
         restored.bytes += file.bytes;
         watch.file()?;
     }
-    for sub in ["blocks", "tiers", "manifest", "wal", ""] {
+    for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER, "tables", ""]) {
         sync_folder(&data.join(sub))?;
     }
     folder::finish_restore(data)?;
@@ -110,11 +114,11 @@ fn prepare(data: &Path, id: &str) -> Result<File> {
     }
     let lock = folder::lock(data)?;
     folder::begin_restore(data, id)?;
-    for sub in ["blocks", "tiers", "manifest", "wal"] {
+    for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER]) {
         let sub = data.join(sub);
         // What an interrupted restore left, perhaps of another backup.
         let _ = std::fs::remove_dir_all(&sub);
-        std::fs::create_dir(&sub).map_err(|e| io_error(&sub, e))?;
+        std::fs::create_dir_all(&sub).map_err(|e| io_error(&sub, e))?;
     }
     for name in BESIDE.iter().filter(|_| is_unfinished) {
         let _ = std::fs::remove_file(data.join(name));

@@ -188,6 +188,15 @@ fn bounded(text: &str) -> Result<&str> {
 }
 
 impl Prepared {
+    /// The attribute that it looks at, if it looks at nothing else.
+    pub fn attribute(&self) -> Option<&str> {
+        match self {
+            Prepared::Attribute { name, .. } => Some(name),
+            Prepared::Not(inner) => inner.attribute(),
+            _ => None,
+        }
+    }
+
     /// Calls `each` with every column that is looked at, of those that the table has; `attributes` stands for all that
     /// may hold attributes.
     pub fn columns(&self, table: Table, each: &mut impl FnMut(&str)) {

@@ -2,17 +2,20 @@
 //! skipped; pieces are read one at a time, those that come first in the wanted order first, so that whoever has enough
 //! stops early. It must never hold more than a few pieces in memory, except for rows that wait for their turn.
 
+use super::clauses::clauses;
 use super::evaluate::select;
+use super::file::{Opened, Plan, TableFile};
 use super::order::Sorter;
-use super::predicate::{Predicate, Prepared, no_column, prepare};
+use super::predicate::{Predicate, no_column, prepare};
 use super::recent::Part;
 use super::rows::wrong;
 use super::{State, Table};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use stdx::Result;
+use stdx::{ErrorKind, Result};
 
 /// In which order rows come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,80 +94,138 @@ impl ScanStats {
 /// Rows in one batch of an answer at the most.
 const BATCH_ROWS: usize = 8192;
 
+/// Granules that are read at once: where the order does not matter, and where it does.
+const GRANULES_ANY: usize = 16;
+const GRANULES_ORDERED: usize = 2;
+
 /// A piece of the table that is read at once.
 struct Piece {
     min_ns: i64,
     max_ns: i64,
-    rows: RecordBatch,
+    source: Source,
+}
+
+enum Source {
+    Recent(RecordBatch),
+    /// Granules of a file.
+    File(Arc<TableFile>, Arc<Opened>, Vec<u32>),
 }
 
 /// The rows of a scan, batch by batch. Dropping it ends the scan.
 pub struct Rows {
-    table: Table,
-    from_ns: i64,
-    to_ns: i64,
-    predicates: Vec<Prepared>,
+    plan: Arc<Plan>,
     schema: SchemaRef,
-    /// Indices of the wanted columns in the table's schema.
-    columns: Vec<usize>,
+    /// Places of the wanted columns among those that are read.
+    given: Vec<usize>,
     /// What comes first in the wanted order is at the end.
     pieces: Vec<Piece>,
     sorter: Option<Sorter>,
     /// How many rows are still wanted.
     wanted: usize,
     stats: ScanStats,
+    read: BTreeSet<u64>,
     has_failed: bool,
 }
 
 impl Rows {
     pub(crate) fn new(scan: Scan, state: &State) -> Result<Rows> {
-        let schema = scan.table.schema();
+        let table = scan.table.schema();
         let predicates = prepare(scan.table, &scan.predicates)?;
-        let columns = match &scan.columns {
-            None => (0..schema.fields().len()).collect(),
-            Some(names) => {
-                let mut columns = Vec::new();
-                for name in names {
-                    columns.push(schema.index_of(name).map_err(|_| no_column(scan.table, name))?);
-                }
-                columns.sort_unstable();
-                columns.dedup();
-                columns
-            }
+        let wanted: BTreeSet<usize> = match &scan.columns {
+            None => (0..table.fields().len()).collect(),
+            Some(names) => names
+                .iter()
+                .map(|name| table.index_of(name).map_err(|_| no_column(scan.table, name)))
+                .collect::<Result<_>>()?,
         };
-        let recent = state.recent.iter().flat_map(|r| r.parts(scan.table));
-        let is_wanted = |p: &Part| p.max_ns >= scan.from_ns && p.min_ns <= scan.to_ns;
-        let mut pieces: Vec<Piece> = recent
-            .filter(is_wanted)
-            .map(|p| Piece { min_ns: p.min_ns, max_ns: p.max_ns, rows: p.rows })
-            .collect();
-        let sorter = match scan.order {
-            Order::Any => {
-                pieces.reverse();
-                None
-            }
-            Order::NewestFirst => {
-                pieces.sort_by_key(|p| p.max_ns);
-                Some(Sorter::new(true))
-            }
-            Order::OldestFirst => {
-                pieces.sort_by_key(|p| !p.min_ns);
-                Some(Sorter::new(false))
-            }
-        };
-        Ok(Rows {
+        // `time`, by which rows are ordered, is the first.
+        let columns: Vec<usize> =
+            wanted.iter().copied().chain([0]).collect::<BTreeSet<_>>().into_iter().collect();
+        let given: Vec<usize> = (0..columns.len()).filter(|i| wanted.contains(&columns[*i])).collect();
+        let plan = Arc::new(Plan {
             table: scan.table,
             from_ns: scan.from_ns,
             to_ns: scan.to_ns,
             predicates,
-            schema: Arc::new(schema.project(&columns).map_err(wrong)?),
+            clauses: clauses(scan.table, &scan.predicates),
+            schema: Arc::new(table.project(&columns).map_err(wrong)?),
             columns,
-            pieces,
-            sorter,
+        });
+        let mut rows = Rows {
+            schema: Arc::new(plan.schema.project(&given).map_err(wrong)?),
+            plan,
+            given,
+            pieces: Vec::new(),
+            sorter: None,
             wanted: scan.limit.unwrap_or(usize::MAX),
             stats: ScanStats::default(),
+            read: BTreeSet::new(),
             has_failed: false,
-        })
+        };
+        let at_once = if scan.order == Order::Any { GRANULES_ANY } else { GRANULES_ORDERED };
+        for file in state.files.iter().filter(|f| f.table == scan.table) {
+            rows.plan_file(file, at_once)?;
+        }
+        let is_wanted = |p: &Part| p.max_ns >= scan.from_ns && p.min_ns <= scan.to_ns;
+        for part in state.recent.iter().flat_map(|r| r.parts(scan.table)).filter(is_wanted) {
+            let source = Source::Recent(part.rows);
+            rows.pieces.push(Piece { min_ns: part.min_ns, max_ns: part.max_ns, source });
+        }
+        match scan.order {
+            Order::Any => {}
+            Order::NewestFirst => {
+                rows.pieces.sort_by_key(|p| p.max_ns);
+                rows.sorter = Some(Sorter::new(true));
+            }
+            Order::OldestFirst => {
+                rows.pieces.sort_by_key(|p| !p.min_ns);
+                rows.sorter = Some(Sorter::new(false));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Adds the pieces of a file that may have wanted rows.
+    fn plan_file(&mut self, file: &Arc<TableFile>, at_once: usize) -> Result<()> {
+        let entry = &file.entry;
+        if entry.last_ns < self.plan.from_ns || entry.first_ns > self.plan.to_ns {
+            self.stats.files_skipped += 1;
+            return Ok(());
+        }
+        if let Some(damage) = file.damage() {
+            self.stats.damaged.push(damage.into());
+            return Ok(());
+        }
+        let planned = file.open().and_then(|opened| {
+            let before = opened.bytes_read();
+            let granules = opened.candidates(&self.plan)?;
+            self.stats.bytes_read += opened.bytes_read() - before;
+            Ok((opened, granules))
+        });
+        let Some((opened, granules)) = self.unless_damaged(file, planned)? else { return Ok(()) };
+        self.stats.files_skipped += u64::from(granules.is_empty());
+        if !granules.is_empty() {
+            self.stats.parts_skipped += (opened.header.granules.len() - granules.len()) as u64;
+        }
+        for granules in opened.pieces(&granules, at_once) {
+            let (min_ns, max_ns) = opened.range_ns(&granules);
+            let source = Source::File(file.clone(), opened.clone(), granules);
+            self.pieces.push(Piece { min_ns, max_ns, source });
+        }
+        Ok(())
+    }
+
+    /// What is damaged is noted and left out.
+    fn unless_damaged<T>(&mut self, file: &TableFile, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                file.note(&e);
+                self.stats.damaged.push(e.to_string());
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// The columns of every batch.
@@ -177,11 +238,28 @@ impl Rows {
         &self.stats
     }
 
-    /// Reads the next piece: the rows of it that are wanted, all columns.
+    /// The rows of a piece that are wanted, with the columns that are given and `time`.
     fn read(&mut self, piece: Piece) -> Result<RecordBatch> {
-        self.stats.rows_read += piece.rows.num_rows() as u64;
-        let chosen = select(self.table, &piece.rows, self.from_ns, self.to_ns, &self.predicates);
-        filter_record_batch(&piece.rows, &chosen).map_err(wrong)
+        match piece.source {
+            Source::Recent(rows) => {
+                self.stats.rows_read += rows.num_rows() as u64;
+                let plan = &self.plan;
+                let chosen = select(plan.table, &rows, plan.from_ns, plan.to_ns, &plan.predicates);
+                let rows = rows.project(&plan.columns).map_err(wrong)?;
+                filter_record_batch(&rows, &chosen).map_err(wrong)
+            }
+            Source::File(file, opened, granules) => {
+                let before = opened.bytes_read();
+                let read = opened.read(&file.entry.paths()[0], &self.plan, &granules);
+                let rows = self.unless_damaged(&file, read)?;
+                self.stats.rows_read += opened.rows(&granules);
+                self.stats.parts_read += granules.len() as u64;
+                self.stats.bytes_read += opened.bytes_read() - before;
+                self.read.insert(file.entry.id);
+                self.stats.files_read = self.read.len() as u64;
+                Ok(rows.unwrap_or_else(|| RecordBatch::new_empty(self.plan.schema.clone())))
+            }
+        }
     }
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
@@ -221,7 +299,7 @@ impl Rows {
         let rows = if rows.num_rows() > self.wanted { rows.slice(0, self.wanted) } else { rows };
         self.wanted -= rows.num_rows();
         self.stats.rows_given += rows.num_rows() as u64;
-        rows.project(&self.columns).map_err(wrong)
+        rows.project(&self.given).map_err(wrong)
     }
 }
 

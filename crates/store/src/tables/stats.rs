@@ -17,6 +17,11 @@ pub(crate) struct Stats {
     pub queued_bytes: AtomicUsize,
     /// Recent rows take twice what they may: files cannot be written, and nothing more is taken.
     pub is_over_memory: AtomicBool,
+    /// The same of the log.
+    pub is_over_log: AtomicBool,
+    /// Another process writes to the same bucket now.
+    pub is_fenced: AtomicBool,
+    pub removed: Value,
     pub problem: Mutex<Option<String>>,
 }
 
@@ -29,6 +34,22 @@ pub struct TableStatus {
     pub recent_rows: u64,
     /// Their memory, bytes.
     pub recent_bytes: u64,
+    /// Files.
+    pub files: u64,
+    /// Their size, indexes included, bytes.
+    pub files_bytes: u64,
+    /// Of that the indexes of words, bytes.
+    pub index_bytes: u64,
+    /// Rows in files.
+    pub files_rows: u64,
+    /// About the size of these rows as text, bytes.
+    pub raw_bytes: u64,
+    /// Time of the oldest row in a file, nanoseconds since 1970.
+    pub oldest_ns: Option<i64>,
+    /// How long rows are kept, milliseconds.
+    pub retention_ms: i64,
+    /// Files that cannot be read, in words.
+    pub damaged: Vec<String>,
 }
 
 /// The tables in numbers.
@@ -64,6 +85,12 @@ impl Stats {
             ),
             queued_bytes: AtomicUsize::new(0),
             is_over_memory: AtomicBool::new(false),
+            is_over_log: AtomicBool::new(false),
+            is_fenced: AtomicBool::new(false),
+            removed: counter(
+                "midwatch_tables_removed_files_total",
+                "Files of tables that retention removed.",
+            ),
             problem: Mutex::default(),
         }
     }
@@ -86,11 +113,21 @@ impl Stats {
 
 pub(crate) fn status(shared: &Shared, state: &State, messages: &[String]) -> Status {
     let of = |table: Table| {
+        let files: Vec<_> = state.files.iter().filter(|f| f.table == table).collect();
+        let sum = |of: fn(&super::header::FileEntry) -> u64| files.iter().map(|f| of(&f.entry)).sum();
         let parts: Vec<_> = state.recent.iter().flat_map(|r| r.parts(table)).collect();
         TableStatus {
             name: table.name(),
             recent_rows: parts.iter().map(|p| p.rows.num_rows() as u64).sum(),
             recent_bytes: parts.iter().map(|p| p.bytes as u64).sum(),
+            files: files.len() as u64,
+            files_bytes: sum(|e| e.size()),
+            index_bytes: sum(|e| e.index_bytes),
+            files_rows: sum(|e| e.rows),
+            raw_bytes: sum(|e| e.raw_bytes),
+            oldest_ns: files.iter().map(|f| f.entry.first_ns).min(),
+            retention_ms: shared.settings.retention_ms(table),
+            damaged: files.iter().filter_map(|f| f.damage().map(str::to_string)).collect(),
         }
     };
     Status {

@@ -1,10 +1,15 @@
 //! Tables as their owner sees them: what is appended is found, at once and after a restart.
 
+mod ask;
+mod damage;
+mod naive;
+
 use super::*;
+use crate::Store;
 use model::{LogRow, Origin, Pairs, Severity, Span, SpanEvent, SpanKind, SpanLink, SpanStatus};
 
-pub(super) fn open(folder: &Path) -> Tables {
-    Tables::open(&folder.join(log::FOLDER), Settings::default(), &Registry::default()).unwrap()
+pub(super) fn open(folder: &Path) -> Store {
+    Store::open(folder, crate::Settings::default(), &Registry::default()).unwrap()
 }
 
 fn origin(service: &str) -> Origin {
@@ -31,13 +36,17 @@ fn log_batch(rows: &[(i64, &str, &str)]) -> LogBatch {
     batch
 }
 
-fn bodies(tables: &Tables, scan: Scan) -> Vec<String> {
-    let rows = tables.scan(scan).unwrap().map(Result::unwrap);
+fn bodies(store: &Store, scan: Scan) -> Vec<String> {
+    let rows = store.tables().scan(scan).unwrap().map(Result::unwrap);
     rows.flat_map(|r| to_log_batch(&r).rows().map(|r| r.body.to_string()).collect::<Vec<_>>()).collect()
 }
 
-fn matching(tables: &Tables, predicate: Predicate) -> Vec<String> {
-    bodies(tables, Scan { predicates: vec![predicate], order: Order::OldestFirst, ..Scan::new(Table::Logs) })
+fn fill_more(store: &Store) {
+    store.tables().append_logs(log_batch(&[(60, "late", "later")])).unwrap().wait_blocking().unwrap();
+}
+
+fn matching(store: &Store, predicate: Predicate) -> Vec<String> {
+    bodies(store, Scan { predicates: vec![predicate], order: Order::OldestFirst, ..Scan::new(Table::Logs) })
 }
 
 const LINES: [(i64, &str, &str); 5] = [
@@ -48,18 +57,18 @@ const LINES: [(i64, &str, &str); 5] = [
     (50, "mail", "ünïcode and more"),
 ];
 
-fn fill(folder: &Path) -> Tables {
-    let tables = open(folder);
+fn fill(folder: &Path) -> Store {
+    let store = open(folder);
     for line in LINES.chunks(2) {
-        tables.append_logs(log_batch(line)).unwrap().wait_blocking().unwrap();
+        store.tables().append_logs(log_batch(line)).unwrap().wait_blocking().unwrap();
     }
-    tables
+    store
 }
 
 #[test]
 fn rows_are_found_at_once_in_order_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |tables: &Tables| {
+    let check = |tables: &Store| {
         let scan = |order, limit| Scan { order, limit, ..Scan::new(Table::Logs) };
         let [a, b, c, d, e] = LINES.map(|l| l.2);
         assert_eq!(bodies(tables, scan(Order::OldestFirst, None)), [a, c, b, d, e]);
@@ -69,10 +78,19 @@ fn rows_are_found_at_once_in_order_and_after_a_restart() {
         let range = Scan { from_ns: 20_000_000_000, to_ns: 30_000_000_000, ..scan(Order::OldestFirst, None) };
         assert_eq!(bodies(tables, range), [c, b]);
     };
-    let tables = fill(folder.path());
-    check(&tables);
-    drop(tables);
-    check(&open(folder.path()));
+    let store = fill(folder.path());
+    check(&store);
+    drop(store);
+    let store = open(folder.path());
+    check(&store);
+    store.flush_tables(0).unwrap();
+    check(&store);
+    fill_more(&store);
+    store.flush_tables(0).unwrap();
+    assert_eq!(store.tables().status().tables[0].files, 2);
+    drop(store);
+    let scan = Scan { order: Order::NewestFirst, limit: Some(1), ..Scan::new(Table::Logs) };
+    assert_eq!(bodies(&open(folder.path()), scan), ["later"]);
 }
 
 #[test]
@@ -111,15 +129,20 @@ fn predicates_choose_rows() {
         (Predicate::AtLeast { column: text("time"), value: 40_000_000_000 }, vec![d, e]),
         (Predicate::AtMost { column: text("pattern"), value: 0 }, vec![]),
     ];
-    for (predicate, wanted) in table {
-        assert_eq!(matching(&tables, predicate.clone()), wanted, "{predicate:?}");
+    for (predicate, wanted) in &table {
+        assert_eq!(matching(&tables, predicate.clone()), *wanted, "{predicate:?}");
+    }
+    tables.flush_tables(0).unwrap();
+    for (predicate, wanted) in &table {
+        assert_eq!(matching(&tables, predicate.clone()), *wanted, "in a file: {predicate:?}");
     }
 }
 
 #[test]
 fn what_makes_no_sense_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
-    let tables = open(folder.path());
+    let store = open(folder.path());
+    let tables = store.tables();
     let refused = |predicate| {
         let scan = Scan { predicates: vec![predicate], ..Scan::new(Table::Changes) };
         tables.scan(scan).err().unwrap().message
@@ -175,20 +198,27 @@ fn spans_and_changes_come_back_whole() {
     let spans = SpanBatch { origins: vec![origin("a"), origin("b")], spans: (0..10).map(span).collect() };
     let change = Change { time_ns: 5, id: "c-1".into(), title: "deployed".into(), ..Change::default() };
     {
-        let tables = open(folder.path());
+        let store = open(folder.path());
+        let tables = store.tables();
         let pending = tables.append_spans(spans.clone()).unwrap();
         assert_eq!(pending.wait_blocking().unwrap().rows, 10);
         tables.append_changes(vec![change.clone()]).unwrap().wait_blocking().unwrap();
     }
-    let tables = open(folder.path());
-    let scan = Scan { order: Order::OldestFirst, ..Scan::new(Table::Spans) };
-    let rows: Vec<_> = tables.scan(scan).unwrap().map(Result::unwrap).collect();
-    let back = to_spans(&rows[0]);
-    assert_eq!(back.spans, spans.spans);
-    assert_eq!(back.origins, spans.origins);
-    let rows: Vec<_> = tables.scan(Scan::new(Table::Changes)).unwrap().map(Result::unwrap).collect();
-    assert_eq!(to_changes(&rows[0]), [change]);
-    let link = Predicate::Id("1".repeat(32));
-    let found = tables.scan(Scan { predicates: vec![link], ..Scan::new(Table::Spans) }).unwrap();
-    assert_eq!(found.map(|r| r.unwrap().num_rows()).sum::<usize>(), 5);
+    let store = open(folder.path());
+    let tables = store.tables();
+    for is_in_file in [false, true] {
+        if is_in_file {
+            store.flush_tables(0).unwrap();
+        }
+        let scan = Scan { order: Order::OldestFirst, ..Scan::new(Table::Spans) };
+        let rows: Vec<_> = tables.scan(scan).unwrap().map(Result::unwrap).collect();
+        let back = to_spans(&rows[0]);
+        assert_eq!(back.spans, spans.spans);
+        assert_eq!(back.origins, spans.origins);
+        let rows: Vec<_> = tables.scan(Scan::new(Table::Changes)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(to_changes(&rows[0]), std::slice::from_ref(&change));
+        let link = Predicate::Id("1".repeat(32));
+        let found = tables.scan(Scan { predicates: vec![link], ..Scan::new(Table::Spans) }).unwrap();
+        assert_eq!(found.map(|r| r.unwrap().num_rows()).sum::<usize>(), 5);
+    }
 }
