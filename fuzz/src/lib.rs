@@ -184,7 +184,7 @@ fn spans(message: &[u8]) {
         check(&Decoded { batch, rejects: Vec::new() }, &limits);
     }
     let count = received.batch.spans.len() as u64;
-    let mut tail = Tail::new(TailSettings { share: 0.5, spans_max: 10, ..TailSettings::default() });
+    let mut tail = Tail::new(TailSettings { keep_one_in: 2, spans_max: 10, ..TailSettings::default() });
     let (now, rest) = (tail.step(received.batch, 1_000), tail.flush());
     let decided = [now, rest].iter().map(|d| d.keep.spans.len() as u64 + d.dropped_spans).sum::<u64>();
     assert_eq!(decided, count, "kept or dropped, none lost");

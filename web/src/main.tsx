@@ -18,6 +18,8 @@ import "./css/home.css";
 import "./css/look.css";
 import "./css/chart.css";
 import "./css/pages.css";
+import "./css/traces.css";
+import "./css/changes.css";
 
 apply();
 watchSystem();

@@ -45,7 +45,50 @@ async function pushHostile() {
   assert.ok(response.ok, `import answered ${response.status}: ${await response.text()}`);
 }
 
+/** Traces of a small shop: one with an error, clocks that disagree, an orphan, and text that would be HTML. */
+async function pushTraces() {
+  const begin = Date.now() - 60_000;
+  const ns = (ms) => `${Math.round((begin + ms) * 1000)}000`;
+  const text = (key, value) => ({ key, value: { stringValue: value } });
+  const span = (id, parent, name, kind, at, long, more = {}) => ({
+    traceId: "4bf92f3577b34da600000000000000aa",
+    spanId: id.padStart(16, "0"),
+    parentSpanId: (parent || undefined)?.padStart(16, "0"),
+    name,
+    kind,
+    startTimeUnixNano: ns(at),
+    endTimeUnixNano: ns(at + long),
+    ...more,
+  });
+  const service = (name, spans) => ({
+    resource: { attributes: [text("service.name", name), text("host.name", "vm1")] },
+    scopeSpans: [{ spans }],
+  });
+  const failed = { status: { code: 2, message: "no stock" }, attributes: [text("user.id", HOSTILE)] };
+  const database = { attributes: [text("db.system", "postgresql"), text("db.name", "shop")] };
+  const many = Array.from({ length: 300 }, (_, i) =>
+    span(`b${i.toString(16)}`, "3", `item ${i}`, 1, 930 + i / 10, 5),
+  );
+  const answer = await fetch(`${base}/v1/traces`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      resourceSpans: [
+        service("web", [span("1", "", "GET /", 2, 0, 200), span("2", "1", "call cart", 3, 10, 150)]),
+        service("cart", [
+          span("3", "2", "GET /cart/17", 2, 900, 120, failed),
+          span("4", "3", "select", 3, 910, 80, database),
+          span("5", "ffff", HOSTILE, 1, 120, 20),
+          ...many,
+        ]),
+      ],
+    }),
+  });
+  assert.deepEqual(await answer.json(), {});
+}
+
 await step("a series with a hostile label is pushed", pushHostile);
+await step("traces are pushed", pushTraces);
 
 await step("Home answers whether everything is fine", async () => {
   await page.goto(`${base}/`);
@@ -386,6 +429,8 @@ await step("nothing is wider than 360 px", async () => {
     ["/targets", ".table"],
     ["/cardinality", ".table"],
     ["/midwatch", ".figures"],
+    ["/traces?last=1h", ".trace"],
+    ["/changes", ".changes-head"],
     ["/look?q=node_load1&open=node_load1&why=1&under=h", ".why-line"],
   ]) {
     await page.goto(base + path);
@@ -396,7 +441,8 @@ await step("nothing is wider than 360 px", async () => {
     assert.equal(over, 0, `${path} is ${over} px too wide`);
     const cut = await page.$$eval("header button, header a", (all) =>
       all
-        .filter((e) => e.offsetWidth > 0 && e.getBoundingClientRect().right > innerWidth)
+        // The names of pages are drawn along within their own box.
+        .filter((e) => e.offsetWidth > 0 && !e.closest("nav") && e.getBoundingClientRect().right > innerWidth)
         .map((e) => e.ariaLabel),
     );
     assert.deepEqual(cut, [], `${path}: the bar is too wide`);
@@ -415,6 +461,65 @@ await step("a finger that rests on a small chart picks it", async () => {
   await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   await cdp.detach();
   assert.ok(!params(page).has("open"), "and did not open it");
+});
+
+await step("Traces: found, opened, walked by keys, and mapped", async () => {
+  await page.context().close();
+  page = await newPage();
+  await page.goto(`${base}/traces?service=cart`);
+  await page.waitForSelector(".trace");
+  assert.match(await page.textContent(".trace"), /web.*GET \//s);
+  assert.deepEqual(await nameless(page), []);
+  await page.screenshot({ path: join(results, "traces.png") });
+  await page.click(".trace");
+  await address(page, (p) => p.get("trace") === "4bf92f3577b34da600000000000000aa", "opened");
+  await page.waitForSelector(".wf-row");
+  assert.match(await page.textContent(".trace-view"), /parent that is not here.*Clocks disagree/s);
+  const rows = await page.$$eval(".wf-row", (all) => all.length);
+  assert.ok(rows < 80, `${rows} rows of 305 are in the page: only those that are seen should be`);
+  await page.focus(".wf-rows");
+  for (const key of ["Home", "ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+  await page.waitForSelector(".span-panel");
+  assert.match(await page.textContent(".span-panel"), /cart: GET \/cart\/17.*no stock/s);
+  assert.ok((await page.textContent(".span-panel")).includes(HOSTILE), "text from outside is text");
+  await page.screenshot({ path: join(results, "trace.png") });
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => document.querySelectorAll(".wf-row").length === 4);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await address(page, (p) => !p.has("trace"), "back to the list");
+  await page.goto(`${base}/traces?show=map`);
+  await page.waitForSelector(".map-node");
+  assert.match(await page.textContent(".map"), /cart/);
+  assert.deepEqual(await nameless(page), []);
+  await page.screenshot({ path: join(results, "map.png") });
+  await page.goto(`${base}/traces?service=nobody`);
+  await page.waitForSelector(".notice");
+});
+
+await step("Changes: recorded, listed, marked, and drawn in a chart", async () => {
+  await page.goto(`${base}/changes`);
+  await page.click("text=Record a change");
+  await page.fill("input[name=title]", `deployed ${HOSTILE}`);
+  await page.fill("input[name=kind]", "deploy");
+  await page.fill("input[name=link]", "https://ci.example/7");
+  await page.click("summary");
+  await page.fill("textarea[name=rollback]", "deploy 1.41");
+  await page.screenshot({ path: join(results, "change-form.png") });
+  await page.click("button[type=submit]");
+  await address(page, (p) => p.has("change"), "the change is shown");
+  await page.waitForSelector("aside.change-panel");
+  assert.match(await page.textContent("aside.change-panel"), /How is it taken back\?.*deploy 1.41/s);
+  await page.click("text=worked");
+  await page.waitForSelector(".change .chip >> text=worked");
+  assert.ok((await page.textContent(".changes")).includes(HOSTILE), "text from outside is text");
+  assert.deepEqual(await nameless(page), []);
+  await page.screenshot({ path: join(results, "changes.png") });
+  await page.goto(`${base}/look?q=node_load1&open=node_load1&last=15m`);
+  await page.waitForSelector(".change-mark");
+  await page.focus(".change-mark");
+  await page.waitForSelector(".change-says a");
+  await page.screenshot({ path: join(results, "change-line.png") });
 });
 
 await step("when Midwatch is gone, the page says so and what to do", async () => {

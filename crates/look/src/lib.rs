@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod changed;
+pub mod changes;
 pub mod entity;
 pub mod home;
 mod index;

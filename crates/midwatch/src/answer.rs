@@ -43,7 +43,14 @@ impl Series {
 /// # Errors
 /// Nobody answers, or the query fails: where, why, and a hint.
 pub fn ask(client: &Client, path: &str, fields: &[(&str, &str)], query: &str) -> Result<Answer, HttpError> {
-    let answer = client.post_form(path, fields)?;
+    good(client.post_form(path, fields)?, query)
+}
+
+/// The answer, if it is a good one.
+///
+/// # Errors
+/// What the server says is wrong, with the place in the query.
+pub fn good(answer: Answer, query: &str) -> Result<Answer, HttpError> {
     if answer.status == 200 {
         return Ok(answer);
     }

@@ -48,6 +48,10 @@ pub struct Config {
     pub otlp: server::OtlpSettings,
     /// How its names are translated.
     pub otlp_strategy: String,
+    /// Which traces are kept.
+    pub tail: ingest::spans::tail::TailSettings,
+    /// How changes are found out.
+    pub changes: server::ChangesSettings,
     /// Limits on what arrives.
     pub ingest: ingest::Limits,
     /// Limits on queries.
@@ -77,6 +81,8 @@ impl Default for Config {
             otlp_enabled: true,
             otlp: server::OtlpSettings::default(),
             otlp_strategy: ingest::otlp::Strategy::ALL[0].0.into(),
+            tail: ingest::spans::tail::TailSettings::default(),
+            changes: server::ChangesSettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
             cors_origin: String::new(),
@@ -262,6 +268,8 @@ impl Config {
             discover: self.discover_enabled.then_some(self.discover),
             scrape: self.scrape,
             otlp: self.otlp,
+            tail: self.tail,
+            changes: self.changes,
             ingest: self.ingest,
             query: self.query,
             trusted,

@@ -3,6 +3,7 @@
 
 mod answer;
 mod archive;
+mod change;
 mod cli;
 mod config;
 mod delete;
@@ -54,6 +55,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => keep::verify(&args),
         Command::DeleteSeries(args) => delete::run(&args, server::now_ms),
+        Command::Change(args) => print(&change::run(&args)?),
         Command::Audit(args) => print(&delete::audit(&args)?),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),

@@ -12,6 +12,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::spans::Spans;
 use crate::transport::Trusted;
 use crate::usage::Usage;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub struct App {
     pub sink: Sink,
     /// What OTLP's requests share.
     pub otlp: Otlp,
+    /// What requests with spans share.
+    pub spans: Spans,
     /// Measurements of this process.
     pub registry: Registry,
     /// The targets.

@@ -5,6 +5,7 @@ mod api;
 mod app;
 mod cardinality;
 mod catalogue;
+mod changes;
 mod client;
 mod clock;
 mod discovery;
@@ -22,8 +23,10 @@ mod scrape;
 mod server;
 mod settings;
 mod sink;
+mod spans;
 #[cfg(test)]
 mod test_http;
+mod traces;
 mod transport;
 mod upkeep;
 mod usage;

@@ -1,9 +1,10 @@
-//! OpenTelemetry's protocol: metrics by HTTP on the main port, and by gRPC and HTTP on the ports that senders expect. Both ways
+//! OpenTelemetry's protocol: metrics and traces by HTTP on the main port, and by gRPC and HTTP on the ports that senders expect. Both ways
 //! meet in one function for each kind of data; what it acknowledges is durable.
 //! A port that somebody else has must never keep the rest from starting, unless that was asked for.
 
 mod grpc;
 mod http;
+mod traces;
 
 use crate::app::App;
 use crate::clock::now_ms;
@@ -26,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use http::metrics as http_metrics;
+pub use http::{metrics as http_metrics, traces as http_traces};
 
 /// The name in the books.
 const SOURCE: &str = "otlp";
@@ -121,17 +122,39 @@ impl Ports {
 fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/metrics", post(http::metrics))
+        .route("/v1/traces", post(http::traces))
         .route(grpc::METRICS, post(grpc::metrics))
+        .route(grpc::TRACES, post(grpc::traces))
         .fallback(http::unknown)
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::api::count_limits))
         .layer(axum::middleware::from_fn_with_state(app.trusted.clone(), guard))
         .with_state(app)
 }
 
-/// Takes the metrics of one request. Returns the message of the answer.
+/// What a request brings.
+#[derive(Clone, Copy, Debug)]
+enum Signal {
+    Metrics,
+    Traces,
+}
+
+/// Takes what one request holds. Returns the message of the answer.
 ///
 /// # Errors
 /// Nothing was kept: `Invalid` and `TooLarge` will be refused again, `Busy` and `Unavailable` may not.
+async fn export(
+    app: &Arc<App>,
+    signal: Signal,
+    body: Bytes,
+    encoding: Encoding,
+    content: Content,
+) -> Result<Vec<u8>> {
+    match signal {
+        Signal::Metrics => metrics(app, body, encoding, content).await,
+        Signal::Traces => traces::take(app, body, encoding, content).await,
+    }
+}
+
 async fn metrics(app: &Arc<App>, body: Bytes, encoding: Encoding, content: Content) -> Result<Vec<u8>> {
     let (sink, large) = (app.sink.clone(), body.len() > LARGE_BYTES || encoding != Encoding::Identity);
     let read = move || -> Result<(Vec<u8>, bool)> {
@@ -141,7 +164,7 @@ async fn metrics(app: &Arc<App>, body: Bytes, encoding: Encoding, content: Conte
         Ok((message, has_deltas))
     };
     let read = if large { blocking(read).await } else { read() };
-    let (message, has_deltas) = refused(app, read)?;
+    let (message, has_deltas) = refused(app, SOURCE, read)?;
     let (delivered, points) = match has_deltas {
         true => with_deltas(app, message).await,
         false => {
@@ -150,7 +173,7 @@ async fn metrics(app: &Arc<App>, body: Bytes, encoding: Encoding, content: Conte
                 let (sink, settings) = (&inside.sink, &inside.otlp.settings.metrics);
                 otlp::decode_metrics(&message, settings, sink.limits(), sink.known(), None)
             };
-            let received = refused(app, if large { blocking(decode).await } else { decode() })?;
+            let received = refused(app, SOURCE, if large { blocking(decode).await } else { decode() })?;
             let points = received.points;
             app.sink.deliver(SOURCE, received.decoded).await.map(|delivered| (delivered, points))
         }
@@ -167,7 +190,7 @@ async fn with_deltas(app: &Arc<App>, message: Vec<u8>) -> Result<(Delivered, u64
         let mut adding = deltas.adding(now_ms());
         let received =
             otlp::decode_metrics(&message, settings, sink.limits(), sink.known(), Some(&mut adding));
-        let received = refused(&inside, received)?;
+        let received = refused(&inside, SOURCE, received)?;
         let delivered = sink.deliver_blocking(SOURCE, received.decoded)?;
         adding.keep();
         inside.otlp.delta_bytes.store(deltas.bytes(), Relaxed);
@@ -183,13 +206,13 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 }
 
 /// A body that makes no sense is one refusal in the books.
-fn refused<T>(app: &App, result: Result<T>) -> Result<T> {
+fn refused<T>(app: &App, source: &str, result: Result<T>) -> Result<T> {
     if let Err(e) = &result {
         let reason = match e.kind {
             ErrorKind::TooLarge => RejectReason::TooLarge,
             _ => RejectReason::Malformed,
         };
-        app.sink.refuse(SOURCE, Reject { reason, samples: 1, message: e.to_string() });
+        app.sink.refuse(source, Reject { reason, samples: 1, message: e.to_string() });
     }
     result
 }

@@ -14,6 +14,7 @@ use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::spans::{self, Spans};
 use crate::transport::LARGE_ANSWERS_MAX;
 use crate::upkeep::Upkeep;
 use crate::usage::Usage;
@@ -91,6 +92,7 @@ impl Server {
             trusted: settings.trusted.clone(),
             pace: Pace::default(),
             otlp: Otlp::new(settings.otlp.clone()),
+            spans: Spans::new(settings.tail.clone(), &registry),
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
             usage: Usage::open(store.folder()),
@@ -106,8 +108,12 @@ impl Server {
         let mut tasks = vec![
             tokio::spawn(serve(listener, app.clone(), stopping.clone())),
             tokio::spawn(catalogue(app.clone(), stopping.clone())),
+            tokio::spawn(spans::run(app.clone(), stopping.clone())),
         ];
         tasks.extend(ports.serve(&app, &stopping, STOP_TIMEOUT));
+        if app.settings.host.is_some() && app.settings.changes.enabled {
+            tasks.push(tokio::spawn(crate::changes::run(app.clone(), stopping.clone())));
+        }
         // Without the host's recording nothing is recorded unasked: a store for others' data alone stays that.
         if app.settings.host.is_some() {
             tasks.push(tokio::spawn(own_metrics(app.clone(), stopping)));

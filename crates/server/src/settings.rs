@@ -23,6 +23,10 @@ pub struct Settings {
     pub scrape: Vec<ScrapeConfig>,
     /// How OpenTelemetry's data is taken.
     pub otlp: OtlpSettings,
+    /// Which traces are kept.
+    pub tail: ingest::spans::tail::TailSettings,
+    /// How changes are found out.
+    pub changes: ChangesSettings,
     /// Limits on what arrives.
     pub ingest: ingest::Limits,
     /// Limits on queries.
@@ -61,6 +65,32 @@ impl Default for OtlpSettings {
             metrics: ingest::otlp::Settings::default(),
             delta_bytes_max: 64 << 20,
         }
+    }
+}
+
+/// How changes on this machine are found out.
+#[derive(Clone, Debug)]
+pub struct ChangesSettings {
+    /// Look at all?
+    pub enabled: bool,
+    /// Files, and folders of files, whose content is compared.
+    pub files: Vec<PathBuf>,
+    /// How often.
+    pub period_ms: u64,
+}
+
+impl Default for ChangesSettings {
+    fn default() -> Self {
+        // What people alter by hand on any machine; nothing that holds secrets.
+        let files = [
+            "/etc/hosts",
+            "/etc/resolv.conf",
+            "/etc/fstab",
+            "/etc/sysctl.conf",
+            "/etc/sysctl.d",
+            "/etc/ssh/sshd_config",
+        ];
+        ChangesSettings { enabled: true, files: files.map(PathBuf::from).to_vec(), period_ms: 10_000 }
     }
 }
 

@@ -136,6 +136,11 @@ impl Sink {
         self.count(source, 0, &[reject]);
     }
 
+    /// Counts what was kept elsewhere than among samples (spans, log records), and what was refused of it.
+    pub fn book(&self, source: &str, accepted: u64, rejects: &[Reject]) {
+        self.count(source, accepted, rejects);
+    }
+
     fn check(&self, mut decoded: Decoded) -> (Batch, Vec<Reject>) {
         let now_ms = now_ms();
         let oldest_ms = now_ms.saturating_sub(self.store.settings().retention_ms);

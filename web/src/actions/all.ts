@@ -11,6 +11,9 @@ import { cardinality } from "./cardinality";
 import { chart, look, onLook } from "./look";
 import type { Action } from "./registry";
 
+/** Pages that show a range of time. */
+const onTimed = (): boolean => onLook() || view.value.page === "traces" || view.value.page === "changes";
+
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);
 }
@@ -59,6 +62,20 @@ const everywhere: Action[] = [
   { id: "home", title: "Home: is everything fine?", area: "Everywhere", keys: ["g h"], run: toPage("home") },
   { id: "look", title: "Look: every series", area: "Everywhere", keys: ["g l"], run: toPage("look") },
   {
+    id: "traces",
+    title: "Traces: where requests spent their time",
+    area: "Everywhere",
+    keys: ["g r"],
+    run: toPage("traces"),
+  },
+  {
+    id: "changes",
+    title: "Changes: what was altered, and when",
+    area: "Everywhere",
+    keys: ["g x"],
+    run: toPage("changes"),
+  },
+  {
     id: "targets",
     title: "Targets: what is collected, tried, refused",
     area: "Everywhere",
@@ -104,10 +121,10 @@ const everywhere: Action[] = [
 
 const time: Action[] = [
   { id: "live", title: "Follow now, or stop", area: "Time", keys: ["Space"], when: onLook, run: switchLive },
-  { id: "earlier", title: "Earlier", area: "Time", keys: ["["], when: onLook, run: () => moveRange(-0.5) },
-  { id: "later", title: "Later", area: "Time", keys: ["]"], when: onLook, run: () => moveRange(0.5) },
-  { id: "out", title: "Zoom out", area: "Time", keys: ["-"], when: onLook, run: () => zoomRange(2) },
-  { id: "in", title: "Zoom in", area: "Time", keys: ["+", "="], when: onLook, run: () => zoomRange(0.5) },
+  { id: "earlier", title: "Earlier", area: "Time", keys: ["["], when: onTimed, run: () => moveRange(-0.5) },
+  { id: "later", title: "Later", area: "Time", keys: ["]"], when: onTimed, run: () => moveRange(0.5) },
+  { id: "out", title: "Zoom out", area: "Time", keys: ["-"], when: onTimed, run: () => zoomRange(2) },
+  { id: "in", title: "Zoom in", area: "Time", keys: ["+", "="], when: onTimed, run: () => zoomRange(0.5) },
   {
     id: "back",
     title: "Back to what was shown before",
@@ -121,7 +138,7 @@ const time: Action[] = [
     title: "Type a time range",
     area: "Time",
     keys: ["t"],
-    when: onLook,
+    when: onTimed,
     run: () => (overlay.value = "range"),
   },
   ...PRESETS.map(

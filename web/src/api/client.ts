@@ -57,7 +57,7 @@ type Envelope = {
 };
 
 /** One question. An abort by the caller comes out as the `AbortError` of the browser. */
-async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
+export async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
   const stop = (): void => timeout.abort();
@@ -121,7 +121,7 @@ function unwrap<T>(status: number, text: string): T {
   );
 }
 
-const query = (fields: [string, string | number | undefined][]): string =>
+export const query = (fields: [string, string | number | undefined][]): string =>
   fields
     .filter(([, v]) => v !== undefined && v !== "")
     .map(([k, v]) => `${k}=${encodeURIComponent(v as string | number)}`)

@@ -15,6 +15,7 @@ import { metricOf, withMatcher } from "../state/selector";
 import { colour, colourEpoch, lineColours } from "../state/theme";
 import type { Under } from "../state/url";
 import { Failure, Loading, Notice } from "../ui/notice";
+import { ChangeMarks, marks, useMarks } from "./ChangeMarks";
 import { type Merged, merge, openGap } from "./data";
 import { type Area, ExemplarStrip } from "./ExemplarStrip";
 import { Legend } from "./Legend";
@@ -57,6 +58,7 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
   const epoch = colourEpoch.value;
   const span = shown.value?.span;
   const gaps = gapsOf(view.value.open.length === 1 ? facts.value : null, span?.to ?? 0);
+  const marked = marks.value;
   const drawn = useRef<PlotHandle | null>(null);
   useLayoutEffect(
     () => () => {
@@ -72,9 +74,11 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
       text: colour("--muted"),
       grid: colour("--grid"),
       gap: colour("--gap"),
+      change: colour("--accent"),
       lines: lineColours(),
     };
-    const input = { data, from: span.from / 1000, to: span.to / 1000, gaps, colours, ...size };
+    const changes = marked.map((c) => c.time_ms);
+    const input = { data, from: span.from / 1000, to: span.to / 1000, gaps, changes, colours, ...size };
     if (!drawn.current?.update(input)) {
       drawn.current?.destroy();
       drawn.current = plot(host.current, input, {
@@ -83,7 +87,7 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
         area: onArea,
       });
     }
-  }, [data, size, epoch, gaps, span]);
+  }, [data, size, epoch, gaps, span, marked]);
   return (
     <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />
   );
@@ -214,6 +218,7 @@ export function ChartPanel() {
       panel.current?.querySelector("h2")?.focus({ preventScroll: true });
     setPoint(null);
   }, [key]);
+  useMarks(useMemo(() => (data?.lines ?? []).slice(0, 20).map((l) => l.line.labels), [data]));
   const empty = data?.lines.every((l) => l.line.stats.count === 0) ?? false;
   const words = metricOf(v.open[0] ?? "").replaceAll("_", " ");
   // An earlier period that brings nothing must say so, or it seems that the key does nothing.
@@ -259,6 +264,7 @@ export function ChartPanel() {
             </Notice>
           )}
           {data !== null && !empty && <Plot data={data} onPoint={setPoint} onArea={setArea} />}
+          {data !== null && !empty && <ChangeMarks area={area} />}
           {data !== null && !empty && <ExemplarStrip area={area} />}
           <p
             class={`chart-at ${data === null || empty ? "hidden" : ""}`}

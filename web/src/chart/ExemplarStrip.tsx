@@ -5,7 +5,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api/client";
 import { clockTime, dayText, isoText } from "../format/time";
-import { type Shown, step, traceLabel } from "./exemplars";
+import { type Shown, step, traceLabel, traceUrl } from "./exemplars";
 import { exemplars, shown } from "./load";
 
 /** Where the plot lies in its box, CSS pixels. */
@@ -27,14 +27,9 @@ function Says({ one }: { one: Shown }) {
         <span key={name} class="chip">
           <span class="chip-name">{name}</span>
           {name === trace ? (
-            <button
-              type="button"
-              class="trace-id"
-              title="Copy, to find the trace by it"
-              onClick={() => void navigator.clipboard?.writeText(value)}
-            >
+            <a class="trace-id" href={traceUrl(value, one.labels)} title="Open the trace">
               {value}
-            </button>
+            </a>
           ) : (
             value
           )}

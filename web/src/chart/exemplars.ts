@@ -5,6 +5,7 @@
 import type { Exemplars } from "../api/types";
 import { formatValue } from "../format/units";
 import type { Labels } from "../state/selector";
+import { defaults, toUrl } from "../state/url";
 
 export interface Shown {
   atS: number;
@@ -52,6 +53,13 @@ export function flatten(
 /** The name under which an example leads to a trace, if it has one. */
 export function traceLabel(labels: Labels): string | undefined {
   return Object.keys(labels).find((name) => /^trace_?id$/i.test(name));
+}
+
+/** Where the trace of an example is shown, at its span if that is known. */
+export function traceUrl(trace: string, labels: Labels): string {
+  const span = Object.keys(labels).find((name) => /^span_?id$/i.test(name));
+  const id = trace.replaceAll("-", "").toLowerCase();
+  return toUrl({ ...defaults("traces"), own: span ? { trace: id, span: labels[span]! } : { trace: id } });
 }
 
 /** Which example a key leads to. */

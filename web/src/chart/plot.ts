@@ -11,6 +11,7 @@ export interface PlotColours {
   text: string;
   grid: string;
   gap: string;
+  change: string;
   lines: string[];
 }
 
@@ -20,6 +21,8 @@ export interface PlotInput {
   from: number;
   to: number;
   gaps: readonly { from_ms: number; to_ms: number }[];
+  /** Moments of changes that concern it, milliseconds. */
+  changes: readonly number[];
   colours: PlotColours;
   width: number;
   height: number;
@@ -159,6 +162,24 @@ function drawGaps(u: uPlot, gaps: PlotInput["gaps"], colour: string): void {
   u.ctx.restore();
 }
 
+/** A line for each change, behind the lines of the data. */
+function drawChanges(u: uPlot, changes: readonly number[], colour: string): void {
+  const { left, top, width, height } = u.bbox;
+  u.ctx.save();
+  u.ctx.strokeStyle = colour;
+  u.ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  u.ctx.lineWidth = devicePixelRatio;
+  for (const ms of changes) {
+    const x = Math.round(u.valToPos(ms / 1000, "x", true)) + 0.5;
+    if (x < left || x > left + width) continue;
+    u.ctx.beginPath();
+    u.ctx.moveTo(x, top);
+    u.ctx.lineTo(x, top + height);
+    u.ctx.stroke();
+  }
+  u.ctx.restore();
+}
+
 /** A finger drags as the mouse does; up and down still scroll. */
 function touchDrag(u: uPlot, zoom: (from: number, to: number) => void): void {
   let start: number | null = null;
@@ -226,7 +247,12 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
     hooks: {
       // Before it is drawn for the first time it has no place yet.
       draw: [(u) => events.area({ left: u.over.offsetLeft, width: u.over.clientWidth })],
-      drawClear: [(u) => drawGaps(u, input.gaps, input.colours.gap)],
+      drawClear: [
+        (u) => {
+          drawGaps(u, input.gaps, input.colours.gap);
+          drawChanges(u, input.changes, input.colours.change);
+        },
+      ],
       setCursor: [(u) => events.point(u.cursor.idx ?? null)],
       setSelect: [
         (u) => {

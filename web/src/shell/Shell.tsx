@@ -5,8 +5,10 @@ import { useEffect } from "preact/hooks";
 import { Home } from "../home/Home";
 import { Look } from "../look/Look";
 import { CardinalityPage } from "../pages/CardinalityPage";
+import { ChangesPage } from "../pages/changes/ChangesPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
 import { TargetsPage } from "../pages/TargetsPage";
+import { TracesPage } from "../pages/traces/TracesPage";
 import { Help } from "../palette/Help";
 import { PaletteBox } from "../palette/PaletteBox";
 import { lastLook, message, openPage, overlay, view } from "../state/app";
@@ -17,6 +19,8 @@ import { RangeControl } from "./RangeControl";
 const PAGES: readonly { page: Page; title: string }[] = [
   { page: "home", title: "Home" },
   { page: "look", title: "Look" },
+  { page: "traces", title: "Traces" },
+  { page: "changes", title: "Changes" },
   { page: "targets", title: "Targets" },
   { page: "cardinality", title: "Cardinality" },
   { page: "midwatch", title: "Midwatch" },
@@ -25,10 +29,15 @@ const PAGES: readonly { page: Page; title: string }[] = [
 const SHOWS = {
   home: Home,
   look: Look,
+  traces: TracesPage,
+  changes: ChangesPage,
   targets: TargetsPage,
   cardinality: CardinalityPage,
   midwatch: MidwatchPage,
 };
+
+/** Pages that show a range of time. */
+const TIMED: readonly Page[] = ["look", "traces", "changes"];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {
@@ -62,7 +71,7 @@ function Bar() {
         ))}
       </nav>
       <div class="bar-right">
-        {page === "look" && <RangeControl />}
+        {TIMED.includes(page) && <RangeControl />}
         <button
           type="button"
           class="bar-search"

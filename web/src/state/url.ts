@@ -7,7 +7,7 @@
 import { spanCode } from "../format/time";
 import { bounded, DEFAULT_RANGE, parseDuration, type Range } from "./range";
 
-export type Page = "home" | "look" | "targets" | "cardinality" | "midwatch";
+export type Page = "home" | "look" | "traces" | "changes" | "targets" | "cardinality" | "midwatch";
 export type Under = "h" | "y" | "w";
 export type Group = "entity" | "metric";
 
@@ -38,11 +38,21 @@ export interface ViewState {
   by: string;
   /** What it is sorted by; "" is the number of series. */
   sort: string;
+  /** What a page has of its own, by the names that `OWN` gives it; nothing empty. */
+  own: Readonly<Record<string, string>>;
 }
+
+/** The names that pages have of their own. */
+const OWN: Partial<Record<Page, readonly string[]>> = {
+  traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
+  changes: ["kind", "service", "host", "change", "form"],
+};
 
 export const PATHS: Record<Page, string> = {
   home: "/",
   look: "/look",
+  traces: "/traces",
+  changes: "/changes",
   targets: "/targets",
   cardinality: "/cardinality",
   midwatch: "/midwatch",
@@ -67,6 +77,7 @@ export function defaults(page: Page): ViewState {
     shut: [],
     by: "metric",
     sort: "",
+    own: {},
   };
 }
 
@@ -99,6 +110,7 @@ export function parseUrl(url: string): ViewState {
   const list = (name: string): string[] =>
     [...new Set(p.getAll(name))].filter((s) => s !== "").slice(0, LIST_MAX);
   const under = (p.get("under") ?? "").split(",");
+  const own = (OWN[page] ?? []).map((name): [string, string] => [name, text(name)]);
   return {
     page,
     q: text("q"),
@@ -114,6 +126,7 @@ export function parseUrl(url: string): ViewState {
     shut: list("shut"),
     by: /^(label|pair|source|value:.+)$/s.test(text("by")) ? text("by") : "metric",
     sort: ["growth", "values", "name", "queried"].find((name) => name === text("sort")) ?? "",
+    own: Object.fromEntries(own.filter(([, value]) => value !== "")),
   };
 }
 
@@ -141,6 +154,7 @@ export function toUrl(s: ViewState): string {
   for (const o of s.shut.slice(0, LIST_MAX)) add("shut", o);
   if (s.by !== "metric") add("by", s.by);
   add("sort", s.sort);
+  for (const name of OWN[s.page] ?? []) add(name, s.own[name] ?? "");
   // encodeURIComponent escapes more than a query string must: these stay readable.
   const encode = (v: string): string =>
     encodeURIComponent(v).replace(/%20/g, "+").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%2C/g, ",");
@@ -156,6 +170,7 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     range(a.range) !== range(b.range) ||
     a.open.join("\n") !== b.open.join("\n") ||
     a.match !== b.match ||
-    a.by !== b.by
+    a.by !== b.by ||
+    ["show", "trace", "change", "form"].some((name) => (a.own[name] ?? "") !== (b.own[name] ?? ""))
   );
 }

@@ -9,12 +9,10 @@ use model::{Span, SpanBatch, SpanKind, SpanStatus, TraceId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What is kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TailSettings {
-    /// The share of ordinary traces that is kept, 0 to 1. At 1 nothing is dropped, and nothing waits.
-    pub share: f64,
-    /// A trace is slow if a call of it is slower than this quantile of its operation, as far as that is known.
-    pub slow_quantile: f64,
+    /// Of so many ordinary traces one is kept. At 1 nothing is dropped, and nothing waits.
+    pub keep_one_in: u64,
     /// Or slower than this, in milliseconds.
     pub slow_ms: u64,
     /// A trace is decided after so long without a span of it, in milliseconds.
@@ -25,10 +23,12 @@ pub struct TailSettings {
 
 impl Default for TailSettings {
     fn default() -> Self {
-        TailSettings { share: 1.0, slow_quantile: 0.99, slow_ms: 10_000, quiet_ms: 5_000, spans_max: 200_000 }
+        TailSettings { keep_one_in: 1, slow_ms: 10_000, quiet_ms: 5_000, spans_max: 200_000 }
     }
 }
 
+/// A call is slow if it is slower than this share of those of its operation, as far as they are known.
+const SLOW_QUANTILE: f64 = 0.99;
 /// Traces whose decision is remembered for spans that come late.
 const REMEMBERED_MAX: usize = 200_000;
 /// Operations of which the usual duration is estimated.
@@ -111,9 +111,9 @@ impl Usual {
 }
 
 /// Whether a trace is in the share, by its last seven bytes, which W3C Trace Context wants to be random.
-fn is_in_share(id: TraceId, share: f64) -> bool {
+fn is_in_share(id: TraceId, one_in: u64) -> bool {
     let random = id.bytes()[9..].iter().fold(0u64, |all, b| all << 8 | u64::from(*b));
-    (random as f64) < share * (1u64 << 56) as f64
+    random <= ((1u64 << 56) - 1) / one_in.max(1)
 }
 
 impl Tail {
@@ -133,7 +133,7 @@ impl Tail {
 
     /// Whether everything is kept at once.
     pub fn keeps_all(&self) -> bool {
-        self.settings.share >= 1.0
+        self.settings.keep_one_in <= 1
     }
 
     /// Takes spans, and returns those that are decided by now.
@@ -203,7 +203,7 @@ impl Tail {
     fn decide(&mut self, id: TraceId, decided: &mut Decided) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         self.spans -= waiting.batch.spans.len();
-        let keep = waiting.is_interesting || is_in_share(id, self.settings.share);
+        let keep = waiting.is_interesting || is_in_share(id, self.settings.keep_one_in);
         let spans = waiting.batch.spans.len() as u64;
         let service = waiting.batch.origins.first().map_or("", |o| &o.service);
         let share = self.share_of(service);
@@ -251,7 +251,7 @@ impl Tail {
         }
         let empty = || Usual { counts: Box::new([0; BUCKETS]), total: 0 };
         let usual = self.usual.entry(key).or_insert_with(empty);
-        let is_slow = usual.is_slow(span.duration_ns, self.settings.slow_quantile);
+        let is_slow = usual.is_slow(span.duration_ns, SLOW_QUANTILE);
         usual.add(span.duration_ns);
         is_slow
     }

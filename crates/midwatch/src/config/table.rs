@@ -239,6 +239,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("store", "How samples are kept. Change these for very large or very small machines only."),
     ("otlp", "OpenTelemetry's protocol. The main port takes it at `/v1/metrics` in any case."),
+    ("spans", "Which traces are kept; all of them unless told otherwise."),
+    ("changes", "Finding out by itself what changed on this machine."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
     ("web", "By which names the server is asked, and what pages of other origins may do."),
@@ -342,6 +344,15 @@ pub const SETTINGS: &[Setting] = &[
     row!("otlp.promote_scope", Switch, c.otlp.metrics.promote_scope, "true", "Name, version, schema and attributes of the instrumentation scope become labels that begin with `otel_scope_`."),
     row!("otlp.native_histograms", Switch, c.otlp.metrics.native_histograms, "true", "Histograms with explicit buckets become native ones with custom buckets: one series, not one for each bucket."),
     row!("otlp.delta_memory", Size Size, c.otlp.delta_bytes_max, (MIB, TIB), "\"256MiB\"", "Memory for the sums of deltas: about 300 bytes a series, and 16 for each bucket. Deltas of further series are refused."),
+
+    row!("spans.keep_one_in", Count Unsigned, c.tail.keep_one_in, (1, 1_000_000), "100", "Of so many ordinary traces one is kept, by trace id; those with an error or a slow call are kept whole. 1 keeps all. With more, spans wait in memory until their trace is decided, and those that wait are lost if the process is killed."),
+    row!("spans.slow_after", Duration Unsigned, c.tail.slow_ms, (MS, DAY), "\"2s\"", "A trace with a span that takes longer is kept whole, whatever keep_one_in says; so is one that is slower than 99 of 100 of its operation."),
+    row!("spans.quiet_for", Duration Signed, c.tail.quiet_ms, (100 * MS, HOUR), "\"10s\"", "A trace is decided when no span of it came for so long."),
+    row!("spans.waiting_max", Count Size, c.tail.spans_max, (1_000, 100_000_000), "500000", "Spans that wait for the decision on their trace. Past it the oldest are decided early."),
+
+    row!("changes.detect", Switch, c.changes.enabled, "false", "Find out what changed on this machine: programs replaced or restarted, packages, listed files, the kernel, the clock, build information of targets."),
+    row!("changes.files", Paths, c.changes.files, "[\"/etc/nginx/nginx.conf\", \"/etc/myapp\"]", "Files whose content is compared every half minute, and folders whose files are (not those of folders inside). Only that they changed is recorded, never what is in them."),
+    row!("changes.period", Duration Unsigned, c.changes.period_ms, (SECOND, HOUR), "\"30s\"", "How often to look."),
 
     row!("ingest.labels_per_series_max", Count Size, c.ingest.labels_per_series_max, (2, 1_024), "100", "Labels of one series, its name included."),
     row!("ingest.label_name_size", Size Size, c.ingest.label_name_bytes_max, (16, 8 * KIB), "\"2KiB\"", "The longest label name."),

@@ -150,7 +150,8 @@ fn by_grpc_and_http_on_their_own_ports() {
     let answer = http::ask(by_http, "POST", "/v1/metrics", &[JSON], gauge("h", 2.0).as_bytes()).unwrap();
     assert_eq!((answer.status, answer.text()), (200, "{}".into()));
     assert_eq!(http::ask(by_http, "GET", "/v1/metrics", &[], b"").unwrap().status, 405);
-    assert_eq!(http::ask(by_http, "POST", "/v1/traces", &[JSON], b"{}").unwrap().status, 404);
+    assert_eq!(http::ask(by_http, "POST", "/v1/traces", &[JSON], b"{}").unwrap().text(), "{}");
+    assert_eq!(http::ask(by_http, "POST", "/v1/profiles", &[JSON], b"{}").unwrap().status, 404);
     let elsewhere = [JSON, ("Origin", "http://evil.example")];
     assert_eq!(http::ask(by_http, "POST", "/v1/metrics", &elsewhere, b"{}").unwrap().status, 403);
 
@@ -173,17 +174,20 @@ fn by_grpc_and_http_on_their_own_ports() {
             (EXPORT, "identity", b"\0\0\0\0\x09".to_vec(), "3", "9 bytes, but 0 came"),
             (EXPORT, "identity", frame(0, &vec![0; 33 << 20]), "8", "longer than"),
             (
-                "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+                "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
                 "identity",
                 frame(0, b""),
                 "12",
-                "metrics are",
+                "metrics",
             ),
         ] {
             let (got, message, _) = call(&mut sender, path, encoding, body).await;
             assert_eq!(got, status, "{message}");
             assert!(message.contains(words), "{message} does not say {words}");
         }
+        let traces = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+        let nothing = call(&mut sender, traces, "identity", frame(0, b"")).await;
+        assert_eq!(nothing, ("0".into(), "".into(), vec![0; 5]));
     });
     for (name, want) in [("h", 2.0), ("g", 3.0), ("z", 4.0)] {
         assert_eq!(value(&midwatch, name), want);

@@ -4,6 +4,7 @@
 mod admin;
 mod archive;
 mod cardinality;
+mod changes;
 mod config_yaml;
 mod data;
 mod exemplars;
@@ -22,6 +23,7 @@ mod series;
 mod stats;
 mod status;
 mod targets;
+mod traces;
 mod web;
 
 pub use admin::NOT_REACHED;
@@ -74,11 +76,19 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))
         .route("/api/v1/look/series", get(look::series))
+        .route("/api/v1/changes", get(changes::list).post(changes::record))
+        .route("/api/v1/changes/{id}", get(changes::show))
+        .route("/api/v1/changes/{id}/compare", get(changes::compare))
+        .route("/api/v1/traces/search", get(traces::find).post(traces::find))
+        .route("/api/v1/traces/{id}", get(traces::one))
+        .route("/api/v1/services/map", get(traces::services_map))
         .route("/api/v1/write", post(remote_write::remote_write))
         .route("/api/v1/read", post(read::read))
         .route("/federate", get(federate::federate))
         .route("/api/v1/otlp/v1/metrics", post(crate::otlp::http_metrics))
         .route("/v1/metrics", post(crate::otlp::http_metrics))
+        .route("/api/v1/otlp/v1/traces", post(crate::otlp::http_traces))
+        .route("/v1/traces", post(crate::otlp::http_traces))
         .route("/api/v1/import", post(data::import))
         .route("/api/v1/export", get(data::export).post(data::export))
         .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))

@@ -2,6 +2,7 @@
 //! the message and a status behind the answer; a library for it would bring more than it saves (docs/decisions/otlp.md).
 //! It must never take a message whose declared length is not what came.
 
+use super::Signal;
 use crate::app::App;
 use crate::http::{BoundHit, header_text, read_body};
 use axum::body::{Body, Bytes};
@@ -17,6 +18,8 @@ use stdx::{Error, ErrorKind, Result};
 
 /// The method of `MetricsService`.
 pub const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+/// The method of `TraceService`.
+pub const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -43,6 +46,15 @@ pub fn code(kind: ErrorKind) -> u32 {
 
 /// A call of [`METRICS`].
 pub async fn metrics(State(app): State<Arc<App>>, request: Request) -> Response {
+    export(app, Signal::Metrics, request).await
+}
+
+/// A call of [`TRACES`].
+pub async fn traces(State(app): State<Arc<App>>, request: Request) -> Response {
+    export(app, Signal::Traces, request).await
+}
+
+async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     if !header_text(request.headers(), header::CONTENT_TYPE).starts_with("application/grpc") {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
@@ -61,7 +73,7 @@ pub async fn metrics(State(app): State<Arc<App>>, request: Request) -> Response 
         return refusal(&Error::new(ErrorKind::TooLarge, text).bound("ingest.body_size"));
     };
     let taken = match message(&body, encoding) {
-        Ok((message, encoding)) => super::metrics(&app, message, encoding, Content::Protobuf).await,
+        Ok((message, encoding)) => super::export(&app, signal, message, encoding, Content::Protobuf).await,
         Err(e) => Err(e),
     };
     match taken {
@@ -72,7 +84,7 @@ pub async fn metrics(State(app): State<Arc<App>>, request: Request) -> Response 
 
 /// A method that is not there.
 pub fn unknown(path: &str) -> Response {
-    status(UNIMPLEMENTED, &format!("there is no {path} here; metrics are taken"))
+    status(UNIMPLEMENTED, &format!("there is no {path} here; metrics and traces are taken"))
 }
 
 /// The one message of a call, and how it is compressed.

@@ -1,6 +1,7 @@
 //! OTLP by HTTP: protobuf or JSON, plain, gzip or zstd. Errors are a `google.rpc.Status` in the encoding of the request, as the
 //! protocol wants it.
 
+use super::Signal;
 use crate::app::App;
 use crate::http::{BoundHit, header_text, read_body};
 use axum::extract::{Request, State};
@@ -13,6 +14,15 @@ use stdx::{Error, ErrorKind};
 
 /// `POST /v1/metrics`.
 pub async fn metrics(State(app): State<Arc<App>>, request: Request) -> Response {
+    export(app, Signal::Metrics, request).await
+}
+
+/// `POST /v1/traces`.
+pub async fn traces(State(app): State<Arc<App>>, request: Request) -> Response {
+    export(app, Signal::Traces, request).await
+}
+
+async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     let media = header_text(request.headers(), header::CONTENT_TYPE);
     let Some(content) = Content::from_media_type(media.split(';').next().unwrap_or("").trim()) else {
         return unsupported("OTLP is application/x-protobuf or application/json");
@@ -25,7 +35,7 @@ pub async fn metrics(State(app): State<Arc<App>>, request: Request) -> Response 
         Ok(body) => body,
         Err(e) => return e.too_long_for("ingest.body_size").into_response(),
     };
-    match super::metrics(&app, body, encoding, content).await {
+    match super::export(&app, signal, body, encoding, content).await {
         Ok(answer) => with_type(StatusCode::OK, content, answer),
         Err(e) => refusal(&e, content),
     }
@@ -37,7 +47,7 @@ pub async fn unknown(request: Request) -> Response {
     if header_text(request.headers(), header::CONTENT_TYPE).starts_with("application/grpc") {
         return super::grpc::unknown(path);
     }
-    let text = format!("there is no {path} here; metrics go to /v1/metrics");
+    let text = format!("there is no {path} here; metrics go to /v1/metrics, traces to /v1/traces");
     crate::http::ApiError::from(Error::new(ErrorKind::NotFound, text)).into_response()
 }
 

@@ -4,7 +4,7 @@ use super::super::testing::{batch, trace};
 use super::*;
 
 fn settings() -> TailSettings {
-    TailSettings { share: 0.0, quiet_ms: 1_000, spans_max: 1_000, ..TailSettings::default() }
+    TailSettings { keep_one_in: u64::MAX, quiet_ms: 1_000, spans_max: 1_000, ..TailSettings::default() }
 }
 
 fn traces(decided: &Decided) -> Vec<TraceId> {
@@ -61,7 +61,7 @@ fn slow_ones_are_kept_once_the_usual_is_known() {
 
 #[test]
 fn the_share_is_of_trace_ids_and_memory_is_bounded() {
-    let mut tail = Tail::new(TailSettings { share: 0.25, ..settings() });
+    let mut tail = Tail::new(TailSettings { keep_one_in: 4, ..settings() });
     let mut kept = 0;
     for n in 0..8_000u64 {
         // Spread over all values of the last seven bytes.

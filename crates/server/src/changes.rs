@@ -1,0 +1,184 @@
+//! Changes: written to the store, read back as one for each id, and looked for on this machine. What somebody says about a change is
+//! a row of its own, with who and from where, and no row is ever altered: the table is its own audit.
+//! It must never record what is in a file, only that it changed.
+
+mod compare;
+mod facts;
+
+pub use compare::compare;
+
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::gate::Stop;
+use look::changes::{Detector, Memory, SAID, join};
+use model::Change;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stdx::{Error, ErrorKind, Result};
+use store::tables::{Order, Predicate, Scan, Table, to_changes};
+use tokio::sync::watch;
+
+/// Rows that one list reads.
+const ROWS_MAX: usize = 50_000;
+/// What is remembered of this machine, in the data folder.
+const MEMORY_FILE: &str = "changes-seen.json";
+
+/// What is asked for. Empty texts ask for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// First and last time, nanoseconds since 1970.
+    pub range_ns: (i64, i64),
+    /// One change.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its service.
+    pub service: String,
+    /// Its host.
+    pub host: String,
+}
+
+/// Changes, the newest first, each with all that was said of it; whether there are more; and what of the store is damaged.
+///
+/// # Errors
+/// `Cancelled` if it takes too long.
+pub fn list(app: &App, asked: &Asked, stop: &Stop) -> Result<(Vec<Change>, bool, Vec<String>)> {
+    let mut predicates = Vec::new();
+    if !asked.id.is_empty() {
+        predicates.push(Predicate::Equals { column: "id".into(), value: asked.id.clone() });
+    }
+    let scan = Scan {
+        from_ns: asked.range_ns.0,
+        to_ns: asked.range_ns.1,
+        predicates,
+        order: Order::NewestFirst,
+        limit: Some(ROWS_MAX),
+        ..Scan::new(Table::Changes)
+    };
+    let mut rows = app.store.tables().scan(scan)?;
+    let mut all = Vec::new();
+    while let Some(batch) = rows.next() {
+        if stop() {
+            let text = "reading changes took too long; ask for a shorter range";
+            return Err(Error::new(ErrorKind::Cancelled, text).bound("query.timeout"));
+        }
+        all.extend(to_changes(&batch?));
+    }
+    let is_cut = all.len() >= ROWS_MAX;
+    let mut joined = join(all);
+    // After joining: a later word may have moved it.
+    let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
+    joined.retain(|c| is(&asked.kind, &c.kind) && is(&asked.service, &c.service) && is(&asked.host, &c.host));
+    Ok((joined, is_cut, rows.stats().damaged.clone()))
+}
+
+/// Writes changes; when this returns, they are durable.
+///
+/// # Errors
+/// `Busy` or `Unavailable`: nothing was kept, send it again.
+pub async fn write(app: &App, changes: Vec<Change>) -> Result<()> {
+    let count = changes.len() as u64;
+    app.store.tables().append_changes(changes)?.wait().await?;
+    app.sink.book("changes", count, &[]);
+    Ok(())
+}
+
+/// A new word on a change, stamped with when it was said.
+pub fn said(mut change: Change, now_ms: i64) -> Change {
+    change.attributes.set(SAID, &now_ms.to_string());
+    change
+}
+
+/// Looks at this machine again and again, until told to stop.
+pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let path = app.store.folder().join(MEMORY_FILE);
+    let from = path.clone();
+    let memory = tokio::task::spawn_blocking(move || read_memory(&from)).await.unwrap_or_default();
+    let mut detector = Detector::new(&app.settings.hostname, memory.clone());
+    let mut written = memory;
+    let begun = Instant::now();
+    let period = Duration::from_millis(app.settings.changes.period_ms);
+    let failed = app.registry.counter("midwatch_changes_failed_total", "Changes that could not be kept.");
+    // What could not be written is tried again, as long as it is not too much.
+    let mut waiting: Vec<Change> = Vec::new();
+    loop {
+        let inside = app.clone();
+        let facts =
+            tokio::task::spawn_blocking(move || facts::read(&inside, begun)).await.unwrap_or_default();
+        waiting.extend(detector.step(facts, now_ms()));
+        if !waiting.is_empty() {
+            match write(&app, waiting.clone()).await {
+                Ok(()) => waiting.clear(),
+                Err(_) if waiting.len() > 1_000 => {
+                    failed.add(waiting.len() as f64);
+                    waiting.clear();
+                }
+                Err(_) => {}
+            }
+        }
+        // Only what is told may be forgotten.
+        if waiting.is_empty() && *detector.memory() != written {
+            written = detector.memory().clone();
+            let (path, memory) = (path.clone(), written.clone());
+            let _ = tokio::task::spawn_blocking(move || write_memory(&path, &memory)).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+fn read_memory(path: &PathBuf) -> Memory {
+    let text = std::fs::read(path).unwrap_or_default();
+    if text.len() > 64 << 20 {
+        return Memory::default();
+    }
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let object = |name: &str| json[name].as_object().cloned().unwrap_or_default();
+    let texts = |name: &str| {
+        object(name).into_iter().filter_map(|(k, v)| Some((k, v.as_str()?.to_string()))).collect()
+    };
+    let kernel = json["kernel"]["release"].as_str().zip(json["kernel"]["boot_id"].as_str());
+    Memory {
+        packages: texts("packages"),
+        files: object("files").into_iter().filter_map(|(k, v)| Some((k, v.as_u64()?))).collect(),
+        kernel: kernel.map(|(r, b)| (r.to_string(), b.to_string())),
+        binaries: texts("binaries"),
+    }
+}
+
+/// Written beside and renamed: half a file would make everything new.
+fn write_memory(path: &PathBuf, memory: &Memory) -> std::io::Result<()> {
+    let kernel = memory.kernel.as_ref().map(|(r, b)| serde_json::json!({ "release": r, "boot_id": b }));
+    let json = serde_json::json!({
+        "format": 1, "packages": memory.packages, "files": memory.files, "kernel": kernel, "binaries": memory.binaries,
+    });
+    let beside = path.with_extension("json.tmp");
+    std::fs::write(&beside, json.to_string())?;
+    std::fs::rename(beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_comes_back_and_a_spoiled_file_is_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(MEMORY_FILE);
+        assert_eq!(read_memory(&path), Memory::default());
+        let map = |a: &str, b: &str| [(a.to_string(), b.to_string())].into();
+        let memory = Memory {
+            packages: map("curl", "8"),
+            files: [("/etc/hosts".to_string(), u64::MAX)].into(),
+            kernel: Some(("6.1".into(), "boot".into())),
+            binaries: map("nginx.service", "1:2"),
+        };
+        write_memory(&path, &memory).unwrap();
+        assert_eq!(read_memory(&path), memory);
+        std::fs::write(&path, "{\"packages\": 3").unwrap();
+        assert_eq!(read_memory(&path), Memory::default());
+    }
+}
