@@ -2,6 +2,7 @@
 itself, and one order of a customer by its trace, in the spans and in the logs."""
 
 import json
+import re
 import time
 from urllib.parse import quote
 
@@ -60,6 +61,43 @@ def one_order(place):
         return response.headers["x-trace-id"]
 
 
+def order_in_traces(place):
+    """The spans of one order, from the gateway to the mailer, are one trace."""
+    if not has(place, "/api/v1/traces/search"):
+        return "this Midwatch takes no traces: not looked for"
+    trace = one_order(place)
+
+    def services_of_it():
+        found = set(re.findall(r'"service(?:\.name)?":"([a-z]+)"', json.dumps(api(place, f"/api/v1/traces/{trace}"), separators=(",", ":"))))
+        return found if OF_AN_ORDER <= found else None
+
+    found = wait_for(f"spans of all services of trace {trace}", services_of_it, 30, 1)
+    return f"trace {trace} goes through {', '.join(sorted(found))}"
+
+
+def order_in_logs(place):
+    """The line of nginx's access log with user and key, and what the services logged by OTLP, of one order."""
+    if not has(place, "/api/v1/logs/search"):
+        return "this Midwatch takes no logs: not looked for"
+    trace = one_order(place)
+
+    def lines():
+        found = api(place, f"/api/v1/logs/search?query={quote(trace)}&limit=100")["records"]
+        of = {r["service"] for r in found}
+        return found if {"nginx", "gateway", "checkout", "payment", "mailer"} <= of else None
+
+    found = wait_for(f"log records of trace {trace}", lines, 30, 1)
+    access = json.dumps([r for r in found if r["service"] == "nginx"])
+    for part in ("u77777", "web-7f3a", "POST", "/checkout"):
+        if part not in access:
+            raise RuntimeError(f"{part} is not in nginx's record: {access[:600]}")
+    return f"{len(found)} log records of trace {trace}, nginx's with user and key among them"
+
+
+def has(place, path):
+    return web.ask(f"http://{place.address('midwatch')}{path}")[0] != 404
+
+
 def all_of_it(place, tell):
     """True if all holds; what does not is told."""
     good = True
@@ -73,4 +111,4 @@ def all_of_it(place, tell):
     return good
 
 
-STEPS = [everything_sends, numbers_are_equal, nothing_is_refused]
+STEPS = [everything_sends, order_in_traces, order_in_logs, numbers_are_equal, nothing_is_refused]
