@@ -351,7 +351,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("spans.waiting_max", Count Size, c.tail.spans_max, (1_000, 100_000_000), "500000", "Spans that wait for the decision on their trace. Past it the oldest are decided early."),
 
     row!("changes.detect", Switch, c.changes.enabled, "false", "Find out what changed on this machine: programs replaced or restarted, packages, listed files, the kernel, the clock, build information of targets."),
-    row!("changes.files", Paths, c.changes.files, "[\"/etc/nginx/nginx.conf\", \"/etc/myapp\"]", "Files whose content is compared every half minute, and folders whose files are (not those of folders inside). Only that they changed is recorded, never what is in them."),
+    row!("changes.files", Paths, c.changes.files, "[\"/etc/nginx/nginx.conf\", \"/etc/myapp\"]", "Files whose content is compared every ten seconds, and folders whose files are (not those of folders inside). Only that they changed is recorded, never what is in them."),
     row!("changes.period", Duration Unsigned, c.changes.period_ms, (SECOND, HOUR), "\"30s\"", "How often to look."),
 
     row!("ingest.labels_per_series_max", Count Size, c.ingest.labels_per_series_max, (2, 1_024), "100", "Labels of one series, its name included."),
