@@ -17,6 +17,8 @@ use store::Work;
 
 /// How often the store is asked whether something is due.
 const PERIOD: Duration = Duration::from_secs(5);
+/// How often recent rows of tables are looked at: they come faster than samples, and memory for them is bounded.
+const TABLES_PERIOD: Duration = Duration::from_millis(500);
 /// How often the catalogue forgets series that are long gone.
 const FORGET_PERIOD: Duration = Duration::from_secs(600);
 
@@ -35,6 +37,8 @@ impl Upkeep {
     pub fn start(app: Arc<App>) -> Result<Upkeep> {
         let is_stopping = Arc::new(AtomicBool::new(false));
         let mut upkeep = Upkeep { stop: Vec::new(), threads: Vec::new(), is_stopping: is_stopping.clone() };
+        let inside = app.clone();
+        upkeep.spawn("tables-files", move |stopped| tables(&inside, stopped))?;
         let inside = app.clone();
         upkeep.spawn("store-upkeep", move |stopped| run(&inside, stopped))?;
         // Copying a block over a network may take minutes, which cuts cannot wait for.
@@ -60,6 +64,21 @@ impl Drop for Upkeep {
         self.stop.clear();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
+        }
+    }
+}
+
+/// Writes recent rows of tables to files when there are many: merging, which takes longer, must not keep that waiting.
+fn tables(app: &App, stopped: &Receiver<()>) {
+    Work::lower_priority();
+    let errors =
+        app.registry.counter("midwatch_tables_errors_total", "Files of tables that could not be written.");
+    let started = Instant::now();
+    while stopped.recv_timeout(TABLES_PERIOD) == Err(RecvTimeoutError::Timeout) {
+        let uptime_ms = started.elapsed().as_millis() as u64;
+        let done = catch_unwind(AssertUnwindSafe(|| app.store.write_tables_when_due(now_ms(), uptime_ms)));
+        if !matches!(done, Ok(Ok(()))) {
+            errors.inc();
         }
     }
 }

@@ -188,7 +188,7 @@ impl Tables {
                 "{} rows of {bytes} bytes at once are too many; send less at a time",
                 rows.num_rows()
             );
-            return Err(Error::new(ErrorKind::TooLarge, text).bound("tables.batch_bytes"));
+            return Err(Error::new(ErrorKind::TooLarge, text).bound("rows of one batch"));
         }
         if shared.stats.is_over_memory.load(Relaxed) {
             return Err(Error::new(

@@ -75,7 +75,7 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
 fn bounded(bytes: usize) -> Result<()> {
     if bytes > TEXT_BYTES_MAX {
         let text = "more than 1 GiB of text at once; send less at a time";
-        return Err(Error::new(ErrorKind::TooLarge, text).bound("tables.batch_bytes"));
+        return Err(Error::new(ErrorKind::TooLarge, text).bound("rows of one batch"));
     }
     Ok(())
 }
