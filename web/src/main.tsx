@@ -20,6 +20,7 @@ import "./css/chart.css";
 import "./css/pages.css";
 import "./css/traces.css";
 import "./css/changes.css";
+import "./css/logs.css";
 
 apply();
 watchSystem();

@@ -322,6 +322,41 @@ await step("Cardinality leads from a metric to its labels, their values, and the
   await address(page, (p, url) => url.pathname === "/look" && p.get("match")?.includes("mode="), "in Look");
 });
 
+await step("Logs: search, fields, an open record, patterns, one identifier", async () => {
+  const lines = [
+    { level: "error", msg: `boom \u001b[31m${HOSTILE}`, user: "u-4711", service: "shop", took: 7 },
+    { level: "info", msg: "all is well", service: "shop" },
+    { level: "warn", msg: "slow answer", service: "cart", took: 900 },
+  ];
+  const response = await fetch(`${base}/api/v1/logs`, {
+    method: "POST",
+    body: lines.map((l) => JSON.stringify(l)).join("\n"),
+  });
+  assert.equal(response.status, 204, await response.text());
+  await page.goto(`${base}/logs?last=1h&q=user:u-4711`);
+  await page.waitForSelector(".log-row");
+  assert.equal(await page.locator(".log-row").count(), 1);
+  const text = await page.textContent(".log-text");
+  assert.ok(text.includes("\u241b[31m") && text.includes("<img"), "escapes and markup are shown, not obeyed");
+  await page.keyboard.press("j");
+  await page.keyboard.press("o");
+  await page.waitForSelector(".log-details");
+  await page.click('.log-details button[aria-label="Only with service shop"]');
+  await address(page, (p) => p.get("q") === "user:u-4711 service:shop", "the field narrows the search");
+  await page.click(".log-details .log-do a >> nth=0");
+  await address(page, (p) => p.get("id") !== null, "one identifier");
+  await page.goto(`${base}/logs?id=u-4711`);
+  await page.waitForSelector(".log-bullet li");
+  await page.keyboard.press("p");
+  await address(page, (p) => p.get("tab") === "patterns", "patterns");
+  await page.waitForSelector(".log-pattern");
+  await page.goto(`${base}/logs`);
+  await page.waitForSelector(".log-histogram rect");
+  await page.waitForSelector(".log-facet");
+  assert.deepEqual(await nameless(page), []);
+  await page.screenshot({ path: join(results, "logs.png") });
+});
+
 await step("a hostile label is text everywhere", async () => {
   await page.goto(`${base}/look?q=web_test&last=5m`);
   await counted(page);

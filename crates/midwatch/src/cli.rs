@@ -61,6 +61,17 @@ Examples:
 A table on a terminal; into a pipe, the JSON of Prometheus's HTTP API. NO_COLOR=1 turns colours off.
 It fails with 1 when the query fails, and not when it finds nothing.")]
     Query(QueryArgs),
+    /// Log records, the oldest first, and on as they come
+    #[command(after_help = "\
+Examples:
+  midwatch logs
+  midwatch logs level:error service:checkout --since 6h
+  midwatch logs '\"connection refused\" -retry' --follow
+  midwatch logs 'status>=500' --json | jq .attributes
+
+Words must all be there; \"a phrase\", /regex/, level:warn (and graver), service:, host:, trace:, field:value,
+field>number, and - before what must not be. Escape sequences in records are shown, never obeyed.")]
+    Logs(LogsArgs),
     /// This machine and what is busy on it, on a terminal, every second
     #[command(after_help = "\
 Examples:
@@ -230,6 +241,32 @@ pub struct QueryArgs {
     #[arg(long, conflicts_with = "json")]
     pub plot: bool,
     /// Print JSON on a terminal too
+    #[arg(long)]
+    pub json: bool,
+    /// The Midwatch to ask
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub url: String,
+}
+
+/// Flags of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Which records; nothing is all of them
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// Go on as records come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How far back
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub since: String,
+    /// The end of the range: seconds since 1970, or RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// The newest so many
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 200)]
+    pub limit: usize,
+    /// A line of JSON for each
     #[arg(long)]
     pub json: bool,
     /// The Midwatch to ask

@@ -2,6 +2,7 @@
 //! YAML. It must never ignore anything that is written in a file without saying so, and never print a secret.
 
 pub mod explain;
+mod logs;
 pub mod problems;
 pub mod prometheus;
 pub mod table;
@@ -52,6 +53,8 @@ pub struct Config {
     pub tail: ingest::spans::tail::TailSettings,
     /// How changes are found out.
     pub changes: server::ChangesSettings,
+    /// How logs are taken.
+    pub logs: server::LogSettings,
     /// Limits on what arrives.
     pub ingest: ingest::Limits,
     /// Limits on queries.
@@ -83,6 +86,7 @@ impl Default for Config {
             otlp_strategy: ingest::otlp::Strategy::ALL[0].0.into(),
             tail: ingest::spans::tail::TailSettings::default(),
             changes: server::ChangesSettings::default(),
+            logs: server::LogSettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
             cors_origin: String::new(),
@@ -162,6 +166,9 @@ fn read_toml(text: &str, config: &mut Config, problems: &mut Problems) {
 }
 
 fn read_setting(section: &str, entry: &Entry, config: &mut Config, problems: &mut Problems) {
+    if logs::is_list(section, &entry.key) {
+        return logs::read(entry, &mut config.logs, problems);
+    }
     let known = |s: &&Setting| s.section_and_key().0 == section;
     match SETTINGS.iter().filter(known).find(|s| s.section_and_key().1 == entry.key) {
         Some(setting) => {
@@ -242,6 +249,17 @@ impl Config {
                 ));
             }
         }
+        for address in [&self.logs.syslog_udp, &self.logs.syslog_tcp].into_iter().flatten() {
+            if !address.ip().is_loopback() && !self.insecure_listen {
+                return Err(format!(
+                    "{address} can be reached from other machines, and syslog knows no password: whoever reaches it writes records. \
+                     Take syslog at 127.0.0.1:{}, or say --insecure-listen if a firewall protects it",
+                    address.port()
+                ));
+            }
+        }
+        // The machine's own logs are part of recording the machine.
+        self.logs.usual_files &= self.host_enabled;
         if !self.otlp_enabled {
             (self.otlp.listen_grpc, self.otlp.listen_http) = (None, None);
         }
@@ -270,6 +288,7 @@ impl Config {
             otlp: self.otlp,
             tail: self.tail,
             changes: self.changes,
+            logs: self.logs,
             ingest: self.ingest,
             query: self.query,
             trusted,

@@ -11,6 +11,7 @@ mod demo;
 mod export;
 mod http;
 mod keep;
+mod logs;
 mod plot;
 mod query;
 mod serve;
@@ -48,6 +49,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Top(args) => top::run(&args),
+        Command::Logs(args) => logs::run(&args, server::now_ms),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Archive(command) => print(&archive::run(&command)?),
         Command::Backup(args) => keep::backup(&args, server::now_ms()),

@@ -142,9 +142,13 @@ fn announce(
     if address.ip().is_unspecified() {
         shown.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
+    let (syslog, otlp): (Vec<_>, Vec<_>) = otlp.iter().partition(|(what, _)| what.starts_with("syslog"));
     if !otlp.is_empty() {
         let ports: Vec<String> = otlp.iter().map(|(what, address)| format!("{what} at {address}")).collect();
         tell!(stdout, "Takes OTLP by {}", ports.join(", "));
+    }
+    for (what, address) in syslog {
+        tell!(stdout, "Takes {what} at {address}");
     }
     tell!(stdout, "Look at it: http://{shown}");
 }

@@ -7,6 +7,7 @@ use crate::discovery::Discovery;
 use crate::gate::Gate;
 use crate::home::HomeCache;
 use crate::limits::LimitBooks;
+use crate::logs::Logs;
 use crate::otlp::Otlp;
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
@@ -34,6 +35,8 @@ pub struct App {
     pub otlp: Otlp,
     /// What requests with spans share.
     pub spans: Spans,
+    /// What log records go through.
+    pub logs: Arc<Logs>,
     /// Measurements of this process.
     pub registry: Registry,
     /// The targets.

@@ -1,9 +1,10 @@
-//! OpenTelemetry's protocol: metrics and traces by HTTP on the main port, and by gRPC and HTTP on the ports that senders expect. Both ways
+//! OpenTelemetry's protocol: metrics, logs and traces by HTTP on the main port, and by gRPC and HTTP on the ports that senders expect. Both ways
 //! meet in one function for each kind of data; what it acknowledges is durable.
 //! A port that somebody else has must never keep the rest from starting, unless that was asked for.
 
 mod grpc;
 mod http;
+mod logs;
 mod traces;
 
 use crate::app::App;
@@ -27,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use http::{metrics as http_metrics, traces as http_traces};
+pub use http::{logs as http_logs, metrics as http_metrics, traces as http_traces};
 
 /// The name in the books.
 const SOURCE: &str = "otlp";
@@ -125,6 +126,8 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/traces", post(http::traces))
         .route(grpc::METRICS, post(grpc::metrics))
         .route(grpc::TRACES, post(grpc::traces))
+        .route("/v1/logs", post(http::logs))
+        .route(grpc::LOGS, post(grpc::logs))
         .fallback(http::unknown)
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::api::count_limits))
         .layer(axum::middleware::from_fn_with_state(app.trusted.clone(), guard))
@@ -136,6 +139,7 @@ fn router(app: Arc<App>) -> Router {
 enum Signal {
     Metrics,
     Traces,
+    Logs,
 }
 
 /// Takes what one request holds. Returns the message of the answer.
@@ -152,6 +156,7 @@ async fn export(
     match signal {
         Signal::Metrics => metrics(app, body, encoding, content).await,
         Signal::Traces => traces::take(app, body, encoding, content).await,
+        Signal::Logs => logs::take(app, body, encoding, content).await,
     }
 }
 

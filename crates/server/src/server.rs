@@ -9,6 +9,9 @@ use crate::gate::Gate;
 use crate::host::Host;
 use crate::limits::LimitBooks;
 use crate::listener::Versions;
+use crate::logs::follow::Follower;
+use crate::logs::syslog::Sockets;
+use crate::logs::{self, Logs};
 use crate::otlp::{Otlp, Ports};
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
@@ -42,6 +45,7 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     host: Option<Host>,
     upkeep: Upkeep,
+    follower: Option<Follower>,
     otlp: Vec<(&'static str, SocketAddr)>,
     problems: Vec<String>,
 }
@@ -55,7 +59,9 @@ impl Server {
         let registry = Registry::default();
         let (listener, address) = listen(settings.listen).await?;
         let ports = Ports::open(&settings.otlp).await?;
-        let (otlp, problems) = (ports.addresses(), ports.problems.clone());
+        let syslog = Sockets::open(settings.logs.syslog_udp, settings.logs.syslog_tcp).await?;
+        let (mut otlp, problems) = (ports.addresses(), ports.problems.clone());
+        otlp.extend(syslog.addresses());
         let (data, store_settings, store_registry) =
             (settings.data.clone(), settings.store.clone(), registry.clone());
         let store = blocking(move || Store::open(&data, store_settings, &store_registry)).await??;
@@ -82,6 +88,10 @@ impl Server {
             Discovery::start(d, surroundings, scrape.clone(), &registry, stopping.clone())
         });
         let started_ms = now_ms();
+        let (log_settings, hostname) = (settings.logs.clone(), settings.hostname.clone());
+        let (log_store, log_sink, log_registry) = (store.clone(), sink.clone(), registry.clone());
+        let open_logs = move || Logs::open(log_settings, &hostname, log_store, log_sink, &log_registry);
+        let logs = Arc::new(blocking(open_logs).await?);
         let app = Arc::new(App {
             gate: Gate::new(settings.query.clone(), &registry),
             epoch: format!("{started_ms:x}"),
@@ -93,6 +103,7 @@ impl Server {
             pace: Pace::default(),
             otlp: Otlp::new(settings.otlp.clone()),
             spans: Spans::new(settings.tail.clone(), &registry),
+            logs,
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
             usage: Usage::open(store.folder()),
@@ -114,6 +125,8 @@ impl Server {
         if app.settings.host.is_some() && app.settings.changes.enabled {
             tasks.push(tokio::spawn(crate::changes::run(app.clone(), stopping.clone())));
         }
+        tasks.extend(syslog.serve(&app, &stopping));
+        tasks.push(tokio::spawn(logs::run(app.clone(), stopping.clone())));
         // Without the host's recording nothing is recorded unasked: a store for others' data alone stays that.
         if app.settings.host.is_some() {
             tasks.push(tokio::spawn(own_metrics(app.clone(), stopping)));
@@ -123,7 +136,9 @@ impl Server {
             None => None,
         };
         let upkeep = Upkeep::start(app.clone())?;
-        Ok(Server { app, stop, tasks, host, upkeep, otlp, problems })
+        let is_following = !app.logs.settings().files.is_empty();
+        let follower = if is_following { Some(Follower::start(app.logs.clone())?) } else { None };
+        Ok(Server { app, stop, tasks, host, upkeep, follower, otlp, problems })
     }
 
     /// Where it listens.
@@ -139,13 +154,13 @@ impl Server {
     /// What was found to be wrong at the start, with the data or with ports, in words.
     pub fn messages(&self) -> Vec<String> {
         let data = self.app.store.status().messages;
-        data.into_iter().chain(self.problems.iter().cloned()).collect()
+        data.into_iter().chain(self.problems.iter().cloned()).chain(self.app.logs.problem()).collect()
     }
 
     /// Takes no more requests, ends those that are open, and closes the store. Returns what could not be done, in words.
     pub async fn stop(mut self) -> Vec<String> {
-        let host = self.host.take();
-        let _ = blocking(move || drop(host)).await;
+        let (host, follower) = (self.host.take(), self.follower.take());
+        let _ = blocking(move || drop((host, follower))).await;
         let _ = self.stop.send(true);
         for task in self.tasks.drain(..) {
             let _ = task.await;

@@ -27,6 +27,8 @@ pub struct Settings {
     pub tail: ingest::spans::tail::TailSettings,
     /// How changes are found out.
     pub changes: ChangesSettings,
+    /// How logs are taken.
+    pub logs: crate::logs::LogSettings,
     /// Limits on what arrives.
     pub ingest: ingest::Limits,
     /// Limits on queries.

@@ -8,11 +8,12 @@ import { PRESETS } from "../state/range";
 import { isDark, setTheme } from "../state/theme";
 import type { Page } from "../state/url";
 import { cardinality } from "./cardinality";
+import { logs } from "./logs";
 import { chart, look, onLook } from "./look";
 import type { Action } from "./registry";
 
 /** Pages that show a range of time. */
-const onTimed = (): boolean => onLook() || view.value.page === "traces" || view.value.page === "changes";
+const onTimed = (): boolean => onLook() || ["logs", "traces", "changes"].includes(view.value.page);
 
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);
@@ -76,6 +77,13 @@ const everywhere: Action[] = [
     run: toPage("changes"),
   },
   {
+    id: "logs",
+    title: "Logs: search, patterns, one identifier",
+    area: "Everywhere",
+    keys: ["g o"],
+    run: toPage("logs"),
+  },
+  {
     id: "targets",
     title: "Targets: what is collected, tried, refused",
     area: "Everywhere",
@@ -130,7 +138,7 @@ const time: Action[] = [
     title: "Back to what was shown before",
     area: "Time",
     keys: ["Backspace"],
-    when: onLook,
+    when: onTimed,
     run: () => history.back(),
   },
   {
@@ -147,10 +155,17 @@ const time: Action[] = [
       title: `Last ${p.text}`,
       area: "Time",
       keys: [String(i + 1)],
-      when: onLook,
+      when: onTimed,
       run: () => go({ range: { kind: "last", seconds: p.seconds } }),
     }),
   ),
 ];
 
-export const ACTIONS: readonly Action[] = [...everywhere, ...time, ...look, ...chart, ...cardinality];
+export const ACTIONS: readonly Action[] = [
+  ...everywhere,
+  ...time,
+  ...look,
+  ...chart,
+  ...cardinality,
+  ...logs,
+];

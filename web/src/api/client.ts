@@ -2,6 +2,7 @@
  * Asks Midwatch, of the same origin only. Every failure becomes an `ApiError` that says what to do next. Must never
  * retry by itself: who asks decides when to ask again.
  */
+import type { Bullet, LogFields, LogHistogram, LogPage, LogPatterns } from "../logs/types";
 import type {
   Archive,
   BringingBack,
@@ -146,7 +147,36 @@ export interface CardinalityQuery {
   limit: number;
 }
 
+export interface LogQuery {
+  q: string;
+  from: number;
+  to: number;
+  limit?: number;
+  cursor?: string;
+  steps?: number;
+}
+
+const aboutLogs = (l: LogQuery): string =>
+  query([
+    ["query", l.q],
+    ["start", l.from / 1000],
+    ["end", l.to / 1000],
+    ["limit", l.limit],
+    ["cursor", l.cursor],
+    ["steps", l.steps],
+  ]);
+
 export const api = {
+  logs: (l: LogQuery, signal?: AbortSignal): Promise<LogPage> =>
+    ask(`/api/v1/logs/search?${aboutLogs(l)}`, signal),
+  logHistogram: (l: LogQuery, signal?: AbortSignal): Promise<LogHistogram> =>
+    ask(`/api/v1/logs/histogram?${aboutLogs(l)}`, signal),
+  logFields: (l: LogQuery, signal?: AbortSignal): Promise<LogFields> =>
+    ask(`/api/v1/logs/fields?${aboutLogs(l)}`, signal),
+  logPatterns: (signal?: AbortSignal): Promise<LogPatterns> => ask("/api/v1/logs/patterns", signal),
+  logTailUrl: (q: string): string => `/api/v1/logs/tail?${query([["query", q]])}`,
+  bullet: (id: string, signal?: AbortSignal): Promise<Bullet> =>
+    ask(`/api/v1/trace-a-bullet?${query([["id", id]])}`, signal),
   cardinality: (c: CardinalityQuery, signal?: AbortSignal): Promise<Cardinality> => {
     const [by, label] = c.by.startsWith("value:") ? ["value", c.by.slice(6)] : [c.by, ""];
     return ask(

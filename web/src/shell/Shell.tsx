@@ -6,6 +6,7 @@ import { Home } from "../home/Home";
 import { Look } from "../look/Look";
 import { CardinalityPage } from "../pages/CardinalityPage";
 import { ChangesPage } from "../pages/changes/ChangesPage";
+import { LogsPage } from "../pages/LogsPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
 import { TargetsPage } from "../pages/TargetsPage";
 import { TracesPage } from "../pages/traces/TracesPage";
@@ -19,6 +20,7 @@ import { RangeControl } from "./RangeControl";
 const PAGES: readonly { page: Page; title: string }[] = [
   { page: "home", title: "Home" },
   { page: "look", title: "Look" },
+  { page: "logs", title: "Logs" },
   { page: "traces", title: "Traces" },
   { page: "changes", title: "Changes" },
   { page: "targets", title: "Targets" },
@@ -29,6 +31,7 @@ const PAGES: readonly { page: Page; title: string }[] = [
 const SHOWS = {
   home: Home,
   look: Look,
+  logs: LogsPage,
   traces: TracesPage,
   changes: ChangesPage,
   targets: TargetsPage,
@@ -37,7 +40,7 @@ const SHOWS = {
 };
 
 /** Pages that show a range of time. */
-const TIMED: readonly Page[] = ["look", "traces", "changes"];
+const TIMED: readonly Page[] = ["look", "logs", "traces", "changes"];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

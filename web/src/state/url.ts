@@ -7,7 +7,7 @@
 import { spanCode } from "../format/time";
 import { bounded, DEFAULT_RANGE, parseDuration, type Range } from "./range";
 
-export type Page = "home" | "look" | "traces" | "changes" | "targets" | "cardinality" | "midwatch";
+export type Page = "home" | "look" | "logs" | "traces" | "changes" | "targets" | "cardinality" | "midwatch";
 export type Under = "h" | "y" | "w";
 export type Group = "entity" | "metric";
 
@@ -40,6 +40,10 @@ export interface ViewState {
   sort: string;
   /** What a page has of its own, by the names that `OWN` gives it; nothing empty. */
   own: Readonly<Record<string, string>>;
+  /** Which view of logs: "" is the search. */
+  tab: "" | "patterns" | "bullet";
+  /** The identifier that is traced through everything; "" for none. */
+  id: string;
 }
 
 /** The names that pages have of their own. */
@@ -53,6 +57,7 @@ export const PATHS: Record<Page, string> = {
   look: "/look",
   traces: "/traces",
   changes: "/changes",
+  logs: "/logs",
   targets: "/targets",
   cardinality: "/cardinality",
   midwatch: "/midwatch",
@@ -78,6 +83,8 @@ export function defaults(page: Page): ViewState {
     by: "metric",
     sort: "",
     own: {},
+    tab: "",
+    id: "",
   };
 }
 
@@ -127,6 +134,8 @@ export function parseUrl(url: string): ViewState {
     by: /^(label|pair|source|value:.+)$/s.test(text("by")) ? text("by") : "metric",
     sort: ["growth", "values", "name", "queried"].find((name) => name === text("sort")) ?? "",
     own: Object.fromEntries(own.filter(([, value]) => value !== "")),
+    tab: (["patterns", "bullet"] as const).find((name) => name === text("tab")) ?? "",
+    id: text("id"),
   };
 }
 
@@ -155,6 +164,8 @@ export function toUrl(s: ViewState): string {
   if (s.by !== "metric") add("by", s.by);
   add("sort", s.sort);
   for (const name of OWN[s.page] ?? []) add(name, s.own[name] ?? "");
+  add("tab", s.tab);
+  add("id", s.id);
   // encodeURIComponent escapes more than a query string must: these stay readable.
   const encode = (v: string): string =>
     encodeURIComponent(v).replace(/%20/g, "+").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%2C/g, ",");
@@ -171,6 +182,8 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.open.join("\n") !== b.open.join("\n") ||
     a.match !== b.match ||
     a.by !== b.by ||
-    ["show", "trace", "change", "form"].some((name) => (a.own[name] ?? "") !== (b.own[name] ?? ""))
+    ["show", "trace", "change", "form"].some((name) => (a.own[name] ?? "") !== (b.own[name] ?? "")) ||
+    a.tab !== b.tab ||
+    a.id !== b.id
   );
 }

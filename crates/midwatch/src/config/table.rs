@@ -242,6 +242,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("otlp", "OpenTelemetry's protocol. The main port takes it at `/v1/metrics` in any case."),
     ("spans", "Which traces are kept; all of them unless told otherwise."),
     ("changes", "Finding out by itself what changed on this machine."),
+    (
+        "logs",
+        "Log records: files that are followed, templates, metrics of records. Files are named in `[[logs.files]]`, metrics in `[[logs.metrics]]`: docs/guide/logs.md.",
+    ),
+    ("syslog", "Syslog listeners. Off unless an address is given."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
     ("web", "By which names the server is asked, and what pages of other origins may do."),
@@ -367,6 +372,13 @@ pub const SETTINGS: &[Setting] = &[
     row!("changes.files", Paths, c.changes.files, "[\"/etc/nginx/nginx.conf\", \"/etc/myapp\"]", "Files whose content is compared every ten seconds, and folders whose files are (not those of folders inside). Only that they changed is recorded, never what is in them."),
     row!("changes.period", Duration Unsigned, c.changes.period_ms, (SECOND, HOUR), "\"30s\"", "How often to look."),
 
+    row!("logs.usual_files", Switch, c.logs.usual_files, "false", "Follow the system's log (`/var/log/syslog` or `messages`) and those of nginx and Apache, from now on, where they can be read."),
+    row!("logs.patterns_max", Count Size, c.logs.patterns.templates_max, (100, 1_000_000), "50000", "Templates of log records that are known at one time, of all services; the one that was not seen for longest makes room. Each takes about 2 KiB."),
+    row!("logs.patterns_per_service_max", Count Size, c.logs.patterns.templates_per_service_max, (10, 1_000_000), "1000", "Templates of one service."),
+
+    row!("syslog.udp", OptionalAddress, c.logs.syslog_udp, "\"127.0.0.1:5514\"", "Where to take syslog over UDP. Empty: nowhere."),
+    row!("syslog.tcp", OptionalAddress, c.logs.syslog_tcp, "\"127.0.0.1:5514\"", "Where to take syslog over TCP, counted or line by line. Empty: nowhere."),
+
     row!("ingest.labels_per_series_max", Count Size, c.ingest.labels_per_series_max, (2, 1_024), "100", "Labels of one series, its name included."),
     row!("ingest.label_name_size", Size Size, c.ingest.label_name_bytes_max, (16, 8 * KIB), "\"2KiB\"", "The longest label name."),
     row!("ingest.label_value_size", Size Size, c.ingest.label_value_bytes_max, (64, MIB), "\"8KiB\"", "The longest label value, the metric's name included."),
@@ -378,6 +390,10 @@ pub const SETTINGS: &[Setting] = &[
     row!("ingest.help_size", Size Size, c.ingest.help_bytes_max, (16, 64 * KIB), "\"2KiB\"", "Longer help texts are cut."),
     row!("ingest.line_size", Size Size, c.ingest.line_bytes_max, (KIB, 256 * MIB), "\"32MiB\"", "The longest line of a text body."),
     row!("ingest.future", Duration Signed, c.ingest.future_ms_max, (SECOND, 365 * DAY), "\"1h\"", "How far ahead of this machine's clock a timestamp may be."),
+    row!("ingest.log_records_per_request_max", Count Size, c.ingest.log_records_per_request_max, (1_000, 10_000_000), "1000000", "Log records of one request."),
+    row!("ingest.log_body_size", Size Size, c.ingest.log_body_bytes_max, (KIB, 16 * MIB), "\"256KiB\"", "The longest text of a log record; longer ones are cut, and say so."),
+    row!("ingest.log_attributes_max", Count Size, c.ingest.log_attributes_max, (8, 1_000), "128", "Attributes of one log record; more are left out, and it says how many."),
+    row!("ingest.log_attribute_size", Size Size, c.ingest.log_attribute_bytes_max, (64, 16 * MIB), "\"8KiB\"", "The longest value of an attribute of a log record; longer ones are cut."),
 
     row!("query.timeout", Duration Unsigned, c.query.timeout_ms, (100 * MS, HOUR), "\"2m\"", "How long one query may take."),
     row!("query.concurrent_max", Count Size, c.query.concurrent_max, (1, 1_024), "8", "Queries that are evaluated at one time; more wait."),

@@ -27,6 +27,8 @@ mod grafana;
 mod host;
 mod hostile_targets;
 mod lines;
+mod log_files;
+mod logs;
 mod otlp;
 mod remote_write;
 mod scrape;

@@ -181,7 +181,7 @@ fn refuse_partial(view: &store::View, is_partial: bool) -> stdx::Result<()> {
 }
 
 /// A channel as a stream of a body.
-struct ReceiverStream<T>(tokio::sync::mpsc::Receiver<T>);
+pub struct ReceiverStream<T>(pub tokio::sync::mpsc::Receiver<T>);
 
 impl<T> futures_core::Stream for ReceiverStream<T> {
     type Item = T;

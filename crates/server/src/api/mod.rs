@@ -12,6 +12,7 @@ mod features;
 mod federate;
 mod json;
 mod limits;
+mod logs;
 mod look;
 mod midwatch;
 mod monitors;
@@ -29,10 +30,12 @@ mod web;
 pub use admin::NOT_REACHED;
 pub use data::{EXPORTS_BOUND, EXPORTS_MAX};
 pub use limits::count as count_limits;
+pub use logs::WATCHERS_MAX;
 pub use query::options as query_options;
 
 use crate::app::App;
 use crate::http::{ApiError, guard};
+use crate::logs::push;
 use crate::transport::{acceptable, compressed};
 use axum::Router;
 use axum::extract::Request;
@@ -82,6 +85,20 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/traces/search", get(traces::find).post(traces::find))
         .route("/api/v1/traces/{id}", get(traces::one))
         .route("/api/v1/services/map", get(traces::services_map))
+        .route("/api/v1/logs", post(push::lines))
+        .route("/api/v1/logs/search", get(logs::find).post(logs::find))
+        .route("/api/v1/logs/histogram", get(logs::histogram).post(logs::histogram))
+        .route("/api/v1/logs/fields", get(logs::fields).post(logs::fields))
+        .route("/api/v1/logs/patterns", get(logs::patterns))
+        .route("/api/v1/logs/tail", get(logs::tail))
+        .route("/api/v1/logs/metrics", get(logs::metrics).post(logs::add_metric))
+        .route("/api/v1/trace-a-bullet", get(logs::bullet))
+        .route("/v1/logs", post(crate::otlp::http_logs))
+        .route("/api/v1/otlp/v1/logs", post(crate::otlp::http_logs))
+        .route("/loki/api/v1/push", post(push::loki))
+        .route("/loki/api/v1/status/buildinfo", get(push::loki_ready))
+        .route("/_bulk", post(push::bulk).put(push::bulk))
+        .route("/{index}/_bulk", post(push::bulk_of).put(push::bulk_of))
         .route("/api/v1/write", post(remote_write::remote_write))
         .route("/api/v1/read", post(read::read))
         .route("/federate", get(federate::federate))

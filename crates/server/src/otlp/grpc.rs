@@ -20,6 +20,8 @@ use stdx::{Error, ErrorKind, Result};
 pub const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 /// The method of `TraceService`.
 pub const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+/// The method of `LogsService`.
+pub const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -54,6 +56,11 @@ pub async fn traces(State(app): State<Arc<App>>, request: Request) -> Response {
     export(app, Signal::Traces, request).await
 }
 
+/// A call of [`LOGS`].
+pub async fn logs(State(app): State<Arc<App>>, request: Request) -> Response {
+    export(app, Signal::Logs, request).await
+}
+
 async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     if !header_text(request.headers(), header::CONTENT_TYPE).starts_with("application/grpc") {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
@@ -84,7 +91,7 @@ async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
 
 /// A method that is not there.
 pub fn unknown(path: &str) -> Response {
-    status(UNIMPLEMENTED, &format!("there is no {path} here; metrics and traces are taken"))
+    status(UNIMPLEMENTED, &format!("there is no {path} here; metrics, logs and traces are taken"))
 }
 
 /// The one message of a call, and how it is compressed.

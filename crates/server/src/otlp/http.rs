@@ -22,6 +22,11 @@ pub async fn traces(State(app): State<Arc<App>>, request: Request) -> Response {
     export(app, Signal::Traces, request).await
 }
 
+/// `POST /v1/logs`.
+pub async fn logs(State(app): State<Arc<App>>, request: Request) -> Response {
+    export(app, Signal::Logs, request).await
+}
+
 async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     let media = header_text(request.headers(), header::CONTENT_TYPE);
     let Some(content) = Content::from_media_type(media.split(';').next().unwrap_or("").trim()) else {
@@ -47,7 +52,8 @@ pub async fn unknown(request: Request) -> Response {
     if header_text(request.headers(), header::CONTENT_TYPE).starts_with("application/grpc") {
         return super::grpc::unknown(path);
     }
-    let text = format!("there is no {path} here; metrics go to /v1/metrics, traces to /v1/traces");
+    let text =
+        format!("there is no {path} here; metrics go to /v1/metrics, logs to /v1/logs, traces to /v1/traces");
     crate::http::ApiError::from(Error::new(ErrorKind::NotFound, text)).into_response()
 }
 
