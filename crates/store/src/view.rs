@@ -306,6 +306,14 @@ impl View {
         Ok(())
     }
 
+    /// Times of the first and the last sample that there may be; `None` if there is none.
+    pub fn range_ms(&self) -> Option<(i64, i64)> {
+        let heads =
+            self.heads.iter().filter_map(|lock| lock.read().unwrap_or_else(|e| e.into_inner()).range_ms);
+        let all = self.blocks.iter().map(|b| (b.entry.first_ms, b.entry.last_ms)).chain(heads);
+        all.reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
+    }
+
     /// What had to be left out so far, in words: the answer is partial.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(|e| e.into_inner()).clone()
