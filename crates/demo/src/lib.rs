@@ -54,6 +54,8 @@ pub struct News {
     pub promql: &'static str,
     /// Words that find it on the page Look; empty: none.
     pub look: &'static str,
+    /// The service in which it is.
+    pub service: &'static str,
     /// Whether it begins (or ends).
     pub begins: bool,
 }

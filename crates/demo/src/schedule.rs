@@ -30,6 +30,7 @@ impl Turn {
             text: text.to_string(),
             promql: self.fault.promql,
             look: self.fault.look,
+            service: self.fault.service,
             begins: self.begins,
         }
     }

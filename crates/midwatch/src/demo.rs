@@ -121,7 +121,7 @@ impl Drop for Folder {
 
 /// The shop's past, then its present a second at a time.
 fn shop(url: &str, only: Option<&'static Fault>, ended: &AtomicBool) -> anyhow::Result<()> {
-    let feed = Feed::new(url)?;
+    let mut feed = Feed::new(url)?;
     let now = || server::now_ms() * 1_000_000;
     let begun = now();
     let start_ns = begun - PAST_NS;
@@ -169,6 +169,11 @@ fn say(url: &str, news: &demo::News) {
     if news.begins {
         let words = news.look.replace(' ', "+").replace('=', "%3D");
         tell!(stdout, "              look at {url}/look?q={words}&last=15m");
+        tell!(
+            stdout,
+            "              its traces {url}/traces?service={}&order=slowest&last=15m",
+            news.service
+        );
         tell!(stdout, "              or ask: {}", news.promql);
     }
 }
