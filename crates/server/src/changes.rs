@@ -58,7 +58,7 @@ pub fn list(app: &App, asked: &Asked, stop: &Stop) -> Result<(Vec<Change>, bool,
     };
     let mut rows = app.store.tables().scan(scan)?;
     let mut all = Vec::new();
-    while let Some(batch) = rows.next() {
+    for batch in rows.by_ref() {
         if stop() {
             let text = "reading changes took too long; ask for a shorter range";
             return Err(Error::new(ErrorKind::Cancelled, text).bound("query.timeout"));

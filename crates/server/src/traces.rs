@@ -14,7 +14,7 @@ use store::tables::{Scan, ScanStats, to_spans};
 /// Reads spans until `take` has enough (then it gives false), and says what reading them cost.
 fn read(app: &App, scan: Scan, stop: &Stop, mut take: impl FnMut(SpanBatch) -> bool) -> Result<ScanStats> {
     let mut rows = app.store.tables().scan(scan)?;
-    while let Some(batch) = rows.next() {
+    for batch in rows.by_ref() {
         if stop() {
             let text = "the search took too long; ask for a shorter range";
             return Err(Error::new(ErrorKind::Cancelled, text).bound("query.timeout"));

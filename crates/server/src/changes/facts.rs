@@ -81,8 +81,9 @@ fn programs(root: &Path) -> Option<Fact> {
 
 /// The service of systemd that a process belongs to.
 fn unit_of(cgroup: &str) -> Option<String> {
-    let parts = cgroup.lines().filter_map(|line| line.rsplit_once(':')).flat_map(|(_, path)| path.split('/'));
-    let unit = parts.filter(|part| part.ends_with(".service")).next_back()?;
+    let mut parts =
+        cgroup.lines().filter_map(|line| line.rsplit_once(':')).flat_map(|(_, path)| path.split('/'));
+    let unit = parts.rfind(|part| part.ends_with(".service"))?;
     // Of a user's session, or of Midwatch's own surroundings, the program's name says more.
     let is_session = unit.starts_with("user@") || unit.starts_with("session-");
     (!is_session).then(|| unit.to_string())
