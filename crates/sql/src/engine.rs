@@ -101,6 +101,7 @@ impl Engine {
             .worker_threads(threads.max(1))
             .thread_name("midwatch-sql")
             .thread_stack_size(STACK_BYTES)
+            .enable_time()
             .build()
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start threads for SQL", e))?;
         Ok(Engine { runtime: Some(runtime), template: template(threads.max(1)) })
