@@ -72,9 +72,11 @@ impl Writer {
             for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok) {
                 note(&mut noted.lock().unwrap_or_else(|e| e.into_inner()), &line);
             }
-            // It says nothing there unless it does not open, or panics.
-            for line in err.into_iter().flat_map(|err| BufReader::new(err).lines()).map_while(Result::ok) {
-                noted.lock().unwrap_or_else(|e| e.into_inner()).wrong.push(line);
+            // It says nothing there unless it does not open, or panics: that takes several lines, the first of them empty.
+            let said: Vec<String> =
+                err.into_iter().flat_map(|err| BufReader::new(err).lines()).map_while(Result::ok).collect();
+            if !said.is_empty() {
+                noted.lock().unwrap_or_else(|e| e.into_inner()).wrong.push(said.join(" "));
             }
         };
         let reader = std::thread::spawn(read);

@@ -80,6 +80,11 @@ impl Catalogue {
         Catalogue { settings, ..Catalogue::default() }
     }
 
+    /// One without series that gives no id again.
+    pub fn emptied(&self) -> Catalogue {
+        Catalogue { settings: self.settings.clone(), next_id: self.next_id, ..Catalogue::default() }
+    }
+
     /// Adds a series, or finds it; its id names it until the process ends. `None` when the limit is reached.
     pub fn add(&mut self, labels: &Labels, now_s: u32) -> Option<u32> {
         if let Some(place) = self.place_of(labels) {

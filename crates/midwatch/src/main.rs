@@ -30,6 +30,10 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Gives memory back that is no longer needed, and keeps what stays close together: docs/decisions/memory.md.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 // Bugs that are planted to test the tests have no place in a program that keeps data.
 const _: () = assert!(!store::PLANTED_BUGS, "build midwatch without the feature store/planted-bugs");
 

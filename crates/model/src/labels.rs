@@ -2,7 +2,7 @@
 //! It must never hold an empty value (an empty label is an absent label) or two labels of one name.
 
 pub use crate::packed::NAME_BYTES_MAX;
-use crate::packed::{Pairs, VALUE_BYTES_MAX, pack};
+use crate::packed::{Pairs, VALUE_BYTES_MAX, pack, shorten};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -18,7 +18,8 @@ pub struct Labels {
     packed: Arc<str>,
 }
 
-/// The hash is keyed per process, so that nobody outside can aim collisions at us; it is never stored.
+/// The hash of the pairs as they are packed without the dictionary. It is keyed per process, so that nobody outside can
+/// aim collisions at us, and never stored.
 fn hash_of(packed: &str) -> u64 {
     static STATE: OnceLock<foldhash::quality::RandomState> = OnceLock::new();
     STATE.get_or_init(Default::default).hash_one(packed)
@@ -65,7 +66,7 @@ impl Labels {
                 pack(&mut packed, name, value);
             }
         }
-        Ok(Labels::from_packed(packed))
+        Ok(Labels::shortened(&packed))
     }
 
     /// Pairs in order of name.
@@ -124,8 +125,14 @@ impl Labels {
         builder.build_truncating()
     }
 
+    /// For sets that are made for the moment.
     fn from_packed(packed: String) -> Labels {
         Labels { hash: hash_of(&packed), packed: packed.into() }
+    }
+
+    /// For sets that may stay for long: as small as can be.
+    fn shortened(packed: &str) -> Labels {
+        Labels { hash: hash_of(packed), packed: shorten(packed).into() }
     }
 }
 
@@ -138,7 +145,10 @@ impl Default for Labels {
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
         // Most that are compared came from one place: then nothing has to be read.
-        self.hash == other.hash && (Arc::ptr_eq(&self.packed, &other.packed) || self.packed == other.packed)
+        self.hash == other.hash
+            && (Arc::ptr_eq(&self.packed, &other.packed)
+                || self.packed == other.packed
+                || self.iter().eq(other.iter()))
     }
 }
 
@@ -298,7 +308,7 @@ impl LabelsBuilder {
                 pack(&mut packed, name, value);
             }
         }
-        Ok(Labels::from_packed(packed))
+        Ok(Labels::shortened(&packed))
     }
 
     fn build_truncating(&mut self) -> Labels {
@@ -360,6 +370,31 @@ mod tests {
         assert!(labels(&[("a", "1")]) < a);
         assert_eq!(a.with("b", ""), labels(&[("a", "1")]));
         assert_eq!(a.filtered(|n| n != "a"), labels(&[("b", "2")]));
+    }
+
+    #[test]
+    fn what_lies_in_the_dictionary_is_equal_to_what_does_not() {
+        let pairs = [("node", "worker-of-this-test"), ("name_of_this_test", "x"), ("z", "yet-another-text")];
+        let before = labels(&pairs);
+        let _ = labels(&pairs);
+        let after = labels(&pairs);
+        assert!(
+            after.heap_bytes() + 30 < before.heap_bytes(),
+            "{} {}",
+            after.heap_bytes(),
+            before.heap_bytes()
+        );
+        assert_eq!((&before, before.hash64()), (&after, after.hash64()));
+        assert_eq!(before.cmp(&after), Ordering::Equal);
+        assert_eq!(after.with("z", ""), before.filtered(|name| name != "z"));
+        assert!(after.iter().eq(pairs_in_order(&pairs)));
+        assert_ne!(after, labels(&[pairs[0], pairs[1], ("z", "yet-another-texu")]));
+    }
+
+    fn pairs_in_order<'a>(pairs: &[(&'a str, &'a str)]) -> std::vec::IntoIter<(&'a str, &'a str)> {
+        let mut pairs = pairs.to_vec();
+        pairs.sort_unstable();
+        pairs.into_iter()
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod change;
+mod dictionary;
 pub mod histogram;
 pub mod id;
 pub mod labels;

@@ -3,8 +3,11 @@
 //!
 //! For each label: the name, the length of the value, the value. A name of [`COMMON`] is one character from 64 on. Any
 //! other is its length and the name; a length is one character, or 62 and two of 7 bits each, low first. The length of a
-//! value is one character below 126, or 126 and two, or 127 and three. All of these are below 128, so that the whole is
-//! valid UTF-8.
+//! value is one character below 124, or 126 and two, or 127 and three. All of these are below 128, so that the whole is
+//! valid UTF-8. Where the dictionary of the process has a text, its number stands in its place ([`shorten`]): of a name
+//! 63 and three characters, of a value 124 and two, or 125 and three. So one label set may be packed in several ways.
+
+use crate::dictionary::SHARED;
 
 /// The longest name in bytes that can be packed.
 pub const NAME_BYTES_MAX: usize = (1 << 14) - 1;
@@ -81,11 +84,19 @@ const COMMON: &[&str] = &[
 
 const NAME_IS_COMMON: u8 = 64;
 const NAME_IS_LONG: u8 = 62;
+const NAME_IS_SHARED: u8 = 63;
+const VALUE_IS_SHARED: u8 = 124;
+const VALUE_IS_SHARED_WIDELY: u8 = 125;
 const VALUE_IS_LONG: u8 = 126;
 const VALUE_IS_LONGER: u8 = 127;
 
-/// Appends a pair. The name has at most [`NAME_BYTES_MAX`] bytes, the value [`VALUE_BYTES_MAX`].
+/// Appends a pair as it is, without the dictionary. The name has at most [`NAME_BYTES_MAX`] bytes, the value [`VALUE_BYTES_MAX`].
 pub fn pack(out: &mut String, name: &str, value: &str) {
+    put_name(out, name);
+    put_value(out, value);
+}
+
+fn put_name(out: &mut String, name: &str) {
     match COMMON.binary_search(&name) {
         Ok(index) => out.push(char::from(NAME_IS_COMMON + index as u8)),
         Err(_) => {
@@ -98,7 +109,10 @@ pub fn pack(out: &mut String, name: &str, value: &str) {
             out.push_str(name);
         }
     }
-    if value.len() < usize::from(VALUE_IS_LONG) {
+}
+
+fn put_value(out: &mut String, value: &str) {
+    if value.len() < usize::from(VALUE_IS_SHARED) {
         out.push(char::from(value.len() as u8));
     } else {
         let (code, bytes) = if value.len() < 1 << 14 { (VALUE_IS_LONG, 2) } else { (VALUE_IS_LONGER, 3) };
@@ -106,6 +120,31 @@ pub fn pack(out: &mut String, name: &str, value: &str) {
         put_length(out, value.len(), bytes);
     }
     out.push_str(value);
+}
+
+/// The same pairs, with numbers for the texts that the dictionary of the process has. Costs a look-up for each text: for
+/// label sets that stay.
+pub fn shorten(packed: &str) -> String {
+    let mut out = String::with_capacity(packed.len());
+    for (name, value) in Pairs(packed) {
+        match COMMON.binary_search(&name).map_err(|_| SHARED.number(name)) {
+            Err(Some(number)) => {
+                out.push(char::from(NAME_IS_SHARED));
+                put_length(&mut out, number as usize, 3);
+            }
+            _ => put_name(&mut out, name),
+        }
+        match SHARED.number(value) {
+            Some(number) => {
+                let (code, bytes) =
+                    if number < 1 << 14 { (VALUE_IS_SHARED, 2) } else { (VALUE_IS_SHARED_WIDELY, 3) };
+                out.push(char::from(code));
+                put_length(&mut out, number as usize, bytes);
+            }
+            None => put_value(&mut out, value),
+        }
+    }
+    out
 }
 
 fn put_length(out: &mut String, mut n: usize, bytes: usize) {
@@ -143,9 +182,12 @@ impl<'a> Iterator for Pairs<'a> {
                 let n = self.length(2);
                 self.text(n)
             }
+            NAME_IS_SHARED => SHARED.text(self.length(3) as u32),
             n => self.text(usize::from(n)),
         };
         let n = match self.length(1) as u8 {
+            VALUE_IS_SHARED => return Some((name, SHARED.text(self.length(2) as u32))),
+            VALUE_IS_SHARED_WIDELY => return Some((name, SHARED.text(self.length(3) as u32))),
             VALUE_IS_LONG => self.length(2),
             VALUE_IS_LONGER => self.length(3),
             n => usize::from(n),
@@ -166,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_length_comes_back() {
-        let lengths = [1, 2, 61, 62, 63, 64, 125, 126, 127, 128, 16_383, 16_384, VALUE_BYTES_MAX];
+        let lengths = [1, 2, 61, 62, 63, 64, 123, 124, 125, 126, 127, 128, 16_383, 16_384, VALUE_BYTES_MAX];
         let mut packed = String::new();
         let mut pairs = Vec::new();
         for length in lengths {
@@ -175,8 +217,15 @@ mod tests {
         }
         pairs.extend(COMMON.iter().map(|name| (name.to_string(), String::new())));
         pairs.iter().for_each(|(n, v)| pack(&mut packed, n, v));
-        let back: Vec<_> = Pairs(&packed).map(|(n, v)| (n.to_string(), v.to_string())).collect();
-        assert_eq!(back, pairs);
+        let back = |packed: &str| {
+            Pairs(packed).map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<(String, String)>>()
+        };
+        assert_eq!(back(&packed), pairs);
+        // The dictionary takes what comes twice.
+        let once = shorten(&packed);
+        let twice = shorten(&packed);
+        assert!(twice.len() < once.len());
+        assert_eq!((back(&once), back(&twice)), (pairs.clone(), pairs));
     }
 
     #[test]

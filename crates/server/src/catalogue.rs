@@ -1,10 +1,11 @@
 //! The catalogue of `look` as the running server has it: fed with the series that the store tells of, and with
-//! which of them have samples in a range, remembered for a second.
+//! which of them have samples in a range, remembered for a second. With many series it is made when somebody looks, and
+//! given up when nobody has for a day: it takes a third of what a series costs in memory.
 
 use ::query::overview::Mode;
 use look::Catalogue;
 use model::{Labels, Matcher, MetricKind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use stdx::{Error, ErrorKind, Result};
@@ -29,30 +30,91 @@ const RANGES_MAX: usize = 8;
 const RECENT_MS: i64 = 900_000;
 /// Series that are taken back at a time, at the most.
 const UNKNOWN_MAX: usize = 100_000;
+/// So many series are kept whether anybody looks or not: they cost little.
+const FEW_MAX: usize = 20_000;
+/// How long more are kept after somebody looked.
+const KEPT_FOR: Duration = Duration::from_secs(86_400);
+/// How long one who looks waits for the catalogue to be made. After that the answer is what is there.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+const WAIT_STEP: Duration = Duration::from_millis(20);
 /// Series that are taken in at one turn, so that searches wait little.
 const PART: usize = 1024;
 
 type Remembered = Vec<((i64, i64), Instant, Arc<Alive>)>;
 
+/// What the catalogue holds.
+mod state {
+    /// Not yet anything; it is to be tried whether there are few series.
+    pub const NEW: u8 = 0;
+    /// A part of all, which becomes more.
+    pub const FILLING: u8 = 1;
+    /// All.
+    pub const FILLED: u8 = 2;
+    /// Nothing, until somebody looks.
+    pub const GIVEN_UP: u8 = 3;
+}
+
 /// Every series by words. One per server.
-#[derive(Default)]
 pub struct SeriesCatalogue {
     inner: RwLock<Catalogue>,
     alive: Mutex<Remembered>,
-    is_filled: AtomicBool,
+    state: AtomicU8,
+    started: Instant,
+    /// Milliseconds from `started` until somebody last looked, and one more; 0 if nobody has.
+    looked_ms: AtomicU64,
+    few_max: usize,
+}
+
+impl Default for SeriesCatalogue {
+    fn default() -> Self {
+        SeriesCatalogue {
+            inner: RwLock::default(),
+            alive: Mutex::default(),
+            state: AtomicU8::new(state::NEW),
+            started: Instant::now(),
+            looked_ms: AtomicU64::new(0),
+            few_max: FEW_MAX,
+        }
+    }
 }
 
 impl SeriesCatalogue {
-    /// The catalogue, to be read.
+    /// The catalogue, to be read by whoever keeps the books. It may be empty although there are series.
     pub fn read(&self) -> RwLockReadGuard<'_, Catalogue> {
         self.inner.read().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Takes in all that the store has, a few at a time. Until it ends, searches find less than there is.
+    /// Notes that somebody looks, and waits a while if the catalogue is not whole yet.
+    pub fn look(&self) {
+        self.looked_ms.store(self.started.elapsed().as_millis() as u64 + 1, Relaxed);
+        let begun = Instant::now();
+        while !self.is_filled() && begun.elapsed() < WAIT_MAX {
+            std::thread::sleep(WAIT_STEP);
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        let looked_ms = self.looked_ms.load(Relaxed);
+        let since = self.started.elapsed().saturating_sub(Duration::from_millis(looked_ms));
+        looked_ms > 0 && since < KEPT_FOR
+    }
+
+    /// Whether [`SeriesCatalogue::fill`] should be called.
+    pub fn is_due(&self) -> bool {
+        match self.state.load(Relaxed) {
+            state::NEW => true,
+            state::GIVEN_UP => self.is_wanted(),
+            _ => false,
+        }
+    }
+
+    /// Takes in all that the store has, a few at a time. Until it ends, searches find less than there is. It ends early,
+    /// with nothing, where there are many series and nobody looks.
     ///
     /// # Errors
     /// If the store cannot be read, or `stop` says so.
     pub fn fill(&self, store: &Store, now_ms: i64, stop: &dyn Fn() -> bool) -> Result<()> {
+        self.state.store(state::FILLING, Relaxed);
         let mut part = Vec::new();
         let filled = store.view().for_each_series(&[], i64::MIN, i64::MAX, |labels, _| {
             part.push(labels.clone());
@@ -60,20 +122,37 @@ impl SeriesCatalogue {
                 self.add(&part, now_ms);
                 part.clear();
             }
-            if stop() { Err(Error::new(ErrorKind::Cancelled, "the server stops")) } else { Ok(()) }
+            let is_given_up = self.state.load(Relaxed) == state::GIVEN_UP;
+            if is_given_up || stop() { Err(Error::new(ErrorKind::Cancelled, "not needed")) } else { Ok(()) }
         });
         self.add(&part, now_ms);
-        self.is_filled.store(true, Relaxed);
+        let _ = self.state.compare_exchange(state::FILLING, state::FILLED, Relaxed, Relaxed);
         filled
     }
 
-    /// Whether [`SeriesCatalogue::fill`] has ended.
+    /// Whether it holds all series that there are.
     pub fn is_filled(&self) -> bool {
-        self.is_filled.load(Relaxed)
+        self.state.load(Relaxed) == state::FILLED
     }
 
-    /// Takes in series that are new to the store. Returns how many were new here.
+    /// Takes in series that are new to the store. Returns how many were new here: none while it holds nothing.
     pub fn add(&self, series: &[Labels], now_ms: i64) -> usize {
+        if self.state.load(Relaxed) == state::GIVEN_UP {
+            return 0;
+        }
+        let added = self.take_in(series, now_ms);
+        if self.read().len() > self.few_max && !self.is_wanted() {
+            self.state.store(state::GIVEN_UP, Relaxed);
+            let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
+            let emptied = catalogue.emptied();
+            let old = std::mem::replace(&mut *catalogue, emptied);
+            drop(catalogue);
+            drop(old);
+        }
+        added
+    }
+
+    fn take_in(&self, series: &[Labels], now_ms: i64) -> usize {
         let mut added = 0;
         for part in series.chunks(PART) {
             let mut catalogue = self.inner.write().unwrap_or_else(|e| e.into_inner());
@@ -93,6 +172,11 @@ impl SeriesCatalogue {
     /// # Errors
     /// If the store cannot be read.
     pub fn age(&self, store: &Store, now_ms: i64) -> Result<usize> {
+        // Given up, if nobody has looked for long.
+        self.add(&[], now_ms);
+        if !self.is_filled() {
+            return Ok(0);
+        }
         let next_id = self.read().next_id();
         let mut unknown = Vec::new();
         let recent = self.have_samples(store, now_ms - RECENT_MS, i64::MAX, &mut |labels| {
@@ -209,5 +293,40 @@ pub fn shown_as(kind: MetricKind, name: &str, unit: &str, raw: bool) -> (Mode, S
     match !raw && kind.is_cumulative(name) {
         true => (Mode::Rate, look::unit::of_rate(unit)),
         false => (Mode::Raw, unit.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_series_are_kept_for_those_who_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), store::Settings::default(), &Default::default()).unwrap();
+        let mut batch = model::Batch::default();
+        let series = |i: i64| Labels::from_pairs([("__name__", "m"), ("i", &i.to_string())]).unwrap();
+        (0..30).for_each(|i| batch.push(&series(i), 1_000, 1.0));
+        store.append(batch).unwrap().wait_blocking().unwrap();
+        let fill = |catalogue: &SeriesCatalogue| catalogue.fill(&store, 1_000, &|| false);
+        let len = |catalogue: &SeriesCatalogue| catalogue.read().len();
+
+        let few = SeriesCatalogue { few_max: 30, ..Default::default() };
+        assert!(few.is_due());
+        fill(&few).unwrap();
+        assert_eq!((few.is_filled(), few.is_due(), len(&few)), (true, false, 30));
+        let first = few.read().id_of(&series(0)).unwrap();
+        few.add(&[series(30)], 1_000);
+        assert_eq!((few.is_filled(), few.is_due(), len(&few)), (false, false, 0));
+
+        let many = few;
+        many.add(&[series(31)], 1_000);
+        assert_eq!(len(&many), 0, "nothing is taken in for nobody");
+        many.looked_ms.store(1, Relaxed);
+        assert!(many.is_due());
+        fill(&many).unwrap();
+        many.look();
+        assert_eq!((many.is_filled(), len(&many)), (true, 30));
+        assert!(many.read().id_of(&series(0)).unwrap() > first + 30, "an id names one series for ever");
     }
 }

@@ -220,14 +220,20 @@ async fn next(period: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
 }
 
 async fn catalogue(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    // A million series take half a minute: whoever only sends or asks by name does not wait for that.
-    let (inside, is_stopping) = (app.clone(), stopping.clone());
-    let _ = blocking(move || inside.catalogue.fill(&inside.store, now_ms(), &|| *is_stopping.borrow())).await;
-    while next(CATALOGUE_PERIOD, &mut stopping).await {
+    loop {
         let new = app.store.take_new_series();
-        if !new.is_empty() {
+        if app.catalogue.is_due() {
+            // A million series take half a minute: whoever only sends or asks by name does not wait for that.
+            let (inside, is_stopping) = (app.clone(), stopping.clone());
+            let _ =
+                blocking(move || inside.catalogue.fill(&inside.store, now_ms(), &|| *is_stopping.borrow()))
+                    .await;
+        } else if !new.is_empty() {
             let inside = app.clone();
             let _ = blocking(move || inside.catalogue.add(&new, now_ms())).await;
+        }
+        if !next(CATALOGUE_PERIOD, &mut stopping).await {
+            return;
         }
     }
 }

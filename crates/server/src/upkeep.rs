@@ -126,7 +126,12 @@ fn run(app: &App, stopped: &Receiver<()>) {
 
 /// A record that cannot be written now is written the next time.
 fn flush_usage(app: &App) {
-    let names: BTreeSet<String> =
+    let mut names: BTreeSet<String> =
         app.catalogue.read().iter().map(|(_, labels)| labels.name().to_string()).collect();
+    // The catalogue may be empty; metrics that are not in the head have no new samples.
+    app.store.view().with_head_index(|index| {
+        let metrics = index.names().filter(|(name, _)| *name == model::NAME);
+        names.extend(metrics.flat_map(|(_, values)| values.map(|(metric, _)| metric.to_string())));
+    });
     let _ = app.usage.flush(names.iter().map(String::as_str));
 }

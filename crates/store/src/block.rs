@@ -12,6 +12,7 @@ use crate::manifest::BlockEntry;
 use crate::objects::Objects;
 use crate::parquet_io as pq;
 use model::{Labels, Matcher};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use stdx::{Error, Result};
 
@@ -69,6 +70,8 @@ pub struct Block {
     pub paths: [String; 2],
     objects: Objects,
     index: Mutex<Option<Arc<BlockIndex>>>,
+    /// How often [`Block::age_index`] was called since the index was last asked for.
+    unasked: AtomicU32,
 }
 
 /// What is known of a block without reading samples.
@@ -124,7 +127,13 @@ impl Block {
 
     /// As [`Block::new`], of another folder.
     pub fn in_folder(folder: &str, entry: BlockEntry, objects: Objects) -> Block {
-        Block { paths: paths_in(folder, entry.id), entry, objects, index: Mutex::new(None) }
+        Block {
+            paths: paths_in(folder, entry.id),
+            entry,
+            objects,
+            index: Mutex::new(None),
+            unasked: AtomicU32::new(0),
+        }
     }
 
     /// Bytes of both files.
@@ -142,6 +151,7 @@ impl Block {
     /// # Errors
     /// `Corrupt` or `Unavailable`.
     pub fn index(&self) -> Result<Arc<BlockIndex>> {
+        self.unasked.store(0, Relaxed);
         let mut kept = self.index.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(index) = &*kept {
             return Ok(index.clone());
@@ -149,6 +159,22 @@ impl Block {
         let index = Arc::new(self.read_index()?);
         *kept = Some(index.clone());
         Ok(index)
+    }
+
+    /// The index for work in the background: it is not kept for this.
+    ///
+    /// # Errors
+    /// As [`Block::index`].
+    pub fn index_once(&self) -> Result<Arc<BlockIndex>> {
+        let kept = self.index.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        kept.map_or_else(|| self.read_index().map(Arc::new), Ok)
+    }
+
+    /// Forgets the index if it was not asked for while this was called so many times.
+    pub fn age_index(&self, calls_max: u32) {
+        if self.unasked.fetch_add(1, Relaxed) >= calls_max {
+            self.forget_index();
+        }
     }
 
     /// Memory that the index takes now, in bytes.

@@ -17,6 +17,7 @@ use crate::tier::Deleted;
 use crate::view::SeriesPieces;
 use crate::wal;
 use crate::work::{Running, WorkKind};
+use crate::writer::NewIndex;
 use foldhash::{HashSet, HashSetExt};
 use model::{Labels, Matcher};
 use std::sync::Arc;
@@ -171,11 +172,12 @@ impl Store {
         }
         for head in &view.heads {
             let head = head.read().unwrap_or_else(|e| e.into_inner());
-            for id in deletion.matchers.iter().flat_map(|set| head.index.select(set)) {
+            let index = head.index();
+            for id in deletion.matchers.iter().flat_map(|set| index.select(set)) {
                 if let Some(life) = head.lifetime(id, deletion.start_ms, deletion.end_ms) {
                     reach.in_head = true;
                     reach.samples += life.samples;
-                    series.insert(head.index.labels(id).clone());
+                    series.insert(index.labels(id).clone());
                 }
             }
         }
@@ -212,7 +214,7 @@ impl Store {
         let mut m = self.maintenance.lock().unwrap_or_else(|e| e.into_inner());
         // The log goes with the head: its segments are removed once the block is committed.
         self.write_cut_heads(&mut m)?;
-        self.cut(&mut m)?;
+        self.cut(&mut m, NewIndex::Now)?;
         self.write_cut_heads(&mut m)?;
         let (mut reach, mut series) = (Reach::default(), HashSet::new());
         let blocks = self.view().blocks.clone();

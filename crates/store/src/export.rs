@@ -36,11 +36,12 @@ impl ReadOnly {
         let mut blocks: Vec<BlockStream<'_>> =
             overlapping.filter_map(|b| BlockStream::new(b, start_ms, end_ms, &mut problems)).collect();
         let head = self.head.read().unwrap_or_else(|e| e.into_inner());
+        let index = head.index();
         let mut ids: Vec<u32> =
-            (0..head.len() as u32).filter(|id| is_wanted(sets, head.index.labels(*id))).collect();
-        ids.sort_unstable_by(|a, b| head.index.labels(*b).cmp(head.index.labels(*a)));
+            (0..index.series().len() as u32).filter(|id| is_wanted(sets, index.labels(*id))).collect();
+        ids.sort_unstable_by(|a, b| index.labels(*b).cmp(index.labels(*a)));
         loop {
-            let in_head = ids.last().map(|id| head.index.labels(*id));
+            let in_head = ids.last().map(|id| index.labels(*id));
             let next = blocks.iter().filter_map(|b| b.labels.as_ref()).chain(in_head).min().cloned();
             let Some(labels) = next else { break };
             let is_wanted = is_wanted(sets, &labels);
@@ -48,7 +49,7 @@ impl ReadOnly {
             for block in blocks.iter_mut().filter(|b| b.labels.as_ref() == Some(&labels)) {
                 block.take(is_wanted, &mut pieces, &mut problems);
             }
-            if let Some(id) = ids.pop_if(|id| *head.index.labels(*id) == labels) {
+            if let Some(id) = ids.pop_if(|id| *index.labels(*id) == labels) {
                 let mut in_head: Vec<Piece> = Vec::new();
                 if let Err(e) = head.pieces(id, start_ms, end_ms, &mut in_head) {
                     problems.push(format!("{labels}: {e}"));
@@ -80,7 +81,8 @@ impl ReadOnly {
         let mut blocks: Vec<BlockStream<'_>> =
             overlapping.filter_map(|b| BlockStream::new(b, start_ms, end_ms, &mut ignored)).collect();
         let head = self.head.read().unwrap_or_else(|e| e.into_inner());
-        let mut in_head: Vec<&Labels> = head.index.series().iter().collect();
+        let index = head.index();
+        let mut in_head: Vec<&Labels> = index.series().iter().collect();
         in_head.sort_unstable_by(|a, b| b.cmp(a));
         loop {
             let next = blocks.iter().filter_map(|b| b.labels.as_ref()).chain(in_head.last().copied()).min();

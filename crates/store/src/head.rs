@@ -1,8 +1,9 @@
 //! The newest samples, in memory: one generation of the head. A generation takes appends until it is
-//! cut; then it never changes again, is written to a block, and is dropped with all that it
-//! knew of its series, so that series that come and go cannot pile up.
+//! cut; then it never changes again, is written to a block, and is dropped. Generations share the index of their series
+//! until many of these have ended: then the next one begins a new index, so that series that come and go cannot pile up.
 //! It must never be changed by anyone but the one writer, and never before the log is durable.
 
+use crate::cells::Cells;
 use crate::chunk::{self, Chunk, SAMPLES_MAX};
 use crate::head_more::{More, Several};
 use crate::histogram_chunk;
@@ -10,15 +11,20 @@ use crate::index::LabelIndex;
 use crate::open::Open;
 use crate::view::{Lifetime, lifetime};
 use model::{Histogram, HistogramAt, Labels};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stdx::{Error, Result};
 
 /// A generation of the head.
 #[derive(Default)]
 pub struct Head {
-    /// Labels and the way back to ids.
-    pub index: LabelIndex,
+    /// Labels and the way back to ids, of this generation and of those around it.
+    index: Arc<RwLock<LabelIndex>>,
+    /// By id; it ends with the last that has samples here.
     series: Vec<HeadSeries>,
+    /// What their open ends hold.
+    cells: Cells,
+    /// How many of these have samples.
+    filled: usize,
     /// What some series have besides numbers.
     more: Several,
     /// Samples held.
@@ -28,13 +34,19 @@ pub struct Head {
     heap_bytes: usize,
 }
 
-/// Samples of one series: sealed chunks, the open end, and what came late. Where two hold the same
-/// instant, the one that is named first here wins.
+/// Samples of one series. Most have an open end alone, and every byte here comes once for each series.
 #[derive(Default)]
 struct HeadSeries {
-    sealed: Vec<Chunk>,
     open: Open,
-    late: Option<Box<Late>>,
+    rest: Option<Box<Rest>>,
+}
+
+/// The rest of a series: sealed chunks before the open end, and what came late. Where two hold the same instant, sealed
+/// chunks win over the open end, and that over what came late.
+#[derive(Default)]
+struct Rest {
+    sealed: Vec<Chunk>,
+    late: Late,
 }
 
 /// Samples that came after later ones of their series.
@@ -43,6 +55,9 @@ struct Late {
     sealed: Vec<Chunk>,
     open: Vec<(i64, f64)>,
 }
+
+/// One series of so many that has ended is enough for a new index.
+const ENDED_SHARE: usize = 8;
 
 /// Stands for the bits of the value where the sample is a native histogram. A number may have them too, if somebody makes
 /// one for it: then a repeat is not seen as one.
@@ -91,17 +106,58 @@ impl Piece {
 
 impl HeadSeries {
     fn newest(&self) -> Option<(i64, u64)> {
-        let sealed = || self.sealed.last().map(|c| (c.summary.last_ms, c.summary.last.to_bits()));
+        let sealed = || self.sealed().last().map(|c| (c.summary.last_ms, c.summary.last.to_bits()));
         self.open.newest().or_else(sealed)
+    }
+
+    fn sealed(&self) -> &[Chunk] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.sealed)
+    }
+
+    fn late(&self) -> Option<&Late> {
+        self.rest.as_ref().map(|rest| &rest.late)
     }
 }
 
 impl Head {
-    /// Adds a series without samples.
-    pub fn add_series(&mut self, labels: Labels) -> u32 {
-        self.series.push(HeadSeries::default());
-        self.heap_bytes += size_of::<HeadSeries>();
-        self.index.push(labels)
+    /// The next generation, with the same index.
+    pub fn next(&self) -> Head {
+        Head { index: self.index.clone(), ..Head::default() }
+    }
+
+    /// Labels and the way back to ids. Ids may be there that have no samples here.
+    pub fn index(&self) -> RwLockReadGuard<'_, LabelIndex> {
+        self.index.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The same, for new series.
+    pub fn index_to_change(&self) -> RwLockWriteGuard<'_, LabelIndex> {
+        self.index.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The id of a series, which is added if it is new.
+    pub fn id_of(&self, labels: Labels) -> u32 {
+        let mut index = self.index_to_change();
+        index.find(&labels).unwrap_or_else(|| index.push(labels))
+    }
+
+    /// Sees to it that a series has a place, and counts it if this is its first sample.
+    fn enter(&mut self, id: u32) {
+        let place = id as usize;
+        if place >= self.series.len() {
+            let added = place + 1 - self.series.len();
+            self.series.resize_with(place + 1, HeadSeries::default);
+            self.heap_bytes += added * size_of::<HeadSeries>();
+        }
+        let series = &self.series[place];
+        let is_new = series.open.len() == 0 && series.rest.is_none() && !self.more.has(id);
+        self.filled += usize::from(is_new);
+    }
+
+    /// A series; one without samples if there is none.
+    fn of(&self, id: u32) -> &HeadSeries {
+        static NONE: HeadSeries = HeadSeries { open: Open::NONE, rest: None };
+        self.series.get(id as usize).unwrap_or(&NONE)
     }
 
     /// Appends one sample, in any order of time.
@@ -117,6 +173,7 @@ impl Head {
     /// # Errors
     /// As [`Head::push`].
     pub fn push_started(&mut self, id: u32, timestamp_ms: i64, value: f64, start_ms: i64) -> Result<()> {
+        self.enter(id);
         let mut more = match start_ms != 0 || self.more.has(id) {
             true => Some(self.more.of(id, &mut self.heap_bytes)),
             false => None,
@@ -127,7 +184,7 @@ impl Head {
         self.range_ms = Some((min.min(timestamp_ms), max.max(timestamp_ms)));
         let newest = series.newest().map(|(t, _)| t);
         if newest.is_some_and(|newest| timestamp_ms <= newest) {
-            let late = series.late.get_or_insert_default();
+            let late = &mut series.rest.get_or_insert_default().late;
             late.open.push((timestamp_ms, value));
             self.heap_bytes += 16;
             if let Some(more) = &mut more {
@@ -144,25 +201,23 @@ impl Head {
             }
             return Ok(());
         }
-        let before = series.open.heap_bytes();
         if let Some(more) = &mut more {
             self.heap_bytes += more.open_start(series.open.len(), start_ms);
         }
-        series.open.push(timestamp_ms, value.to_bits());
-        self.heap_bytes += series.open.heap_bytes() - before;
+        series.open.push(&mut self.cells, timestamp_ms, value.to_bits());
         if series.open.len() >= SAMPLES_MAX {
-            self.heap_bytes = self.heap_bytes.saturating_sub(series.open.heap_bytes());
             let chunk = match more {
-                None => series.open.seal()?,
+                None => series.open.seal(&mut self.cells)?,
                 Some(more) => {
-                    let (t, v) = series.open.decode()?;
-                    series.open = Open::default();
+                    let (t, v) = series.open.decode(&self.cells)?;
+                    series.open.clear(&mut self.cells);
                     chunk::seal_started(&t, &v, &more.take_open_starts(t.len()))?
                 }
             };
             self.heap_bytes += chunk.heap_bytes() + size_of::<Chunk>();
-            series.sealed.reserve_exact(1);
-            series.sealed.push(chunk);
+            let rest = series.rest.get_or_insert_default();
+            rest.sealed.reserve_exact(1);
+            rest.sealed.push(chunk);
         }
         Ok(())
     }
@@ -176,6 +231,7 @@ impl Head {
         let t = at.timestamp_ms;
         let (min, max) = self.range_ms.unwrap_or((t, t));
         self.range_ms = Some((min.min(t), max.max(t)));
+        self.enter(id);
         let more = self.more.of(id, &mut self.heap_bytes);
         let before = more.heap_bytes();
         let pushed = more.push(at);
@@ -214,20 +270,21 @@ impl Head {
 
     /// Whether the open end holds this instant, and with which bits. Older instants are not looked at.
     pub fn recent_value(&self, id: u32, timestamp_ms: i64) -> Option<u64> {
-        let series = &self.series[id as usize];
-        let late = series.late.iter().flat_map(|late| &late.open).find(|(t, _)| *t == timestamp_ms);
+        let series = self.of(id);
+        let late = series.late().into_iter().flat_map(|late| &late.open).find(|(t, _)| *t == timestamp_ms);
         let late = late.map(|(_, v)| v.to_bits());
         let open = &series.open;
-        if open.range_ms().is_none_or(|(first, last)| timestamp_ms < first || timestamp_ms > last) {
+        if open.range_ms(&self.cells).is_none_or(|(first, last)| timestamp_ms < first || timestamp_ms > last)
+        {
             return late;
         }
-        let (t, v) = open.decode().ok()?;
+        let (t, v) = open.decode(&self.cells).ok()?;
         t.binary_search(&timestamp_ms).ok().map(|i| v[i].to_bits()).or(late)
     }
 
     /// Time and bits of the newest in-order sample; those of a native histogram are [`IS_HISTOGRAM`].
     pub fn newest(&self, id: u32) -> Option<(i64, u64)> {
-        let number = self.series[id as usize].newest();
+        let number = self.of(id).newest();
         let histogram = self.more.get(id).and_then(More::newest_ms).map(|t| (t, IS_HISTOGRAM));
         // Of two at one instant the number, which cannot have come after the histogram.
         if histogram.map(|h| h.0) > number.map(|n| n.0) { histogram } else { number }
@@ -238,25 +295,25 @@ impl Head {
     /// # Errors
     /// `Corrupt` if the open end does not decode (a bug, or bad memory).
     pub fn pieces(&self, id: u32, start_ms: i64, end_ms: i64, out: &mut Vec<Piece>) -> Result<()> {
-        let series = &self.series[id as usize];
+        let series = self.of(id);
         let overlaps = |first: i64, last: i64| first <= end_ms && last >= start_ms;
         let sealed = |chunks: &[Chunk], out: &mut Vec<Piece>| {
             for c in chunks.iter().filter(|c| overlaps(c.summary.first_ms, c.summary.last_ms)) {
                 out.push(Piece::Sealed(c.clone()));
             }
         };
-        sealed(&series.sealed, out);
+        sealed(series.sealed(), out);
         let more = self.more.get(id);
         let plain = |t: Vec<i64>, v: Vec<f64>, starts: Option<Vec<i64>>| match starts {
             Some(starts) => Piece::Started(t, v, starts),
             None => Piece::Plain(t, v),
         };
-        if series.open.range_ms().is_some_and(|(first, last)| overlaps(first, last)) {
-            let (t, v) = series.open.decode()?;
+        if series.open.range_ms(&self.cells).is_some_and(|(first, last)| overlaps(first, last)) {
+            let (t, v) = series.open.decode(&self.cells)?;
             let starts = more.and_then(|more| more.open_starts(t.len()));
             out.push(plain(t, v, starts));
         }
-        if let Some(late) = &series.late {
+        if let Some(late) = series.late() {
             sealed(&late.sealed, out);
             if !late.open.is_empty() {
                 let (t, v) = in_order(late.open.clone());
@@ -291,11 +348,11 @@ impl Head {
 
     /// Since when and until when the series has samples in chunks that overlap the range.
     pub fn lifetime(&self, id: u32, start_ms: i64, end_ms: i64) -> Option<Lifetime> {
-        let series = &self.series[id as usize];
-        let late_sealed = series.late.iter().flat_map(|late| &late.sealed);
+        let series = self.of(id);
+        let late_sealed = series.late().into_iter().flat_map(|late| &late.sealed);
         let more = self.more.get(id);
         let histograms = more.into_iter().flat_map(More::sealed);
-        let sealed = series.sealed.iter().chain(late_sealed).chain(histograms).map(|c| &c.summary);
+        let sealed = series.sealed().iter().chain(late_sealed).chain(histograms).map(|c| &c.summary);
         let mut life = lifetime(sealed.filter(|s| s.first_ms <= end_ms && s.last_ms >= start_ms));
         let mut add = |first_ms: i64, last_ms: i64, samples: u64| {
             if first_ms <= end_ms && last_ms >= start_ms {
@@ -305,40 +362,66 @@ impl Head {
                 l.samples += samples;
             }
         };
-        if let Some((first_ms, last_ms)) = series.open.range_ms() {
+        if let Some((first_ms, last_ms)) = series.open.range_ms(&self.cells) {
             add(first_ms, last_ms, series.open.len() as u64);
         }
-        series.late.iter().flat_map(|late| &late.open).for_each(|(t, _)| add(*t, *t, 1));
+        series.late().into_iter().flat_map(|late| &late.open).for_each(|(t, _)| add(*t, *t, 1));
         more.into_iter().flat_map(More::unsealed).for_each(|(first, last, n)| add(first, last, n));
         life
     }
 
-    /// Number of series without a sample after `since_ms`.
-    pub fn silent_series(&self, since_ms: i64) -> usize {
-        let is_silent = |id: &u32| self.newest(*id).is_none_or(|(newest_ms, _)| newest_ms < since_ms);
-        (0..self.series.len() as u32).filter(is_silent).count()
+    /// Number of series with a sample here at `since_ms` or later.
+    pub fn series_since(&self, since_ms: i64) -> usize {
+        let speaks = |id: &u32| self.newest(*id).is_some_and(|(newest_ms, _)| newest_ms >= since_ms);
+        (0..self.series.len() as u32).filter(speaks).count()
     }
 
-    /// All ids, by labels.
-    pub fn in_order_of_labels(&self) -> Vec<u32> {
-        let mut ids: Vec<u32> = (0..self.series.len() as u32).collect();
-        ids.sort_unstable_by(|a, b| self.index.labels(*a).cmp(self.index.labels(*b)));
-        ids
+    /// The series that have samples here, in order of labels. New series wait for the index only until it is copied.
+    pub fn in_order_of_labels(&self) -> Vec<(Labels, u32)> {
+        let index = self.index();
+        let ids = (0..self.series.len() as u32).filter(|id| self.newest(*id).is_some());
+        let mut series: Vec<(Labels, u32)> = ids.map(|id| (index.labels(id).clone(), id)).collect();
+        drop(index);
+        series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        series
     }
 
-    /// An estimate of the memory taken, in bytes.
+    /// Whether the next generation should begin a new index: many series of this one have ended. A generation that is
+    /// short says little of that, so half of them have to be missing.
+    pub fn is_worn(&self, silent_ms: i64) -> bool {
+        let known = self.index().series().len();
+        match self.range_ms {
+            Some((first_ms, last_ms)) if last_ms.saturating_sub(first_ms) >= silent_ms => {
+                let speaking = self.series_since(last_ms.saturating_sub(silent_ms));
+                known.saturating_sub(speaking) * ENDED_SHARE > known
+            }
+            _ => self.filled * 2 < known,
+        }
+    }
+
+    /// Whether the two have one index.
+    pub fn shares_index(&self, other: &Head) -> bool {
+        Arc::ptr_eq(&self.index, &other.index)
+    }
+
+    /// An estimate of the memory taken, in bytes, that of the index included.
     pub fn heap_bytes(&self) -> usize {
-        self.heap_bytes + self.index.heap_bytes()
+        self.own_bytes() + self.index().heap_bytes()
+    }
+
+    /// What [`Head::heap_bytes`] would be without the index.
+    pub fn own_bytes(&self) -> usize {
+        self.heap_bytes + self.cells.heap_bytes()
     }
 
     /// The part of [`Head::heap_bytes`] that samples take; the rest is the series themselves.
     pub fn samples_bytes(&self) -> usize {
-        self.heap_bytes.saturating_sub(self.series.len() * size_of::<HeadSeries>())
+        self.own_bytes().saturating_sub(self.series.len() * size_of::<HeadSeries>())
     }
 
-    /// Number of series.
+    /// Number of series that have samples here.
     pub fn len(&self) -> usize {
-        self.series.len()
+        self.filled
     }
 }
 
@@ -394,7 +477,7 @@ mod tests {
         #[test]
         fn any_order_reads_back_sorted(times in prop::collection::vec(0i64..3000, 1..2500)) {
             let mut head = Head::default();
-            let id = head.add_series(Labels::default());
+            let id = head.id_of(Labels::default());
             let mut naive = BTreeMap::new();
             for (i, t) in times.iter().enumerate() {
                 // The writer refuses what the head can see to be there already.

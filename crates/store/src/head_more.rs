@@ -10,6 +10,10 @@ use model::{Histogram, HistogramAt};
 use std::sync::Arc;
 use stdx::Result;
 
+/// Histograms that are sealed together: in a chunk one takes a third of what it takes in the open end. Merging joins what
+/// is this short.
+const OPEN_MAX: usize = SAMPLES_MAX / 4;
+
 /// By id, for the few that have it.
 #[derive(Default)]
 pub struct Several {
@@ -88,7 +92,7 @@ impl More {
             return Ok(());
         }
         self.open.push(at);
-        if self.open.len() >= SAMPLES_MAX {
+        if self.open.len() >= OPEN_MAX {
             let chunks = histogram_chunk::seal(&self.open.decode()?)?;
             self.bytes += of_chunks(&chunks);
             self.last_sealed = self.open.last().map(|at| (at.timestamp_ms, at.histogram.clone()));

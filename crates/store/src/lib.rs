@@ -15,6 +15,7 @@ mod block;
 mod block_write;
 #[cfg(test)]
 mod bucket_tests;
+mod cells;
 pub mod chunk;
 mod delete;
 pub mod exemplars;

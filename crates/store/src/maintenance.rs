@@ -13,7 +13,7 @@ use crate::store::{Status, Store, stopped};
 use crate::tier::Tiers;
 use crate::wal;
 use crate::work::{Running, WorkKind};
-use crate::writer::Command;
+use crate::writer::{Command, NewIndex};
 use foldhash::{HashSet, HashSetExt};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, RwLock};
@@ -50,9 +50,11 @@ const CLOCK_JUMP_MS: i64 = 10 * 60_000;
 /// A first reading that is further after the newest sample may be a wrong clock as well as a long pause.
 const PAUSE_MS_MAX: i64 = 86_400_000;
 /// A series without a sample for so long, by the time of the newest of all, is silent.
-const SILENT_MS: i64 = 10 * 60_000;
+pub(crate) const SILENT_MS: i64 = 10 * 60_000;
 /// How often they are counted: it touches every series.
 const SILENT_PERIOD_MS: u64 = 30_000;
+/// An index that nobody asked for during so many calls (ten minutes) is given back.
+const INDEX_UNASKED_CALLS: u32 = 120;
 /// Merging makes no block that spans more than this part of what retention keeps.
 const MERGED_SHARE: i64 = 10;
 /// How long a clock that jumped ahead has to stay before samples are removed on its word.
@@ -188,10 +190,10 @@ impl Store {
             || status.wal_bytes >= self.settings.wal_bytes_max
             || self.is_mostly_silent(m, uptime_ms);
         if due && m.cut.is_empty() && status.head_samples > 0 {
-            self.cut(m)?;
+            self.cut(m, NewIndex::IfWorn)?;
             m.head_since_ms = Some(uptime_ms);
         }
-        let heads = m.cut.iter().map(|(head, _)| head.read().unwrap_or_else(|e| e.into_inner()).heap_bytes());
+        let heads = m.cut.iter().map(|(head, _)| head.read().unwrap_or_else(|e| e.into_inner()).own_bytes());
         self.shared.work.waiting(WorkKind::WriteBlock, m.cut.len() as u64, heads.sum::<usize>() as u64);
         // Nothing more is taken only while blocks cannot be written: series that are more than the budget are no reason.
         let is_over = !m.cut.is_empty() && status.head_bytes as usize / 2 >= self.settings.head_bytes_max;
@@ -235,7 +237,7 @@ impl Store {
         else {
             return false;
         };
-        let silent = head.silent_series(newest_ms.saturating_sub(SILENT_MS));
+        let silent = head.len().saturating_sub(head.series_since(newest_ms.saturating_sub(SILENT_MS)));
         silent >= self.settings.silent_series_min && silent * 2 >= head.len()
     }
 
@@ -253,15 +255,15 @@ impl Store {
     pub fn flush_head(&self) -> Result<()> {
         let mut m = self.maintenance.lock().unwrap_or_else(|e| e.into_inner());
         if m.cut.is_empty() {
-            self.cut(&mut m)?;
+            self.cut(&mut m, NewIndex::IfWorn)?;
         }
         self.write_cut_heads(&mut m)
     }
 
-    pub(crate) fn cut(&self, m: &mut Maintenance) -> Result<()> {
+    pub(crate) fn cut(&self, m: &mut Maintenance, index: NewIndex) -> Result<()> {
         let (reply, outcome) = tokio::sync::oneshot::channel();
         let commands = self.commands.as_ref().ok_or_else(stopped)?;
-        commands.send(Command::Cut(reply)).map_err(|_| stopped())?;
+        commands.send(Command::Cut(index, reply)).map_err(|_| stopped())?;
         m.cut.push(outcome.blocking_recv().map_err(|_| stopped())??);
         self.shared.stats.cuts.inc();
         Ok(())
@@ -269,7 +271,7 @@ impl Store {
 
     pub(crate) fn write_cut_heads(&self, m: &mut Maintenance) -> Result<()> {
         while let Some((head, floor)) = m.cut.first().cloned() {
-            let bytes = head.read().unwrap_or_else(|e| e.into_inner()).heap_bytes() as u64;
+            let bytes = head.read().unwrap_or_else(|e| e.into_inner()).own_bytes() as u64;
             let run = self.shared.work.begin(WorkKind::WriteBlock, "a cut head", bytes);
             let written = self.write_cut_head(m, head, floor);
             run.add(bytes);
@@ -284,8 +286,8 @@ impl Store {
         let entry = {
             let head = head.read().unwrap_or_else(|e| e.into_inner());
             let mut out = BlockWriter::new(&self.objects, id, 0)?;
-            for series in head.in_order_of_labels() {
-                out.push(head.index.labels(series), head.chunks(series)?)?;
+            for (labels, id) in head.in_order_of_labels() {
+                out.push(&labels, head.chunks(id)?)?;
             }
             out.finish()?
         };
@@ -449,6 +451,7 @@ impl Store {
         let view = self.view();
         let parts = view.tiers.windows.iter().rev().flat_map(|tier| &tier.parts);
         for block in view.blocks.iter().rev().chain(parts) {
+            block.age_index(INDEX_UNASKED_CALLS);
             total += block.index_bytes();
             if total > self.settings.index_bytes_max {
                 block.forget_index();

@@ -2,6 +2,7 @@
 //! and small enough for hundreds of them. What is kept for longer is sealed into chunks.
 //! The coding is of this process alone: it must never be written to a file.
 
+use crate::cells::{Cells, Chain};
 use crate::chunk::{self, Chunk};
 use crate::xor::{Reader, put_number, put_signed, put_varint};
 use stdx::Result;
@@ -14,7 +15,7 @@ use stdx::Result;
 /// comes one after another: what does not change takes no memory.
 #[derive(Clone, Default)]
 pub struct Open {
-    bytes: Vec<u8>,
+    bytes: Chain,
     last_ms: i64,
     last_bits: u64,
     /// The distance in time that is expected next; 0 where it would not fit.
@@ -24,10 +25,11 @@ pub struct Open {
     run: u16,
 }
 
-/// Bytes that are reserved at once: doubling would waste a quarter of the memory of all open ends.
-const GROWTH: usize = 48;
-
 impl Open {
+    /// Without samples.
+    pub const NONE: Open =
+        Open { bytes: Chain::EMPTY, last_ms: 0, last_bits: 0, step_ms: 0, count: 0, run: 0 };
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         usize::from(self.count)
@@ -39,24 +41,20 @@ impl Open {
     }
 
     /// Times of the oldest and the newest sample in milliseconds.
-    pub fn range_ms(&self) -> Option<(i64, i64)> {
-        if self.count == 0 { None } else { Some((Reader::new(&self.bytes).signed().ok()?, self.last_ms)) }
-    }
-
-    /// Bytes on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+    pub fn range_ms(&self, cells: &Cells) -> Option<(i64, i64)> {
+        if self.count == 0 {
+            return None;
+        }
+        Some((Reader::new(cells.first(&self.bytes)).signed().ok()?, self.last_ms))
     }
 
     /// Appends a sample that is later than all before. At most `u16::MAX` of them.
-    pub fn push(&mut self, timestamp_ms: i64, bits: u64) {
-        if self.bytes.capacity() - self.bytes.len() < 24 {
-            self.bytes.reserve_exact(GROWTH);
-        }
+    pub fn push(&mut self, cells: &mut Cells, timestamp_ms: i64, bits: u64) {
+        let mut out = std::mem::take(&mut cells.scratch);
+        out.clear();
         if self.count == 0 {
-            self.bytes.clear();
-            put_signed(&mut self.bytes, timestamp_ms);
-            put_number(&mut self.bytes, 0, bits);
+            put_signed(&mut out, timestamp_ms);
+            put_number(&mut out, 0, bits);
             (self.step_ms, self.run) = (0, 0);
         } else {
             let delta = timestamp_ms.wrapping_sub(self.last_ms);
@@ -65,22 +63,24 @@ impl Open {
             if change == 0 && is_same {
                 self.run += 1;
             } else {
-                self.end_run();
-                put_change(&mut self.bytes, change, is_same);
+                self.end_run(&mut out);
+                put_change(&mut out, change, is_same);
                 if !is_same {
-                    put_number(&mut self.bytes, self.last_bits, bits);
+                    put_number(&mut out, self.last_bits, bits);
                 }
             }
             self.step_ms = i32::try_from(delta).unwrap_or(0);
         }
         (self.last_ms, self.last_bits) = (timestamp_ms, bits);
         self.count += 1;
+        cells.push(&mut self.bytes, &out);
+        cells.scratch = out;
     }
 
-    fn end_run(&mut self) {
+    fn end_run(&mut self, out: &mut Vec<u8>) {
         if self.run > 0 {
-            put_change(&mut self.bytes, 0, true);
-            put_varint(&mut self.bytes, u64::from(self.run));
+            put_change(out, 0, true);
+            put_varint(out, u64::from(self.run));
             self.run = 0;
         }
     }
@@ -89,13 +89,15 @@ impl Open {
     ///
     /// # Errors
     /// `Corrupt`: a bug, or bad memory.
-    pub fn decode(&self) -> Result<(Vec<i64>, Vec<f64>)> {
+    pub fn decode(&self, cells: &Cells) -> Result<(Vec<i64>, Vec<f64>)> {
         let n = self.len();
         let (mut t, mut v) = (Vec::with_capacity(n), Vec::with_capacity(n));
         if n == 0 {
             return Ok((t, v));
         }
-        let mut reader = Reader::new(&self.bytes);
+        let mut bytes = Vec::new();
+        cells.read(&self.bytes, &mut bytes);
+        let mut reader = Reader::new(&bytes);
         let (mut now, mut step) = (reader.signed()?, 0i64);
         let mut bits = reader.number(0)?;
         t.push(now);
@@ -130,11 +132,17 @@ impl Open {
     ///
     /// # Errors
     /// As [`Open::decode`], and `Internal`.
-    pub fn seal(&mut self) -> Result<Chunk> {
-        let (t, v) = self.decode()?;
+    pub fn seal(&mut self, cells: &mut Cells) -> Result<Chunk> {
+        let (t, v) = self.decode(cells)?;
         let chunk = chunk::seal(&t, &v)?;
-        *self = Open::default();
+        self.clear(cells);
         Ok(chunk)
+    }
+
+    /// Forgets all samples.
+    pub fn clear(&mut self, cells: &mut Cells) {
+        cells.clear(&mut self.bytes);
+        *self = Open::default();
     }
 }
 
@@ -158,26 +166,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(samples: &[(i64, u64)]) -> Open {
-        let mut open = Open::default();
+    /// Returns the bytes that they take.
+    fn check(samples: &[(i64, u64)]) -> usize {
+        let (mut open, mut cells) = (Open::default(), Cells::default());
         for (i, (t, bits)) in samples.iter().enumerate() {
-            open.push(*t, *bits);
+            open.push(&mut cells, *t, *bits);
             assert_eq!((open.newest(), open.len()), (Some((*t, *bits)), i + 1));
         }
-        assert_eq!(open.range_ms(), samples.first().map(|s| (s.0, samples[samples.len() - 1].0)));
-        let (t, v) = open.decode().unwrap();
+        assert_eq!(open.range_ms(&cells), samples.first().map(|s| (s.0, samples[samples.len() - 1].0)));
+        let (t, v) = open.decode(&cells).unwrap();
         let back: Vec<_> = t.into_iter().zip(v.into_iter().map(f64::to_bits)).collect();
         assert_eq!(back, samples);
-        open
+        let mut bytes = Vec::new();
+        cells.read(&open.bytes, &mut bytes);
+        bytes.len()
     }
 
     #[test]
     fn what_does_not_change_takes_no_memory() {
         let at = |i: i64| 1_700_000_000_000 + i * 15_000;
         let same: Vec<_> = (0..480).map(|i| (at(i), 7.5f64.to_bits())).collect();
-        assert!(check(&same).heap_bytes() <= 48);
+        assert!(check(&same) <= 28);
         let counter: Vec<_> = (0..480).map(|i| (at(i), ((i * 37 + i * i % 11) as f64).to_bits())).collect();
-        assert!(check(&counter).heap_bytes() < 480 * 3 + 64);
+        assert!(check(&counter) < 480 * 3 + 16);
     }
 
     #[test]

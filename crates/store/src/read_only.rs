@@ -12,7 +12,6 @@ use crate::pinned::Pinned;
 use crate::view::View;
 use crate::wal;
 use crate::wal_read::{ById, Replay, replay_all};
-use foldhash::HashMap;
 use model::{HistogramAt, Labels, Metadata};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -107,7 +106,6 @@ impl ReadOnly {
 #[derive(Default)]
 struct Log {
     head: Head,
-    ids: HashMap<Labels, u32>,
     segment_ids: ById<u32>,
     metadata: BTreeMap<String, Metadata>,
 }
@@ -137,15 +135,14 @@ impl Log {
                 Err(e) if e.kind == ErrorKind::NotFound => gone = true,
                 Err(e) => messages.push(format!("log segment {number} cannot be read: {e}")),
             }
-        });
+        })?;
         Ok(!gone)
     }
 }
 
 impl Replay for Log {
     fn series(&mut self, segment_id: u32, labels: Labels) -> Result<()> {
-        let head = &mut self.head;
-        let id = *self.ids.entry(labels.clone()).or_insert_with(|| head.add_series(labels));
+        let id = self.head.id_of(labels);
         self.segment_ids.insert(segment_id, id);
         Ok(())
     }

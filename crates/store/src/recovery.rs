@@ -101,8 +101,7 @@ pub(crate) fn recover(
     }
     impl Replay for Recovery<'_> {
         fn series(&mut self, segment_id: u32, labels: Labels) -> Result<()> {
-            let head = &mut self.head;
-            let id = head.index.find(&labels).unwrap_or_else(|| head.add_series(labels));
+            let id = self.head.id_of(labels);
             self.segment_ids.insert(segment_id, id);
             Ok(())
         }
@@ -162,17 +161,18 @@ pub(crate) fn recover(
                 messages.push(format!("log segment {number} cannot be read: {e}"));
             }
         }
-    });
+    })?;
     if let Err(e) = durable.and_then(|()| sync_folder(wal_folder)) {
         messages.push(format!("the log could not be made durable, a block is written instead: {e}"));
         is_durable = false;
     }
     let mut counts = SeriesCounts::new(settings);
-    recovery.head.index.series().iter().for_each(|labels| counts.add(labels));
+    let series = recovery.head.index().series().to_vec();
+    series.iter().for_each(|labels| counts.add(labels));
     counts.tell(&shared.stats);
     let newest = |id| recovery.head.newest(id).unwrap_or(NEVER);
-    let newest = (0..recovery.head.len() as u32).map(newest).collect();
-    shared.announce(recovery.head.index.series().to_vec());
+    let newest = (0..series.len() as u32).map(newest).collect();
+    shared.announce(series);
     *shared.active().write().unwrap_or_else(|e| e.into_inner()) = recovery.head;
     let writer = Writer {
         shared: shared.clone(),

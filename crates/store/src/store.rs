@@ -98,10 +98,10 @@ impl Shared {
         state.heads.last().cloned().unwrap_or_default()
     }
 
-    pub fn push_head(&self) -> Arc<RwLock<Head>> {
+    pub fn push_head(&self, next: Head) -> Arc<RwLock<Head>> {
         let mut state = self.state.write().unwrap_or_else(|e| e.into_inner());
         let before = state.heads.last().cloned().unwrap_or_default();
-        state.heads.push(Arc::default());
+        state.heads.push(Arc::new(RwLock::new(next)));
         before
     }
 
@@ -403,11 +403,12 @@ impl Store {
         status.messages.extend(self.shared.held.lock().unwrap_or_else(|e| e.into_inner()).clone());
         let segments = wal::segments(&self.folder.path.join("wal")).unwrap_or_default();
         status.wal_bytes = segments.iter().map(|s| s.1).sum();
-        for head in &view.heads {
-            let head = head.read().unwrap_or_else(|e| e.into_inner());
-            status.head_series = head.len() as u64;
+        let heads: Vec<_> = view.heads.iter().map(|h| h.read().unwrap_or_else(|e| e.into_inner())).collect();
+        for (i, head) in heads.iter().enumerate() {
+            status.head_series = head.index().series().len() as u64;
             status.head_samples += head.samples;
-            status.head_bytes += head.heap_bytes() as u64;
+            let shares_index = heads.get(i + 1).is_some_and(|next| next.shares_index(head));
+            status.head_bytes += if shares_index { head.own_bytes() } else { head.heap_bytes() } as u64;
             status.oldest_ms = [status.oldest_ms, head.range_ms.map(|r| r.0)].into_iter().flatten().min();
         }
         status

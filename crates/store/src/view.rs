@@ -160,17 +160,18 @@ impl View {
             if head.range_ms.is_none_or(|(first, last)| first > end_ms || last < start_ms) {
                 continue;
             }
-            let ids = head.index.select(matchers);
+            let ids = head.index().select(matchers);
             drop(head);
             found.next_source();
             // Ids and labels of a head only grow. The writer waits for the lock: a large read gives it up often.
             for part in ids.chunks(IDS_PER_LOCK) {
                 let head = lock.read().unwrap_or_else(|e| e.into_inner());
+                let index = head.index();
                 for id in part {
                     let mut pieces = Vec::new();
                     head.pieces(*id, start_ms, end_ms, &mut pieces)?;
                     if !pieces.is_empty() {
-                        found.add(head.index.labels(*id), pieces)?;
+                        found.add(index.labels(*id), pieces)?;
                     }
                 }
             }
@@ -292,13 +293,14 @@ impl View {
         }
         for lock in &self.heads {
             let head = lock.read().unwrap_or_else(|e| e.into_inner());
-            let ids = head.index.select(matchers);
+            let ids = head.index().select(matchers);
             drop(head);
             for part in ids.chunks(IDS_PER_LOCK) {
                 let head = lock.read().unwrap_or_else(|e| e.into_inner());
+                let index = head.index();
                 for id in part {
                     if let Some(life) = head.lifetime(*id, start_ms, end_ms) {
-                        found(head.index.labels(*id), life)?;
+                        found(index.labels(*id), life)?;
                     }
                 }
             }
@@ -343,7 +345,7 @@ impl View {
     /// For each label name and value the number of series in the newest head: where series come from.
     pub fn with_head_index<T>(&self, read: impl FnOnce(&crate::index::LabelIndex) -> T) -> Option<T> {
         let head = self.heads.last()?.read().unwrap_or_else(|e| e.into_inner());
-        Some(read(&head.index))
+        Some(read(&head.index()))
     }
 }
 

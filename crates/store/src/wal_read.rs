@@ -52,13 +52,17 @@ const FRAMES_AHEAD: usize = 16;
 /// Reads segments, each up to the first frame that is not whole, on so many threads at a time, and tells of them in the
 /// order of `numbers`. `ended` comes before anything of the next one is told; it gets an error if the file cannot be read,
 /// or `replay` fails.
+///
+/// # Errors
+/// If a segment that is there cannot be opened: that is no damage, it may work the next time, and what comes after it must
+/// not be told without it.
 pub fn replay_all<R: Replay>(
     folder: &Path,
     numbers: &[u64],
     threads: usize,
     replay: &mut R,
     mut ended: impl FnMut(&mut R, u64, Result<Rest>),
-) {
+) -> Result<()> {
     std::thread::scope(|scope| {
         let mut ahead = VecDeque::new();
         let mut numbers = numbers.iter().copied();
@@ -66,21 +70,32 @@ pub fn replay_all<R: Replay>(
             while ahead.len() < threads.max(1)
                 && let Some(number) = numbers.next()
             {
+                let file = open(&segment_path(folder, number));
+                if let Err(e) = file.as_ref()
+                    && e.kind != stdx::ErrorKind::NotFound
+                {
+                    return file.map(drop);
+                }
                 let (sender, frames) = sync_channel(FRAMES_AHEAD);
                 let reading = scope.spawn(move || {
                     let gone = || Error::new(stdx::ErrorKind::Cancelled, "nobody listens");
-                    read_file(folder, number, |records| sender.send(records).map_err(|_| gone()))
+                    let path = segment_path(folder, number);
+                    read_file(&path, file?, number, |records| sender.send(records).map_err(|_| gone()))
                 });
                 ahead.push_back((number, frames, reading));
             }
-            let Some((number, frames, reading)) = ahead.pop_front() else { break };
+            let Some((number, frames, reading)) = ahead.pop_front() else { return Ok(()) };
             let told = frames.iter().flatten().try_for_each(|record| record.tell(replay));
             drop(frames);
             let failed = || Err(Error::new(stdx::ErrorKind::Internal, "reading the log failed inside"));
             let read = reading.join().unwrap_or_else(|_| failed());
             ended(replay, number, told.and(read));
         }
-    });
+    })
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|e| io_error(path, e))
 }
 
 /// Reads one segment on this thread, and no more of it than is there when this begins. Returns how long that is, in
@@ -90,9 +105,8 @@ pub fn replay_all<R: Replay>(
 /// If the file cannot be read, or `replay` fails.
 pub fn replay_file(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<(u64, Rest)> {
     let path = segment_path(folder, number);
-    let io = |e| io_error(&path, e);
-    let file = File::open(&path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
+    let file = open(&path)?;
+    let length = file.metadata().map_err(|e| io_error(&path, e))?.len();
     let rest =
         read_frames(BufReader::with_capacity(1 << 20, file).take(length), length, number, |records| {
             records.into_iter().try_for_each(|record| record.tell(replay))
@@ -100,11 +114,13 @@ pub fn replay_file(folder: &Path, number: u64, replay: &mut impl Replay) -> Resu
     Ok((length, rest))
 }
 
-fn read_file(folder: &Path, number: u64, each: impl FnMut(Vec<Record>) -> Result<()>) -> Result<Rest> {
-    let path = segment_path(folder, number);
-    let io = |e| io_error(&path, e);
-    let file = File::open(&path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
+fn read_file(
+    path: &Path,
+    file: File,
+    number: u64,
+    each: impl FnMut(Vec<Record>) -> Result<()>,
+) -> Result<Rest> {
+    let length = file.metadata().map_err(|e| io_error(path, e))?.len();
     read_frames(BufReader::with_capacity(1 << 20, file), length, number, each)
         .map_err(|e| Error::new(e.kind, format!("{}: {e}", path.display())))
 }
@@ -328,7 +344,7 @@ mod tests {
 
     fn replay(folder: &Path, number: u64, replay: &mut impl Replay) -> Result<Rest> {
         let mut outcome = None;
-        replay_all(folder, &[number], 1, replay, |_, _, rest| outcome = Some(rest));
+        replay_all(folder, &[number], 1, replay, |_, _, rest| outcome = Some(rest)).unwrap();
         outcome.unwrap()
     }
 

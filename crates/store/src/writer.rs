@@ -3,6 +3,7 @@
 //! It must never apply or acknowledge what the log has not taken.
 
 use crate::head::Head;
+use crate::maintenance::SILENT_MS;
 use crate::planted::{self, Bug};
 use crate::series_counts::SeriesCounts;
 use crate::wal::{Frame, Wal};
@@ -19,8 +20,18 @@ use stdx::{Error, Result};
 /// What the writer is asked to do.
 pub(crate) enum Command {
     Append(Batch, Reply<Appended>),
-    /// Start a new head; the answer is the cut one, and the first log segment that is not in it.
-    Cut(Reply<(Arc<RwLock<Head>>, u64)>),
+    /// Start a new head, with an index of its own if so asked; the answer is the cut one, and the first log segment that is
+    /// not in it.
+    Cut(NewIndex, Reply<(Arc<RwLock<Head>>, u64)>),
+}
+
+/// Whether the next head has to begin a new index.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum NewIndex {
+    /// If that pays.
+    IfWorn,
+    /// What the old one has of series may not stay.
+    Now,
 }
 
 pub(crate) type Reply<T> = tokio::sync::oneshot::Sender<Result<T>>;
@@ -91,9 +102,9 @@ impl Writer {
             while let Some(command) = next.take() {
                 match command {
                     Command::Append(batch, reply) => self.take(batch, reply, &mut pending, &mut group),
-                    Command::Cut(reply) => {
+                    Command::Cut(index, reply) => {
                         self.commit(&mut pending, &mut group);
-                        let _ = reply.send(Ok(self.cut()));
+                        let _ = reply.send(Ok(self.cut(index)));
                     }
                 }
                 if group.samples.len() < GROUP_SAMPLES && self.wal.pending_bytes() < GROUP_BYTES {
@@ -198,7 +209,8 @@ impl Writer {
                 histograms: &histograms[first.2..],
                 metadata: &metadata,
             };
-            self.wal.add_frame(frame, |id| head.index.labels(id));
+            let index = head.index();
+            self.wal.add_frame(frame, |id| index.labels(id));
         }
         // Whoever waits for it drops or empties it: this thread has more urgent things to do.
         outcome.batch = batch;
@@ -208,31 +220,32 @@ impl Writer {
     /// Ids of label sets in the present head, or why there can be none.
     fn resolve(&mut self, series: &[Labels]) -> Vec<Result<u32, RejectReason>> {
         let active = self.shared.active();
+        let head = active.read().unwrap_or_else(|e| e.into_inner());
         let mut ids: Vec<Result<u32, RejectReason>> = {
-            let head = active.read().unwrap_or_else(|e| e.into_inner());
-            series.iter().map(|l| head.index.find(l).ok_or(RejectReason::TooManySeries)).collect()
+            let index = head.index();
+            series.iter().map(|l| index.find(l).ok_or(RejectReason::TooManySeries)).collect()
         };
         if ids.iter().all(Result::is_ok) {
             return ids;
         }
-        let mut head = active.write().unwrap_or_else(|e| e.into_inner());
+        let mut index = head.index_to_change();
         let mut new = Vec::new();
         for (labels, id) in series.iter().zip(&mut ids).filter(|(_, id)| id.is_err()) {
-            if let Some(known) = head.index.find(labels) {
+            if let Some(known) = index.find(labels) {
                 *id = Ok(known);
                 continue;
             }
             match self.counts.admit(labels) {
                 Err(limit) => *id = Err(limit),
                 Ok(()) => {
-                    let fresh = head.add_series(labels.clone());
+                    let fresh = index.push(labels.clone());
                     self.newest.push(NEVER);
                     new.push(labels.clone());
                     *id = Ok(fresh);
                 }
             }
         }
-        drop(head);
+        drop(index);
         self.counts.tell(&self.shared.stats);
         self.shared.announce(new);
         ids
@@ -332,15 +345,25 @@ impl Writer {
     }
 
     /// A new, empty head takes over; the log goes on in a new segment.
-    fn cut(&mut self) -> (Arc<RwLock<Head>>, u64) {
+    fn cut(&mut self, index: NewIndex) -> (Arc<RwLock<Head>>, u64) {
         let floor = self.wal.rotate();
         // What is known of metrics is in the log alone: it goes on into the new segment before the old ones go.
         if !self.shared.metadata().is_empty() && self.open_segment().is_ok() && self.wal.flush().is_err() {
             self.shared.stats.wal_errors.inc();
         }
-        self.counts.clear();
-        self.newest = Vec::new();
-        (self.shared.push_head(), floor)
+        let head = self.shared.active();
+        let head = head.read().unwrap_or_else(|e| e.into_inner());
+        let next = if index == NewIndex::Now || head.is_worn(SILENT_MS) {
+            self.counts.clear();
+            self.newest = Vec::new();
+            Head::default()
+        } else {
+            // What the old head knows of instants does not bind the new one: its block does.
+            self.newest.fill(NEVER);
+            head.next()
+        };
+        drop(head);
+        (self.shared.push_head(next), floor)
     }
 }
 

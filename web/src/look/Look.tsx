@@ -31,7 +31,7 @@ function Count() {
     <span class="count" title={`${foundMs.value.toFixed(0)} ms until the answer was here`}>
       {formatCount(f.total)} series<span class="count-ms"> in {ms} ms</span>
       {f.truncated && `, the first ${formatCount(f.ids.length)} shown: narrow the search`}
-      {f.filling && ", just started: more are being read"}
+      {f.filling && ", more are being read"}
     </span>
   );
 }

@@ -111,7 +111,8 @@ export function startSearching(): () => void {
     tick.value;
     if (!live.value) return;
     untracked(() => {
-      const due = findError.peek() || wallFailed.peek() ? 3000 : AGAIN_MS;
+      const failed = findError.peek() || wallFailed.peek();
+      const due = failed ? 3000 : found.peek()?.filling ? 1000 : AGAIN_MS;
       if (lastAt === 0 || performance.now() - lastAt < due || underway) return;
       lastAt = performance.now();
       void search(searchKey());

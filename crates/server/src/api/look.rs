@@ -42,6 +42,7 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let range = params.time_ms("start")?.zip(params.time_ms("end")?);
     let inside = app.clone();
     let body = app.gate.run(None, move |_| -> stdx::Result<String> {
+        inside.catalogue.look();
         let alive =
             range.map(|(start, end)| inside.catalogue.alive(&inside.store, start, end)).transpose()?;
         let catalogue = inside.catalogue.read();
@@ -178,6 +179,7 @@ pub async fn tiles(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         window(time_ms("start", &asked.start)?, time_ms("end", &asked.end)?, asked.points.unwrap_or(60))?;
     let inside = app.clone();
     let body = app.gate.run(None, move |stop| -> stdx::Result<Json> {
+        inside.catalogue.look();
         let known: Vec<(u32, Labels)> = {
             let catalogue = inside.catalogue.read();
             asked.ids.iter().filter_map(|id| Some((*id, catalogue.get(*id)?.clone()))).collect()

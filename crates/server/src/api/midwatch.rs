@@ -50,7 +50,7 @@ pub async fn midwatch(State(app): State<Arc<App>>) -> ApiResult {
         },
         "store": {
             "series": status.head_series,
-            "known_series": app.catalogue.read().len(),
+            "known_series": app.catalogue.read().len().max(status.head_series as usize),
             "samples_per_s": app.pace.samples_per_s(),
             "head_samples": status.head_samples,
             "head_bytes": status.head_bytes,

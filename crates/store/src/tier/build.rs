@@ -5,14 +5,16 @@ use super::bucket::{Folder, Grid};
 use super::{FOLDER, Kind, codec};
 use crate::block::Block;
 use crate::block_write::BlockWriter;
+use crate::chunk::Chunk;
 use crate::head::{Piece, merge};
 use crate::manifest::TierEntry;
+use crate::merge::SeriesStream;
 use crate::objects::Objects;
 use model::Labels;
 use std::sync::Arc;
 use stdx::{ErrorKind, Result};
 
-/// Samples that are decoded at once, and series: a group is some tens of megabytes and some hundred milliseconds.
+/// Samples that are decoded at once, and series: a group is some megabytes and some hundred milliseconds.
 const GROUP_SAMPLES: u64 = 1_000_000;
 const GROUP_SERIES: usize = 1_000;
 /// What a series costs beside its samples, as that many samples.
@@ -31,15 +33,15 @@ pub(crate) struct Build {
     pub kind: &'static Kind,
     pub entry: TierEntry,
     blocks: Vec<Arc<Block>>,
+    /// Their series one after the other, a row group in memory at a time; `None` for a block that cannot be read (on).
+    streams: Vec<Option<SeriesStream>>,
     are_samples: bool,
-    /// For each block the next series to look at.
-    next: Vec<u32>,
     /// Begun with the first series. Dropped before its end, it leaves nothing.
     out: Option<BlockWriter>,
 }
 
-/// A series, and its place in the blocks that have it.
-type Found = (Labels, Vec<(usize, u32)>);
+/// A series, and what blocks have of it in the window, by precedence.
+type Found = (Labels, Vec<Piece>);
 
 impl Build {
     pub fn new(kind: &'static Kind, start_ms: i64, sources_through: u64, sources: Sources) -> Build {
@@ -55,8 +57,7 @@ impl Build {
             is_partial: false,
             parts: Vec::new(),
         };
-        let next = vec![0; blocks.len()];
-        Build { kind, entry, blocks, are_samples, next, out: None }
+        Build { kind, entry, blocks, streams: Vec::new(), are_samples, out: None }
     }
 
     /// Goes on until the window is done (true) or `work` samples were looked at. `number` gives a number for its files.
@@ -69,16 +70,25 @@ impl Build {
         work: &mut u64,
         number: &mut dyn FnMut() -> u64,
     ) -> Result<bool> {
+        if self.streams.len() < self.blocks.len() {
+            self.streams.clear();
+            for i in 0..self.blocks.len() {
+                let stream = SeriesStream::new(&self.blocks[i]);
+                let stream = self.or_partial(stream)?;
+                self.streams.push(stream);
+            }
+        }
         loop {
-            let (group, samples) = self.group()?;
-            if group.is_empty() {
+            let (group, done) = self.group()?;
+            *work = work.saturating_sub(done);
+            let is_end = group.is_empty() && self.next().is_none();
+            if is_end {
                 if let Some(out) = self.out.take() {
                     self.entry.parts.extend(out.finish()?);
                 }
                 return Ok(true);
             }
-            *work = work.saturating_sub(samples + group.len() as u64 * SERIES_WORK);
-            if self.out.is_none() {
+            if self.out.is_none() && !group.is_empty() {
                 self.out = Some(BlockWriter::in_folder(FOLDER, objects, number(), 0)?);
             }
             self.summarise(group)?;
@@ -88,47 +98,42 @@ impl Build {
         }
     }
 
-    /// The next series in order of labels, and how many samples they have.
-    fn group(&mut self) -> Result<(Vec<Found>, u64)> {
-        let mut indexes = Vec::new();
-        for i in 0..self.blocks.len() {
-            indexes.push(self.or_partial(self.blocks[i].index())?);
-        }
-        let (start_ms, end_ms) = (self.entry.start_ms, self.entry.end_ms);
-        let inside = |s: &&crate::chunk::Summary| s.first_ms <= end_ms && s.last_ms > start_ms;
-        let (mut group, mut samples): (Vec<Found>, u64) = (Vec::new(), 0);
-        while samples < GROUP_SAMPLES && group.len() < GROUP_SERIES {
-            let mut first: Option<Found> = None;
-            for (i, index) in indexes.iter().enumerate() {
-                let Some(index) = index else { continue };
-                let all = index.labels.series();
-                while (self.next[i] as usize) < all.len()
-                    && !index.summaries(self.next[i]).iter().any(|s| inside(&s))
-                {
-                    self.next[i] += 1;
-                }
-                let Some(labels) = all.get(self.next[i] as usize) else { continue };
-                match &mut first {
-                    Some((known, places)) if known == labels => places.push((i, self.next[i])),
-                    Some((known, _)) if *known < *labels => {}
-                    _ => first = Some((labels.clone(), vec![(i, self.next[i])])),
-                }
-            }
-            let Some(found) = first else { break };
-            for (i, id) in &found.1 {
-                self.next[*i] += 1;
-                if let Some(index) = &indexes[*i] {
-                    let rows = index.summaries(*id).iter().filter(inside);
-                    samples += rows.map(|s| self.row_work(s)).sum::<u64>();
-                }
-            }
-            group.push(found);
-        }
-        Ok((group, samples))
+    /// The labels of the next series of all blocks.
+    fn next(&self) -> Option<&Labels> {
+        self.streams.iter().flatten().filter_map(|stream| stream.labels.as_ref()).min()
     }
 
-    fn row_work(&self, row: &crate::chunk::Summary) -> u64 {
-        if self.are_samples { u64::from(row.count) } else { codec::BUCKETS_MAX as u64 }
+    /// The next series in order of labels, and the work that it was to read them. There may be none, and yet more to come.
+    fn group(&mut self) -> Result<(Vec<Found>, u64)> {
+        let (start_ms, end_ms) = (self.entry.start_ms, self.entry.end_ms);
+        let inside = |chunk: &Chunk| chunk.summary.first_ms <= end_ms && chunk.summary.last_ms > start_ms;
+        let (mut group, mut work): (Vec<Found>, u64) = (Vec::new(), 0);
+        while work < GROUP_SAMPLES && group.len() < GROUP_SERIES {
+            let Some(labels) = self.next().cloned() else { break };
+            let mut pieces = Vec::new();
+            for i in 0..self.streams.len() {
+                let of_series = |s: &&mut SeriesStream| s.labels.as_ref() == Some(&labels);
+                let Some(stream) = self.streams[i].as_mut().filter(of_series) else { continue };
+                let taken = stream.take();
+                match self.or_partial(taken)? {
+                    Some(chunks) => pieces.extend(chunks.into_iter().filter(inside).map(Piece::Sealed)),
+                    // What follows in this block cannot be trusted to be whole.
+                    None => self.streams[i] = None,
+                }
+            }
+            work += SERIES_WORK + pieces.iter().map(|piece| self.work(piece)).sum::<u64>();
+            if !pieces.is_empty() {
+                group.push((labels, pieces));
+            }
+        }
+        Ok((group, work))
+    }
+
+    fn work(&self, piece: &Piece) -> u64 {
+        match piece {
+            Piece::Sealed(chunk) if self.are_samples => u64::from(chunk.summary.count),
+            _ => codec::BUCKETS_MAX as u64,
+        }
     }
 
     /// What is damaged is noted and left out; what cannot be read now is an error.
@@ -144,27 +149,7 @@ impl Build {
     }
 
     fn summarise(&mut self, group: Vec<Found>) -> Result<()> {
-        let mut found: Vec<_> = Vec::with_capacity(self.blocks.len());
-        for i in 0..self.blocks.len() {
-            let ids: Vec<u32> =
-                group.iter().flat_map(|(_, places)| places).filter(|p| p.0 == i).map(|p| p.1).collect();
-            let mut warnings = Vec::new();
-            let read = match ids.is_empty() {
-                true => Ok(Vec::new()),
-                false => self.blocks[i].index().and_then(|index| {
-                    let (from, to) = (self.entry.start_ms + 1, self.entry.end_ms);
-                    self.blocks[i].read_ids(&index, &ids, from, to, usize::MAX, &mut warnings)
-                }),
-            };
-            let read = self.or_partial(read)?.unwrap_or_default();
-            self.entry.is_partial |= !warnings.is_empty();
-            found.push(read.into_iter().peekable());
-        }
-        for (labels, _) in group {
-            let mut pieces = Vec::new();
-            for of_block in &mut found {
-                pieces.extend(of_block.next_if(|(l, _)| *l == labels).into_iter().flat_map(|(_, p)| p));
-            }
+        for (labels, pieces) in group {
             let buckets = self.buckets(&pieces);
             let Some(buckets) = self.or_partial(buckets)?.filter(|b| !b.is_empty()) else { continue };
             let rows = buckets

@@ -238,7 +238,7 @@ impl View {
                 let head = head.read().unwrap_or_else(|e| e.into_inner());
                 head.may_have_histograms()
                     && head
-                        .index
+                        .index()
                         .select(query.matchers)
                         .into_iter()
                         .any(|id| head.has_histograms(id, start_ms, end_ms))
@@ -296,7 +296,7 @@ impl View {
             if head.range_ms.is_none_or(|(first, _)| first > newest_ms) {
                 continue;
             }
-            for id in head.index.select(query.matchers) {
+            for id in head.index().select(query.matchers) {
                 if let Some(life) = head.lifetime(id, query.start_ms, newest_ms) {
                     found.insert((minute(life.first_ms), minute(life.last_ms)));
                 }

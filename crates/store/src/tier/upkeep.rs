@@ -304,7 +304,7 @@ fn bytes(tier: &TierEntry) -> u64 {
 
 /// The different stretches of time that a block's chunks cover: a few, since series are cut together.
 fn ranges(block: &Block) -> Result<Vec<(i64, i64)>> {
-    let index = match block.index() {
+    let index = match block.index_once() {
         Ok(index) => index,
         // Nobody can read its samples: no window can lack them.
         Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => return Ok(Vec::new()),
