@@ -70,9 +70,17 @@ function serve(req, res) {
   }
   const route = routes[u.pathname];
   if (route) return answer(res, route(u.searchParams));
-  const name = ["/", "/look", "/traces", "/changes", "/targets", "/cardinality", "/midwatch"].includes(
-    u.pathname,
-  )
+  const name = [
+    "/",
+    "/look",
+    "/compare",
+    "/logs",
+    "/traces",
+    "/changes",
+    "/targets",
+    "/cardinality",
+    "/midwatch",
+  ].includes(u.pathname)
     ? "index.html"
     : u.pathname.slice(1);
   const file = join(dist, name);

@@ -21,6 +21,7 @@ import "./css/pages.css";
 import "./css/traces.css";
 import "./css/changes.css";
 import "./css/logs.css";
+import "./css/compare.css";
 
 apply();
 watchSystem();

@@ -141,6 +141,9 @@ impl Comparer {
         if window.is_empty() || self.before.is_empty() {
             return presence(ask, times, values, self.before.len(), window.len());
         }
+        if let Some(gone) = ended(ask, times, values, self.before.len(), to) {
+            return Some(gone);
+        }
         let (before, after) = (Numbers::of(&self.before), Numbers::of(window));
         if before.deviation == 0.0 && after.deviation == 0.0 && before.mean == after.mean {
             return None;
@@ -218,6 +221,21 @@ fn presence(ask: &Ask, times: &[i64], values: &[f64], before: usize, after: usiz
             Moved { score, how, onset_ms, before, after: f64::NAN, picture }
         }
     })
+}
+
+/// A series that ended within the window: so much of the window is empty after its last sample that several were to
+/// be expected there.
+fn ended(ask: &Ask, times: &[i64], values: &[f64], before: usize, to: usize) -> Option<Moved> {
+    let onset_ms = times[to - 1];
+    let empty_ms = ask.window.1 - onset_ms;
+    let expected = before as f64 * empty_ms as f64 / ask.baseline_ms().max(1) as f64;
+    if expected < 5.0 || empty_ms < (ask.window.1 - ask.window.0) / 4 {
+        return None;
+    }
+    let before = Numbers::of(&values[..to]).mean;
+    let score = PRESENCE * expected / (expected + 10.0);
+    let picture = values::picture(times, values, ask.window);
+    Some(Moved { score, how: How::Disappeared, onset_ms, before, after: f64::NAN, picture })
 }
 
 #[cfg(test)]

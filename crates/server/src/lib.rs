@@ -5,6 +5,7 @@ mod api;
 mod app;
 mod cardinality;
 mod catalogue;
+mod changed;
 mod changes;
 mod client;
 mod clock;

@@ -8,12 +8,13 @@ import { PRESETS } from "../state/range";
 import { isDark, setTheme } from "../state/theme";
 import type { Page } from "../state/url";
 import { cardinality } from "./cardinality";
+import { compare } from "./compare";
 import { logs } from "./logs";
 import { chart, look, onLook } from "./look";
 import type { Action } from "./registry";
 
 /** Pages that show a range of time. */
-const onTimed = (): boolean => onLook() || ["logs", "traces", "changes"].includes(view.value.page);
+const onTimed = (): boolean => onLook() || ["compare", "logs", "traces", "changes"].includes(view.value.page);
 
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);
@@ -75,6 +76,13 @@ const everywhere: Action[] = [
     area: "Everywhere",
     keys: ["g x"],
     run: toPage("changes"),
+  },
+  {
+    id: "what-moved",
+    title: "What moved: all series of this time against before",
+    area: "Everywhere",
+    keys: ["b"],
+    run: () => view.value.page !== "compare" && openPage("compare", { match: view.value.match }),
   },
   {
     id: "logs",
@@ -166,6 +174,7 @@ export const ACTIONS: readonly Action[] = [
   ...time,
   ...look,
   ...chart,
+  ...compare,
   ...cardinality,
   ...logs,
 ];

@@ -8,6 +8,7 @@ import type {
   BringingBack,
   Cardinality,
   Chart,
+  Compared,
   Discovery,
   Exemplars,
   Found,
@@ -139,6 +140,14 @@ export interface FindQuery {
   limit?: number;
 }
 
+export interface CompareQuestion {
+  /** Seconds since 1970. */
+  start: number;
+  end: number;
+  baseline: string;
+  match: string;
+}
+
 export interface CardinalityQuery {
   by: string;
   match: string;
@@ -177,6 +186,8 @@ export const api = {
   logTailUrl: (q: string): string => `/api/v1/logs/tail?${query([["query", q]])}`,
   bullet: (id: string, signal?: AbortSignal): Promise<Bullet> =>
     ask(`/api/v1/trace-a-bullet?${query([["id", id]])}`, signal),
+  compare: (question: CompareQuestion, signal?: AbortSignal): Promise<Compared> =>
+    ask("/api/v1/look", signal, question),
   cardinality: (c: CardinalityQuery, signal?: AbortSignal): Promise<Cardinality> => {
     const [by, label] = c.by.startsWith("value:") ? ["value", c.by.slice(6)] : [c.by, ""];
     return ask(

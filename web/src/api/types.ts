@@ -255,3 +255,45 @@ export interface Status {
     last_ms: number | null;
   }[];
 }
+
+/** One series that moved. */
+export interface ComparedSeries {
+  labels: Record<string, string>;
+  title: string;
+  entity: { kind: string; title: string; parent: string };
+  unit: string;
+  how: "rose" | "fell" | "wider" | "calmer" | "appeared" | "disappeared";
+  /** Moves against its group. */
+  against: boolean;
+  score: number;
+  /** Seconds since 1970. */
+  onset: number;
+  before: number | null;
+  after: number | null;
+  sentence: string;
+  /** Means; the first third lies before the window. */
+  picture: (number | null)[];
+}
+
+export interface ComparedGroup {
+  onset: number;
+  score: number;
+  count: number;
+  members: ComparedSeries[];
+}
+
+/** What moved in a window. */
+export interface Compared {
+  window: [number, number];
+  baselines: [number, number][];
+  compared: number;
+  still: number;
+  moved: number;
+  left_out: { buckets: number; beyond_limit: number };
+  groups: ComparedGroup[];
+  groups_total: number;
+  /** Seconds of one value of a picture. */
+  picture_s: number;
+  warnings: string[];
+  elapsed_ms: number;
+}

@@ -9,7 +9,7 @@ import { clockTime, dayText, isoText, zoneOf } from "../format/time";
 import { unitName } from "../format/units";
 import { fitsToken, withFilter } from "../look/query";
 import { zoomRange } from "../shell/RangeControl";
-import { go, tick, view } from "../state/app";
+import { go, openPage, tick, view } from "../state/app";
 import { between } from "../state/range";
 import { metricOf, withMatcher } from "../state/selector";
 import { colour, colourEpoch, lineColours } from "../state/theme";
@@ -82,7 +82,8 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
     if (!drawn.current?.update(input)) {
       drawn.current?.destroy();
       drawn.current = plot(host.current, input, {
-        zoom: (from, to) => go({ range: between(from, to) }),
+        zoom: (from, to, compare) =>
+          compare ? openPage("compare", { range: between(from, to) }) : go({ range: between(from, to) }),
         point: onPoint,
         area: onArea,
       });
@@ -167,6 +168,14 @@ function Head({ data }: { data: Merged | null }) {
             {title}
           </button>
         ))}
+        <button
+          type="button"
+          class="button"
+          title="What else moved in this time? (b)"
+          onClick={() => openPage("compare")}
+        >
+          What else moved?
+        </button>
         <button
           type="button"
           class="button"
@@ -271,7 +280,7 @@ export function ChartPanel() {
             title={at === undefined ? "" : isoText(at * 1000)}
           >
             {at === undefined
-              ? `Times are ${zoneOf(tick.value)}. Drag to zoom.`
+              ? `Times are ${zoneOf(tick.value)}. Drag to zoom, with Shift to ask what else moved.`
               : `${dayText(at * 1000, serverNow())} ${clockTime(at * 1000)} ${zoneOf(at * 1000)}`}
             {data?.truncated && " Only the first series are shown: narrow the selector."}
             {data && data.units.length > 1 && " The units differ: each has its own scale."}

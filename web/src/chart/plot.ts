@@ -31,7 +31,8 @@ export interface PlotInput {
 export interface PlotEvents {
   /** Where the lines lie in the host, CSS pixels; told whenever it was drawn. */
   area: (area: { left: number; width: number }) => void;
-  zoom: (fromMs: number, toMs: number) => void;
+  /** A part was dragged over; with Shift: it is to be compared. */
+  zoom: (fromMs: number, toMs: number, compare: boolean) => void;
   /** The index on the time axis under the pointer, or null. */
   point: (index: number | null) => void;
 }
@@ -228,7 +229,8 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
   let input = first;
   const shape = shapeOf(first);
   const made = series(first);
-  const zoom = (from: number, to: number): void => events.zoom(from * 1000, to * 1000);
+  let shift = false;
+  const zoom = (from: number, to: number): void => events.zoom(from * 1000, to * 1000, shift);
   const options: uPlot.Options = {
     width: first.width,
     height: first.height,
@@ -262,7 +264,14 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
           u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
         },
       ],
-      ready: [(u) => touchDrag(u, zoom)],
+      ready: [
+        (u) => {
+          touchDrag(u, zoom);
+          u.over.addEventListener("pointerdown", (e) => {
+            shift = e.shiftKey;
+          });
+        },
+      ],
     },
   };
   const u = new uPlot(options, made.columns, host);

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Home } from "../home/Home";
 import { Look } from "../look/Look";
 import { CardinalityPage } from "../pages/CardinalityPage";
+import { ComparePage } from "../pages/ComparePage";
 import { ChangesPage } from "../pages/changes/ChangesPage";
 import { LogsPage } from "../pages/LogsPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
@@ -20,6 +21,7 @@ import { RangeControl } from "./RangeControl";
 const PAGES: readonly { page: Page; title: string }[] = [
   { page: "home", title: "Home" },
   { page: "look", title: "Look" },
+  { page: "compare", title: "What moved" },
   { page: "logs", title: "Logs" },
   { page: "traces", title: "Traces" },
   { page: "changes", title: "Changes" },
@@ -31,6 +33,7 @@ const PAGES: readonly { page: Page; title: string }[] = [
 const SHOWS = {
   home: Home,
   look: Look,
+  compare: ComparePage,
   logs: LogsPage,
   traces: TracesPage,
   changes: ChangesPage,
@@ -40,7 +43,7 @@ const SHOWS = {
 };
 
 /** Pages that show a range of time. */
-const TIMED: readonly Page[] = ["look", "logs", "traces", "changes"];
+const TIMED: readonly Page[] = ["look", "compare", "logs", "traces", "changes"];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

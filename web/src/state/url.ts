@@ -7,7 +7,16 @@
 import { spanCode } from "../format/time";
 import { bounded, DEFAULT_RANGE, parseDuration, type Range } from "./range";
 
-export type Page = "home" | "look" | "logs" | "traces" | "changes" | "targets" | "cardinality" | "midwatch";
+export type Page =
+  | "home"
+  | "look"
+  | "compare"
+  | "logs"
+  | "traces"
+  | "changes"
+  | "targets"
+  | "cardinality"
+  | "midwatch";
 export type Under = "h" | "y" | "w";
 export type Group = "entity" | "metric";
 
@@ -48,6 +57,7 @@ export interface ViewState {
 
 /** The names that pages have of their own. */
 const OWN: Partial<Record<Page, readonly string[]>> = {
+  compare: ["against"],
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
   changes: ["kind", "service", "host", "change", "form"],
 };
@@ -55,6 +65,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
 export const PATHS: Record<Page, string> = {
   home: "/",
   look: "/look",
+  compare: "/compare",
   traces: "/traces",
   changes: "/changes",
   logs: "/logs",
@@ -182,7 +193,9 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.open.join("\n") !== b.open.join("\n") ||
     a.match !== b.match ||
     a.by !== b.by ||
-    ["show", "trace", "change", "form"].some((name) => (a.own[name] ?? "") !== (b.own[name] ?? "")) ||
+    ["show", "trace", "change", "form", "against"].some(
+      (name) => (a.own[name] ?? "") !== (b.own[name] ?? ""),
+    ) ||
     a.tab !== b.tab ||
     a.id !== b.id
   );

@@ -61,6 +61,7 @@ fn a_change_is_told_with_its_kind_and_its_beginning() {
         ),
         ("came", Box::new(|i| (i >= 750).then_some(4.0)), How::Appeared, 750, 0),
         ("went", Box::new(|i| (i < 590).then_some(4.0)), How::Disappeared, 589, 0),
+        ("went in the middle", Box::new(|i| (i < 760).then_some(4.0)), How::Disappeared, 759, 0),
     ];
     for (name, value, how, onset_s, tolerance_s) in table {
         let moved = moved(value).unwrap_or_else(|| panic!("{name}: not told"));
@@ -79,6 +80,7 @@ fn what_goes_on_as_before_is_not_told() {
         ("noise", Box::new(|i| Some(10.0 + noise(i)))),
         ("a wave", Box::new(|i| Some((i as f64 / 10.0).sin()))),
         ("pulses as before", Box::new(|i| Some(if i % 60 == 0 { 100.0 } else { 0.0 }))),
+        ("late by a moment", Box::new(|i| (i < 890).then_some(4.0))),
         ("a sample now and then", Box::new(|i| (i == 100).then_some(1.0))),
     ];
     for (name, value) in table {

@@ -37,3 +37,4 @@ mod surroundings;
 mod tiers;
 mod traces;
 mod transport;
+mod what_changed;

@@ -119,7 +119,7 @@ struct TilesRequest {
     mode: Option<String>,
 }
 
-fn time_ms(name: &str, value: &Json) -> ApiResult<i64> {
+pub(super) fn time_ms(name: &str, value: &Json) -> ApiResult<i64> {
     let text = match value {
         Json::Number(n) => n.to_string(),
         Json::String(s) => s.clone(),

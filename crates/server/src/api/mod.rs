@@ -4,6 +4,7 @@
 mod admin;
 mod archive;
 mod cardinality;
+mod changed;
 mod changes;
 mod config_yaml;
 mod data;
@@ -75,6 +76,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/archive", get(archive::list))
         .route("/api/v1/archive/restore", post(archive::restore))
         .route("/api/v1/home", get(look::home))
+        .route("/api/v1/look", post(changed::look))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))
