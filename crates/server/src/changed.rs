@@ -63,7 +63,7 @@ pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
     let mut series = view.pieces(&question.matchers, from, to, series_max, SAMPLES_MAX)?;
     let read = series.len();
     // The buckets of a histogram say together what its sum and count say, hundreds of times over.
-    series.retain(|s| s.labels.get("le").is_none() && !s.has_histograms());
+    series.retain(|s| s.labels.get("le").is_empty() && !s.has_histograms());
     let buckets = read - series.len();
     let (mut found, still) = compare_all(app, &question.ask, &series, stop)?;
     let moved_count = found.len();
