@@ -54,6 +54,10 @@ pub fn groups(moved: &[Moved], tolerance_ms: i64) -> Vec<Group> {
         }
     }
     let group = |(leader, mut members): (usize, Vec<Member>)| {
+        // What most of them did is what the group did.
+        if members.iter().filter(|m| m.against).count() * 2 > members.len() {
+            members.iter_mut().for_each(|m| m.against = !m.against);
+        }
         let by = |m: &Member| moved[m.index].onset_ms;
         members.sort_by(|a, b| {
             by(a)
