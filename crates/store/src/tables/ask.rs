@@ -224,7 +224,15 @@ impl Tables {
 
 /// Counts of values by field.
 #[derive(Default)]
-struct FieldCounts(HashMap<&'static str, HashMap<String, (u64, HashMap<String, u64>, bool)>>);
+struct FieldCounts(HashMap<&'static str, HashMap<String, FieldCount>>);
+
+#[derive(Default)]
+struct FieldCount {
+    rows: u64,
+    values: HashMap<String, u64>,
+    /// There are values that were not counted one by one.
+    has_more: bool,
+}
 
 impl FieldCounts {
     fn add(&mut self, map: &str, name: &str, value: &str) {
@@ -236,20 +244,20 @@ impl FieldCounts {
             None if is_full => return,
             None => fields.entry(name.into()).or_default(),
         };
-        field.0 += 1;
-        let is_full = field.1.len() >= VALUES_MAX;
+        field.rows += 1;
+        let is_full = field.values.len() >= VALUES_MAX;
         let end = value.floor_char_boundary(VALUE_BYTES_MAX);
-        match field.1.get_mut(&value[..end]) {
+        match field.values.get_mut(&value[..end]) {
             Some(n) => *n += 1,
-            None if is_full => field.2 = true,
-            None => drop(field.1.insert(value[..end].into(), 1)),
+            None if is_full => field.has_more = true,
+            None => drop(field.values.insert(value[..end].into(), 1)),
         }
     }
 
     fn finish(self) -> Vec<Field> {
         let mut out = Vec::new();
         for (map, fields) in self.0 {
-            for (name, (rows, values, has_more)) in fields {
+            for (name, FieldCount { rows, values, has_more }) in fields {
                 let has_more = has_more || values.len() > VALUES_TOLD;
                 let mut values: Vec<(String, u64)> = values.into_iter().collect();
                 values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
