@@ -20,6 +20,7 @@ import {
   spoken,
   total,
 } from "./harness.mjs";
+import { whatMoved } from "./moved.mjs";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
 let page = await newPage();
@@ -302,47 +303,9 @@ await step("the palette goes anywhere, the help names every key", async () => {
   await page.waitForSelector(".figures");
 });
 
-await step("dragging with Shift asks what else moved, and the answer leads to a chart", async () => {
-  // Two that move at one instant in the middle of the last ten minutes, one of them first; and one that does not.
-  const now = Math.floor(Date.now() / 1000) * 1000;
-  const times = Array.from({ length: 300 }, (_, i) => now - (600 - i * 2) * 1000);
-  const line = (name, by, late) => ({
-    metric: { __name__: name, service: "shop" },
-    values: times.map((_, i) => 10 + ((i * 7919) % 13) / 13 + (i >= 220 + late ? by : 0)),
-    timestamps: times,
-  });
-  const body = [line("web_queue", 40, 0), line("web_wait_seconds", 5, 2), line("web_calm", 0, 0)];
-  const sent = await fetch(`${base}/api/v1/import`, {
-    method: "POST",
-    body: body.map((l) => `${JSON.stringify(l)}\n`).join(""),
-  });
-  assert.ok(sent.ok, await sent.text());
-  await page.goto(`${base}/look?open=web_queue%7Bservice%3D%22shop%22%7D&last=10m`);
-  const plot = await page.waitForSelector(".plot .u-over");
-  const box = await plot.boundingBox();
-  await page.keyboard.down("Shift");
-  await page.mouse.move(box.x + box.width * 0.68, box.y + box.height / 2);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.85, box.y + box.height / 2, { steps: 4 });
-  await page.mouse.move(box.x + box.width - 2, box.y + box.height / 2, { steps: 4 });
-  await page.mouse.up();
-  await page.keyboard.up("Shift");
-  await page.waitForSelector(".moved-group");
-  assert.equal(new URL(page.url()).pathname, "/compare");
-  const group = page.locator(".moved-group", { hasText: "service=shop" });
-  await group.first().waitFor();
-  const titles = await group.first().locator(".moved-title").allTextContents();
-  assert.deepEqual(titles, ["web_queue", "web_wait_seconds"], "in the order in which they began");
-  assert.match(await group.first().textContent(), /rose from 10\.\d* to 50/);
-  assert.match(await group.first().textContent(), /first.*\+4 s/s);
-  assert.equal(await page.locator(".moved-title", { hasText: "web_calm" }).count(), 0);
-  await page.keyboard.press("y");
-  await page.waitForFunction(() => new URL(location.href).searchParams.get("against") === "day");
-  await page.keyboard.press("p");
-  await page.locator(".moved-title", { hasText: "web_queue" }).first().click();
-  await page.waitForSelector(".plot .u-over");
-  assert.match(params(page).get("open"), /^web_queue/);
-});
+await step("dragging with Shift asks what else moved, and the answer leads to a chart", () =>
+  whatMoved(page),
+);
 
 await step("Cardinality leads from a metric to its labels, their values, and the series", async () => {
   await page.keyboard.press("g");

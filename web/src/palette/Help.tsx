@@ -9,7 +9,15 @@ import { overlay } from "../state/app";
 import { StateShape } from "../ui/state";
 import { useModal } from "./PaletteBox";
 
-export const AREAS: readonly Area[] = ["Everywhere", "Time", "Look", "Chart", "What moved", "Logs", "Cardinality"];
+export const AREAS: readonly Area[] = [
+  "Everywhere",
+  "Time",
+  "Look",
+  "Chart",
+  "What moved",
+  "Logs",
+  "Cardinality",
+];
 
 function Keys({ keys }: { keys: readonly string[] }) {
   return (

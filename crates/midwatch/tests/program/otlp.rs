@@ -76,7 +76,9 @@ fn by_http_in_every_form() {
         assert_eq!(answer.status, status, "{words}: {}", answer.text());
         assert!(answer.text().contains(words), "{} does not say {words}", answer.text());
     }
-    assert!(midwatch.own("process_resident_memory_bytes") < 400e6);
+    // 128 MiB may be decompressed, twice while a buffer grows; the allocator gives pages back after a while only.
+    let resident = midwatch.own("process_resident_memory_bytes");
+    assert!(resident < 600e6, "{resident} bytes");
 }
 
 #[test]

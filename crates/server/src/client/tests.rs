@@ -140,11 +140,12 @@ async fn large_answers_end_at_the_limit() {
     assert!(said.starts_with("TooLarge: the answer is 1073741824 bytes"), "{said}");
 
     let bomb = response("200 OK", "content-encoding: gzip\r\n", gzip(&vec![0; 50_000_000]));
-    assert!(bomb.len() < 300_000);
+    // How well it is compressed depends on the library; what arrives must lie below the limit.
+    assert!(bomb.len() < 1_000_000);
     let bomb = Server::fixed(bomb);
-    let want = || Want { body_bytes_max: 400_000, ..Want::default() };
+    let want = || Want { body_bytes_max: 1_000_000, ..Want::default() };
     assert!(error(&bomb.url("/"), want()).await.starts_with("TooLarge: the answer is longer"));
-    assert_eq!(get(&bomb.url("/"), Want { cut: true, ..want() }).await.unwrap().body.len(), 400_000);
+    assert_eq!(get(&bomb.url("/"), Want { cut: true, ..want() }).await.unwrap().body.len(), 1_000_000);
 }
 
 #[tokio::test]
