@@ -21,6 +21,8 @@ const PERIOD: Duration = Duration::from_secs(5);
 const TABLES_PERIOD: Duration = Duration::from_millis(500);
 /// How often the catalogue forgets series that are long gone.
 const FORGET_PERIOD: Duration = Duration::from_secs(600);
+/// Fewer than this are not worth a look before the period: some 2 MB.
+const FORGET_FROM: usize = 10_000;
 
 /// The running thread. Dropping it waits until what is being done is done.
 pub struct Upkeep {
@@ -114,6 +116,8 @@ fn run(app: &App, stopped: &Receiver<()>) {
                 let _ = app.catalogue.age(&app.store, now_ms());
                 app.sink.known().forget_unused();
                 flush_usage(app);
+            } else if has_many_ended(app) {
+                app.sink.known().forget_unused();
             }
             result
         }));
@@ -122,6 +126,13 @@ fn run(app: &App, stopped: &Receiver<()>) {
         }
     }
     flush_usage(app);
+}
+
+/// Whether most of the label sets that are known by their bytes belong to series that the head has let go of, as after a
+/// rollout that replaced them all: waiting for the period would hold a second generation, and a third.
+fn has_many_ended(app: &App) -> bool {
+    let live = app.store.status().head_series as usize;
+    app.sink.known().len() > FORGET_FROM.max(2 * live)
 }
 
 /// A record that cannot be written now is written the next time.
