@@ -6,6 +6,7 @@ use crate::arguments::{Arguments, copy};
 use crate::ledger::{Ledger, read};
 use crate::random::Random;
 use crate::report::{Progress, Row};
+use crate::rows;
 use crate::stop;
 use crate::stream::Stream;
 use crate::writer::settings;
@@ -54,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
         match catch_unwind(judge).unwrap_or_else(|_| Err("it panics".into())) {
             Ok(outcome) => *outcomes.entry(outcome).or_default() += 1,
             // Of bytes that end between two frames nobody can say that there were more.
-            Err(e) if e == SILENT && what.is_cut && kind.starts_with("wal") => {
+            Err(e) if e == SILENT && what.is_cut && is_log(kind) => {
                 *outcomes.entry("logs cut off exactly behind a batch").or_default() += 1;
             }
             Err(e) => {
@@ -76,14 +77,21 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     Ok(row)
 }
 
-/// Blocks of two levels, several manifests, and a log of more than one segment.
+/// Whether it is a log, which has no end but that of its bytes.
+fn is_log(kind: &str) -> bool {
+    kind.starts_with("wal") || kind.starts_with("tables-log")
+}
+
+/// Blocks of two levels, files of tables, several manifests, and logs of more than one segment.
 fn fill(folder: &Path, stream: &Stream, settings: &Settings) -> stdx::Result<()> {
     for (from, to) in [(0, BATCHES / 2), (BATCHES / 2, BATCHES - 10), (BATCHES - 10, BATCHES)] {
         let store = Store::open(folder, settings.clone(), &Registry::default())?;
         for number in from..to {
             store.append(stream.batch(0, number))?.wait_blocking()?;
+            rows::append(&store, stream, 0, number)?;
             if number % 9 == 8 && to < BATCHES {
                 store.flush_head()?;
+                store.flush_tables(stream.time_ms(number))?;
                 if number < 40 {
                     store.maintain(stream.time_ms(number), 1)?;
                 }
@@ -156,7 +164,7 @@ fn damage(data: &Path, file: &Path, random: &mut Random) -> Result<Damage, Strin
 }
 
 /// Something is missing and nobody says so.
-const SILENT: &str = "samples are missing, and nothing says so";
+const SILENT: &str = "samples or rows are missing, and nothing says so";
 
 /// Opens it twice; after the first time it may go on, with new samples, cuts and merges.
 fn judge(data: &Path, stream: &Stream, settings: &Settings, goes_on: bool) -> Result<&'static str, String> {
@@ -174,8 +182,10 @@ fn judge(data: &Path, stream: &Stream, settings: &Settings, goes_on: bool) -> Re
             for _ in 0..3 {
                 let batch = stream.batch(0, end);
                 store.append(batch).and_then(|p| p.wait_blocking()).map_err(failed)?;
+                rows::append(&store, stream, 0, end).map_err(failed)?;
                 end += 1;
                 store.flush_head().map_err(failed)?;
+                store.flush_tables(stream.time_ms(end)).map_err(failed)?;
                 store.maintain(stream.time_ms(end), end * 1000).map_err(failed)?;
                 check(&store, stream, end, &mut is_told)?;
             }
@@ -190,9 +200,19 @@ fn check(store: &Store, stream: &Stream, end: u64, is_told: &mut bool) -> Result
     let (found, warnings) = read(store)?;
     *is_told |= !warnings.is_empty();
     let ledger = Ledger { acknowledged: vec![end], sent: vec![end], oldest_ms: i64::MIN };
-    match ledger.check(stream, &found) {
-        Err(e) if e.contains("lost") && *is_told => Ok(false),
-        Err(e) if e.contains("lost") => Err(SILENT.into()),
-        other => other.map(|_| true),
+    let mut is_whole = true;
+    for checked in [ledger.check(stream, &found).map(drop), rows::check(&ledger, stream, store)] {
+        match checked {
+            Ok(()) => {}
+            Err(e) if e.contains("lost") => {
+                *is_told |= e.contains(rows::PARTIAL);
+                is_whole = false;
+                if !*is_told {
+                    return Err(SILENT.into());
+                }
+            }
+            Err(e) => return Err(e),
+        }
     }
+    Ok(is_whole)
 }

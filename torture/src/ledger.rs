@@ -1,6 +1,7 @@
 //! What was acknowledged, and the judgement of what is found: every acknowledged sample is there with exactly its value,
-//! and nothing that was never sent. It must never excuse a sample for any reason but retention.
+//! and every row, and nothing that was never sent. It must never excuse a sample for any reason but retention.
 
+use crate::rows;
 use crate::stream::{METRIC, SERIES, Stream};
 use model::{Matcher, SeriesData};
 use std::path::Path;
@@ -107,7 +108,9 @@ impl Ledger {
             return Err(format!("the answer is partial: {}", warnings.join("; ")));
         }
         let messages = store.status().messages;
-        let samples = self.check(stream, &found).map_err(|e| match messages.is_empty() {
+        let checked = self.check(stream, &found);
+        let checked = checked.and_then(|samples| rows::check(self, stream, &store).map(|()| samples));
+        let samples = checked.map_err(|e| match messages.is_empty() {
             true => e,
             false => format!("{e}; the store says: {}", messages.join("; ")),
         })?;

@@ -19,6 +19,7 @@ mod program_kills;
 mod random;
 mod report;
 mod restart;
+mod rows;
 mod steps;
 mod stop;
 mod stream;

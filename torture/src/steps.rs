@@ -4,6 +4,7 @@
 //! not got.
 
 use crate::ledger::{Ledger, read};
+use crate::rows;
 use crate::stream::{SAMPLES, Stream};
 use crate::writer::settings;
 use std::io::{BufRead, BufReader, Write};
@@ -97,6 +98,7 @@ pub fn run(folder: &Path, report: &str, stream: &Stream, from: u64) -> Result<()
         let uptime_ms = (number as i64 * stream.step_ms) as u64;
         if number % 4 == 1 {
             maintain(&store, &mut parent, |store| store.flush_head());
+            maintain(&store, &mut parent, |store| store.flush_tables(now_ms));
         }
         if number % 6 == 2 {
             maintain(&store, &mut parent, |store| store.maintain(now_ms, uptime_ms));
@@ -115,10 +117,13 @@ fn append(store: &Store, parent: &mut Parent, stream: &Stream, number: u64) {
     loop {
         parent.tell(&format!("send {number}"));
         match store.append(stream.batch(0, number)).and_then(|pending| pending.wait_blocking()) {
-            Ok(outcome) if outcome.accepted == SAMPLES => {
-                parent.tell(&format!("ack {number}"));
-                return parent.worked();
-            }
+            Ok(outcome) if outcome.accepted == SAMPLES => match rows::append(store, stream, 0, number) {
+                Ok(()) => {
+                    parent.tell(&format!("ack {number}"));
+                    return parent.worked();
+                }
+                Err(e) => parent.failed("append rows", &e.to_string()),
+            },
             Ok(outcome) => {
                 parent.tell(&format!("wrong {} of {SAMPLES} taken: {:?}", outcome.accepted, outcome.rejects));
                 return;
@@ -151,5 +156,10 @@ fn query(store: &Store, parent: &mut Parent, stream: &Stream, acknowledged: u64)
             Err(e) if e.contains("lost") && !warnings.is_empty() => parent.tell("partial"),
             Err(e) => parent.tell(&format!("wrong {e}")),
         },
+    }
+    match rows::check(&ledger, stream, store) {
+        Ok(()) => {}
+        Err(e) if e.contains("lost") && e.contains(rows::PARTIAL) => parent.tell("partial"),
+        Err(e) => parent.tell(&format!("wrong {e}")),
     }
 }

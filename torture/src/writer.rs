@@ -1,6 +1,7 @@
 //! The program that is killed: opens a store on a folder, appends from several threads while it maintains and reads the
 //! store, and tells each acknowledgement on standard output after it has it. It must never tell one before.
 
+use crate::rows;
 use crate::stream::{SAMPLES, Stream};
 use model::{Matcher, Metadata, MetricKind};
 use std::io::Write;
@@ -8,15 +9,27 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 use stdx::metrics::Registry;
-use store::{Settings, Store};
+use store::{Settings, Store, tables};
 
 /// Batches that retention keeps at the least.
 pub const RETENTION_BATCHES: i64 = 600;
 
 /// Settings under which everything that a store ever does happens all the time.
 pub fn settings(stream: &Stream) -> Settings {
+    let retention_ms = RETENTION_BATCHES * stream.step_ms;
     Settings {
-        retention_ms: RETENTION_BATCHES * stream.step_ms,
+        retention_ms,
+        tables: tables::Settings {
+            logs_retention_ms: retention_ms,
+            spans_retention_ms: retention_ms,
+            changes_retention_ms: retention_ms,
+            memory_bytes_max: 256 << 10,
+            recent_age_ms: 20 * stream.step_ms,
+            log_bytes_max: 128 << 10,
+            merge_files: 3,
+            file_bytes_max: 256 << 10,
+            ..tables::Settings::default()
+        },
         head_age_ms: 30 * stream.step_ms,
         merge_blocks: 3,
         merge_bytes_max: 256 << 10,
@@ -61,7 +74,7 @@ fn append(store: &Store, stream: &Stream, writer: usize, next: &AtomicU64) {
             let (kind, help) = (MetricKind::Gauge, "Help.".to_string());
             batch.metadata.push(Metadata { metric, kind, help, unit: String::new() });
         }
-        if send(store, batch) {
+        if send(store, batch) && send_rows(store, stream, writer, number) {
             tell(&format!("ack {writer} {number}"));
             next.store(number + 1, SeqCst);
         }
@@ -85,6 +98,15 @@ fn send(store: &Store, batch: model::Batch) -> bool {
             false
         }
     }
+}
+
+fn send_rows(store: &Store, stream: &Stream, writer: usize, number: u64) -> bool {
+    let sent = rows::append(store, stream, writer, number);
+    if let Err(e) = &sent {
+        tell(&format!("error {e}"));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    sent.is_ok()
 }
 
 /// The clock of the store goes with the batches.

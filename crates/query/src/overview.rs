@@ -3,8 +3,11 @@
 //! It must never invent a value where there was none: a slot without samples is NaN, unless the samples on
 //! both sides are as close as this series' samples always are.
 
+mod summarised;
+
 use stdx::Result;
 use store::{Part, SeriesPieces};
+pub use summarised::slots_of_summaries;
 
 /// How to see a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,18 +103,7 @@ fn build(
     summaries: bool,
     all: Option<Vec<f64>>,
 ) -> Result<(Slots, Option<Vec<f64>>)> {
-    let points = window.points.max(1);
-    let nans = vec![f64::NAN; points];
-    let mut b = Builder {
-        window: Window { points, ..window },
-        width_ms: (window.end_ms - window.start_ms).max(1) as f64 / points as f64,
-        sum: vec![0.0; points],
-        weight: vec![0.0; points],
-        slots: Slots { avg: nans.clone(), min: nans.clone(), max: nans, last: f64::NAN },
-        previous: None,
-        gap_ms: gap_ms(series),
-        all,
-    };
+    let mut b = Builder { gap_ms: gap_ms(series), all, ..Builder::new(window) };
     if summaries && series.is_disjoint() {
         for (i, part) in series.parts().enumerate() {
             match part {
@@ -131,12 +123,7 @@ fn build(
         let (t, v) = series.samples(window.start_ms - BEFORE_MS, window.end_ms)?;
         t.iter().zip(&v).for_each(|(t, v)| b.sample(*t, *v));
     }
-    for i in 0..points {
-        if b.weight[i] > 0.0 {
-            b.slots.avg[i] = b.sum[i] / b.weight[i];
-        }
-    }
-    Ok((b.slots, b.all))
+    Ok(b.finish())
 }
 
 /// Two samples further apart than this have a gap between them: some intervals of this series.
@@ -159,6 +146,30 @@ fn gap_ms(series: &SeriesPieces) -> i64 {
 }
 
 impl Builder {
+    fn new(window: Window) -> Builder {
+        let points = window.points.max(1);
+        let nans = vec![f64::NAN; points];
+        Builder {
+            window: Window { points, ..window },
+            width_ms: (window.end_ms - window.start_ms).max(1) as f64 / points as f64,
+            sum: vec![0.0; points],
+            weight: vec![0.0; points],
+            slots: Slots { avg: nans.clone(), min: nans.clone(), max: nans, last: f64::NAN },
+            previous: None,
+            gap_ms: BEFORE_MS,
+            all: None,
+        }
+    }
+
+    fn finish(mut self) -> (Slots, Option<Vec<f64>>) {
+        for (avg, (sum, weight)) in self.slots.avg.iter_mut().zip(self.sum.iter().zip(&self.weight)) {
+            if *weight > 0.0 {
+                *avg = sum / weight;
+            }
+        }
+        (self.slots, self.all)
+    }
+
     fn slot(&self, t: i64) -> Option<usize> {
         if t < self.window.start_ms || t > self.window.end_ms {
             return None;
@@ -203,15 +214,19 @@ impl Builder {
                 let Some((t0, v0)) = before else { return };
                 let seconds = (t - t0) as f64 / 1000.0;
                 let rate = if v >= v0 { v - v0 } else { v } / seconds;
-                // The increase belongs to the time between the two samples, slot by slot.
-                for slot in from.unwrap_or(slot)..=slot {
-                    let begin = self.window.start_ms as f64 + slot as f64 * self.width_ms;
-                    let overlap = (begin + self.width_ms).min(t as f64) - begin.max(t0 as f64);
-                    if overlap > 0.0 {
-                        self.put(slot, rate, overlap / 1000.0);
-                    }
-                }
+                self.spread((from.unwrap_or(slot), slot), (t0, t), rate);
                 self.keep(rate);
+            }
+        }
+    }
+
+    /// A rate belongs to the time between two samples, slot by slot.
+    fn spread(&mut self, (from, to): (usize, usize), (t0, t): (i64, i64), rate: f64) {
+        for slot in from..=to {
+            let begin = self.window.start_ms as f64 + slot as f64 * self.width_ms;
+            let overlap = (begin + self.width_ms).min(t as f64) - begin.max(t0 as f64);
+            if overlap > 0.0 {
+                self.put(slot, rate, overlap / 1000.0);
             }
         }
     }

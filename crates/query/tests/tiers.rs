@@ -1,11 +1,12 @@
 //! Summaries in place of samples: the same answer where windows are whole buckets, a stated one where they are not, and
 //! always said.
 
-use model::{Batch, Labels, STALE_NAN_BITS};
+use model::{Batch, Labels, Matcher, STALE_NAN_BITS};
+use query::overview::{Mode, Window, slots, slots_of_summaries};
 use query::{QueryOptions, QueryResult, Resolution, Value};
 use std::sync::OnceLock;
 use stdx::metrics::Registry;
-use store::{HOUR_MS, MINUTE_MS, Settings, Store, View};
+use store::{HOUR_MS, MINUTE_MS, Settings, Store, SummaryQuery, View};
 
 /// A time at which a window of both tiers begins.
 const START_MS: i64 = 4918 * 96 * HOUR_MS;
@@ -257,4 +258,48 @@ fn where_samples_are_gone_summaries_answer_and_say_so() {
     assert!(matches!(&none.value, Value::Vector(rows) if rows.is_empty()));
     let matrix = at(&view, "level[10m]", time_ms, Resolution::Auto);
     assert!(matches!(&matrix.value, Value::Matrix(rows) if rows[0].values.len() == 10), "{matrix:?}");
+}
+
+#[test]
+fn a_chart_of_removed_samples_looks_as_it_did() {
+    let settings = Settings { retention_ms: DAY_MS, ..Settings::default() };
+    let stored = Stored::new(settings, END_MS + 3 * DAY_MS);
+    let (view, full) = (stored.store.view(), self::view());
+    let (start_ms, end_ms) = (START_MS + 2 * DAY_MS, START_MS + 4 * DAY_MS);
+    // Slots of half an hour, and of ten seconds, which no bucket of a minute can fill with more than it knows.
+    for (metric, mode, points, length_ms, tolerance) in [
+        ("level", Mode::Raw, 96, 2 * DAY_MS, 0.01),
+        ("requests_total", Mode::Rate, 96, 2 * DAY_MS, 0.02),
+        ("level", Mode::Raw, 360, HOUR_MS, 0.5),
+    ] {
+        let end_ms = end_ms.min(start_ms + length_ms);
+        let window = Window { start_ms, end_ms, points, mode };
+        let matchers = [Matcher::equal("__name__", metric)];
+        let exact = full.pieces(&matchers, start_ms, end_ms, 10, usize::MAX).unwrap().remove(0);
+        let exact = slots(&exact, window, false).unwrap();
+        let query = SummaryQuery {
+            matchers: &matchers,
+            start_ms,
+            end_ms,
+            resolutions: &[],
+            any_for_removed: true,
+            series_max: 10,
+            samples_max: usize::MAX,
+        };
+        assert!(full.summaries(&query).unwrap().is_none(), "as long as samples are there they are shown");
+        let found = view.summaries(&query).unwrap().unwrap();
+        let shown = slots_of_summaries(&found.series[0], window).unwrap();
+        let finite = |f: fn(f64, f64) -> f64| exact.avg.iter().copied().filter(|v| v.is_finite()).reduce(f);
+        let spread = finite(f64::max).unwrap() - finite(f64::min).unwrap();
+        let mut gaps = 0;
+        for (i, (a, b)) in exact.avg.iter().zip(&shown.avg).enumerate() {
+            gaps += i32::from(a.is_nan() != b.is_nan());
+            if a.is_finite() && b.is_finite() {
+                assert!((a - b).abs() <= tolerance * spread, "{metric} of {points}, slot {i}: {a} {b}");
+                assert!(shown.min[i] <= *b && *b <= shown.max[i]);
+            }
+        }
+        assert!(gaps <= 8, "{metric} of {points}: {gaps} slots are empty in one alone");
+        assert!(exact.avg.iter().filter(|v| v.is_finite()).count() > points / 2);
+    }
 }

@@ -76,6 +76,8 @@ export interface Chart {
   t: number[];
   lines: ChartLine[];
   truncated: boolean;
+  /** Where summaries are shown because samples were removed. */
+  summaries?: { resolution_s: number; start_ms: number; end_ms: number }[];
 }
 
 export interface SeriesFacts {

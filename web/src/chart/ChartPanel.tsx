@@ -283,6 +283,9 @@ export function ChartPanel() {
               ? `Times are ${zoneOf(tick.value)}. Drag to zoom, with Shift to ask what else moved.`
               : `${dayText(at * 1000, serverNow())} ${clockTime(at * 1000)} ${zoneOf(at * 1000)}`}
             {data?.truncated && " Only the first series are shown: narrow the selector."}
+            {data &&
+              data.summarisedToMs !== null &&
+              ` Before ${dayText(data.summarisedToMs, serverNow())} ${clockTime(data.summarisedToMs)} summaries: samples that old are removed.`}
             {data && data.units.length > 1 && " The units differ: each has its own scale."}
           </p>
           {data !== null && data.lines.length > 0 && (

@@ -30,6 +30,8 @@ export interface Merged {
   columns: { avg: (number | null)[]; min: (number | null)[]; max: (number | null)[] }[];
   units: string[];
   truncated: boolean;
+  /** Up to when summaries are shown, milliseconds; null: nowhere. */
+  summarisedToMs: number | null;
 }
 
 /** What a line is called among others: its metric when those differ, and the labels that tell it apart. */
@@ -118,6 +120,9 @@ export function merge(
     columns,
     units: [...new Set(answers.map((a) => a.chart.unit))],
     truncated: answers.some((a) => a.chart.truncated),
+    summarisedToMs: answers
+      .flatMap((a) => a.chart.summaries ?? [])
+      .reduce<number | null>((latest, s) => Math.max(latest ?? s.end_ms, s.end_ms), null),
   };
 }
 

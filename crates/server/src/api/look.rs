@@ -5,16 +5,18 @@ use crate::catalogue::{kind_and_unit, shown_as};
 use crate::clock::now_ms;
 use crate::explain;
 use crate::http::{ApiError, ApiResult, Params, json_response, read_body, success};
-use ::query::overview::{BEFORE_MS, Mode, Slots, Stats, Window, slots, slots_and_stats};
+use ::query::overview::{BEFORE_MS, Mode, Slots, Stats, Window, slots, slots_and_stats, slots_of_summaries};
 use ::query::{QueryError, Value};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use look::search::{Find, GroupBy};
 use model::{Labels, Matcher, SeriesData};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
+use store::{Summarised, SummarisedSeries, SummaryQuery};
 
 /// Tiles of one request.
 const TILES_MAX: usize = 500;
@@ -197,6 +199,27 @@ pub async fn tiles(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     Ok(success(&body.await?))
 }
 
+/// What is to be shown from summaries, because retention has removed samples of this time; `None` if it has not.
+fn removed(
+    view: &store::View,
+    matchers: &[Matcher],
+    start_ms: i64,
+    end_ms: i64,
+    series_max: usize,
+) -> stdx::Result<Option<Summarised>> {
+    let samples_max = SAMPLES_MAX;
+    let (resolutions, any_for_removed) = (&[][..], true);
+    view.summaries(&SummaryQuery {
+        matchers,
+        start_ms,
+        end_ms,
+        resolutions,
+        any_for_removed,
+        series_max,
+        samples_max,
+    })
+}
+
 fn tile(
     app: &App,
     view: &store::View,
@@ -208,10 +231,18 @@ fn tile(
     let (kind, unit) = kind_and_unit(&app.store, labels);
     let (mode, shown_unit) = shown_as(kind, labels.name(), &unit, raw);
     let start_ms = window.start_ms.saturating_sub(BEFORE_MS);
-    let found = view.one_series(labels, start_ms, window.end_ms, SAMPLES_MAX)?;
-    let shown = match &found {
-        Some(series) => slots(series, Window { mode, ..window }, true)?,
-        None => Slots { avg: vec![f64::NAN; window.points], last: f64::NAN, ..Slots::default() },
+    let one: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
+    let old = removed(view, &one, start_ms, window.end_ms, usize::MAX)?;
+    let old = old.iter().flat_map(|found| &found.series).find(|series| series.labels == *labels);
+    let found = match old {
+        Some(_) => None,
+        None => view.one_series(labels, start_ms, window.end_ms, SAMPLES_MAX)?,
+    };
+    let window = Window { mode, ..window };
+    let shown = match (old, &found) {
+        (Some(series), _) => slots_of_summaries(series, window)?,
+        (None, Some(series)) => slots(series, window, true)?,
+        (None, None) => Slots { avg: vec![f64::NAN; window.points], last: f64::NAN, ..Slots::default() },
     };
     let fold = |f: fn(f64, f64) -> f64| shown.avg.iter().copied().fold(f64::NAN, f);
     let pairs: serde_json::Map<String, Json> =
@@ -304,19 +335,32 @@ fn series_chart(
 ) -> stdx::Result<Json> {
     let view = app.store.view();
     let (mut lines, mut shown_unit, mut shown_mode, mut truncated) = (Vec::new(), None, Mode::Raw, false);
+    let mut used = Vec::new();
     for offset_ms in offsets_ms {
         let (start_ms, end_ms) = (window.start_ms - offset_ms, window.end_ms - offset_ms);
-        let wanted = view.series(matchers, start_ms, end_ms, app.settings.query.series_max)?;
-        let mut wanted: Vec<Labels> = wanted.into_iter().collect();
+        let series_max = app.settings.query.series_max;
+        let old = removed(&view, matchers, start_ms - BEFORE_MS, end_ms, series_max)?;
+        used.extend(old.iter().flat_map(|found| &found.used).map(|u| {
+            json!({ "resolution_s": u.resolution_ms as f64 / 1e3, "start_ms": u.from_ms, "end_ms": u.to_ms })
+        }));
+        let old: BTreeMap<&Labels, &SummarisedSeries> =
+            old.iter().flat_map(|found| &found.series).map(|series| (&series.labels, series)).collect();
+        let mut wanted = view.series(matchers, start_ms, end_ms, series_max)?;
+        wanted.extend(old.keys().map(|labels| (*labels).clone()));
         wanted.sort();
+        wanted.dedup();
         truncated |= wanted.len() > LINES_MAX;
         for labels in wanted.iter().take(LINES_MAX) {
             let (kind, unit) = kind_and_unit(&app.store, labels);
             let (mode, unit) = shown_as(kind, labels.name(), &unit, raw);
-            let Some(series) = view.one_series(labels, start_ms - BEFORE_MS, end_ms, SAMPLES_MAX)? else {
-                continue;
+            let window = Window { start_ms, end_ms, mode, ..window };
+            let (shown, stats) = match old.get(labels) {
+                Some(series) => (slots_of_summaries(series, window)?, None),
+                None => match view.one_series(labels, start_ms - BEFORE_MS, end_ms, SAMPLES_MAX)? {
+                    Some(series) => slots_and_stats(&series, window)?,
+                    None => continue,
+                },
             };
-            let (shown, stats) = slots_and_stats(&series, Window { start_ms, end_ms, mode, ..window })?;
             lines.push(line(labels, *offset_ms, &shown, stats));
             shown_mode = if shown_unit.is_none() { mode } else { shown_mode };
             shown_unit.get_or_insert(unit);
@@ -329,6 +373,7 @@ fn series_chart(
         "t": slot_times(window),
         "lines": lines,
         "truncated": truncated,
+        "summaries": used,
         "warnings": view.warnings(),
     }))
 }

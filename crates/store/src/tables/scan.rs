@@ -215,11 +215,11 @@ impl Rows {
         Ok(())
     }
 
-    /// What is damaged is noted and left out.
+    /// What is damaged, or cannot be read now, is left out and told; a limit is an error.
     fn unless_damaged<T>(&mut self, file: &TableFile, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(found) => Ok(Some(found)),
-            Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::NotFound) => {
+            Err(e) if !matches!(e.kind, ErrorKind::TooLarge | ErrorKind::Cancelled | ErrorKind::Invalid) => {
                 file.note(&e);
                 self.stats.damaged.push(e.to_string());
                 Ok(None)
