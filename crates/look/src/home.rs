@@ -13,6 +13,7 @@ use model::Labels;
 use std::collections::BTreeMap;
 
 pub use conditions::Link;
+pub use words::{duration, value};
 
 /// What is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

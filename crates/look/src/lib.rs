@@ -15,7 +15,7 @@ pub mod natural;
 pub mod query;
 pub mod search;
 pub mod trace;
-mod typo;
+pub mod typo;
 pub mod unit;
 
 pub use catalogue::{Catalogue, Settings};

@@ -14,7 +14,7 @@ pub(crate) fn edits_allowed(bytes: usize) -> usize {
 }
 
 /// A word that was typed, prepared for many comparisons.
-pub(crate) struct Typed<'a> {
+pub struct Typed<'a> {
     word: &'a [u8],
     letters: u32,
     edits_max: usize,
@@ -31,6 +31,11 @@ impl<'a> Typed<'a> {
         let word = word.as_bytes();
         let edits_max = edits_allowed(word.len());
         (edits_max > 0).then(|| Typed { word, letters: letters(word), edits_max })
+    }
+
+    /// How many errors are forgiven in it.
+    pub fn errors_max(&self) -> usize {
+        self.edits_max
     }
 
     /// The number of errors (1 or 2, or 0 for none) by which the typed word is `other` or its beginning; `None` if

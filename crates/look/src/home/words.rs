@@ -84,7 +84,7 @@ fn limit(c: &Condition, limit: f64) -> String {
 }
 
 /// A value with its unit.
-pub(super) fn value(v: f64, unit: &str) -> String {
+pub fn value(v: f64, unit: &str) -> String {
     match unit {
         "ratio" => {
             let percent = v * 100.0;
@@ -117,7 +117,7 @@ fn number(v: f64) -> String {
 }
 
 /// Seconds in the unit that reads best.
-pub(super) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let s = seconds.abs();
     let sign = if seconds < 0.0 { "-" } else { "" };
     let (v, unit) = match s {
