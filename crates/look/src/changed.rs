@@ -28,6 +28,10 @@ const FLOOR: f64 = 0.001;
 pub const SCORE_MAX: f64 = 1e4;
 /// What a series that came or went scores, before how regular it was counts.
 const PRESENCE: f64 = 30.0;
+/// A line at rest counts as one that moves by this part of before: rest has no measure of its own.
+const CALMEST: f64 = 0.05;
+/// Samples that are needed to call a line calm.
+const CALM_COUNT_MIN: f64 = 30.0;
 /// Samples of the baseline at which its spread is half believed.
 const HALF_BELIEVED: f64 = 4.0;
 /// Below this a change is not told.
@@ -116,15 +120,27 @@ pub struct Moved {
 }
 
 /// Compares series one after another, and keeps its memory between them.
-#[derive(Default)]
 pub struct Comparer {
+    /// Below this nothing is told.
+    score_min: f64,
     times: Vec<i64>,
     values: Vec<f64>,
     before: Vec<f64>,
     sample: Vec<f64>,
 }
 
+impl Default for Comparer {
+    fn default() -> Comparer {
+        Comparer::telling_from(SCORE_MIN)
+    }
+}
+
 impl Comparer {
+    /// One that tells what scores this much or more.
+    pub fn telling_from(score_min: f64) -> Comparer {
+        Comparer { score_min, times: vec![], values: vec![], before: vec![], sample: vec![] }
+    }
+
     /// How a series changed; `None`: not in a way worth telling. `cumulative`: it counts up, so its rate is compared,
     /// and falling back is a restart. Times must increase; samples outside the question are ignored, as are NaN
     /// and infinite values.
@@ -154,24 +170,36 @@ impl Comparer {
         let believed = before.count / (before.count + HALF_BELIEVED);
         let widening = widening(&before, &after) * believed;
         let bound = shift / (0.5 * before.deviation).max(f64::MIN_POSITIVE) * believed;
-        if bound < SCORE_MIN && widening < SCORE_MIN {
+        if bound < self.score_min && widening < self.score_min {
             return None;
         }
         let [low, middle, high] = sorted_sample(&self.before, &mut self.sample);
         let spread = 0.5 * before.deviation + 0.5 * (high - low) / 1.349 + FLOOR * middle.abs();
         let level = (shift / spread.max(f64::MIN_POSITIVE) * believed).min(SCORE_MAX);
-        let (score, how) = match level >= widening {
+        // What came to rest elsewhere moved there: that it rests is the lesser news.
+        let is_wider = after.deviation > before.deviation;
+        let is_level = level >= widening || level >= self.score_min && !is_wider;
+        let (score, how) = match is_level {
             true if after.mean >= before.mean => (level, How::Rose),
             true => (level, How::Fell),
-            false if after.deviation > before.deviation => (widening, How::Wider),
+            false if is_wider => (widening, How::Wider),
             false => (widening, How::Calmer),
         };
-        if score < SCORE_MIN {
+        if score < self.score_min {
             return None;
         }
         let onset_ms = onset::of(how, times, values, ask.window, &before, spread);
         let picture = values::picture(times, values, ask.window);
         Some(Moved { score, how, onset_ms, before: before.mean, after: after.mean, picture })
+    }
+}
+
+impl Comparer {
+    /// Means of the series that was compared last: in the baselines, and in the window. NaN where there is nothing.
+    pub fn means(&self, ask: &Ask) -> (f64, f64) {
+        let (from, to) = span(&self.times, ask.window);
+        let mean = |values: &[f64]| if values.is_empty() { f64::NAN } else { Numbers::of(values).mean };
+        (mean(&self.before), mean(&self.values[from..to]))
     }
 }
 
@@ -187,7 +215,11 @@ fn widening(before: &Numbers, after: &Numbers) -> f64 {
     if before.count < 8.0 || after.count < 8.0 || before.deviation == 0.0 {
         return 0.0;
     }
-    let ratio = (after.deviation / before.deviation).max(1e-3);
+    let ratio = (after.deviation / before.deviation).max(CALMEST);
+    // A short rest is usual for what moves in steps.
+    if ratio < 1.0 && after.count < CALM_COUNT_MIN {
+        return 0.0;
+    }
     (2.0 * ratio.ln().abs() - 1.0).max(0.0)
 }
 

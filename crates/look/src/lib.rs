@@ -4,6 +4,7 @@
 //! Everything here is a pure function of what it is told: no disk, no socket, no clock. It never reads samples; the
 //! caller evaluates the expressions of [`home`] and hands in rows.
 
+pub mod advise;
 pub mod catalogue;
 pub mod changed;
 pub mod changes;

@@ -21,7 +21,7 @@ const HELD_MAX: usize = 4 * MOVED_MAX;
 /// Members of a group that are told; the others are counted.
 const MEMBERS_MAX: usize = 25;
 /// Samples that are read for one answer: 100,000 series at 1 s for 45 minutes.
-const SAMPLES_MAX: usize = 300_000_000;
+pub const SAMPLES_MAX: usize = 300_000_000;
 /// Series that a thread takes at a time.
 const AT_A_TIME: usize = 64;
 /// Threads that compare.
@@ -41,9 +41,11 @@ pub struct Question {
 
 /// What of a metric has to be known to compare it.
 #[derive(Clone)]
-struct Shown {
-    is_rate: bool,
-    unit: String,
+pub struct Shown {
+    /// Its rate is compared.
+    pub is_rate: bool,
+    /// The unit of what is compared.
+    pub unit: String,
 }
 
 /// One change, and the series that it is of.
@@ -91,37 +93,58 @@ pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
 
 /// Compares on all cores; returns what moved, and how many series were left aside because they are constant.
 fn compare_all(app: &App, ask: &Ask, series: &[SeriesPieces], stop: &Stop) -> Result<(Vec<Found>, usize)> {
-    let (next, still) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let still = AtomicUsize::new(0);
+    let start = || Worker { app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
+    let one = |worker: &mut Worker<'_>, i: usize| -> Result<Option<Found>> {
+        if is_still(&series[i], ask) {
+            still.fetch_add(1, Relaxed);
+            return Ok(None);
+        }
+        Ok(worker.compare(&series[i])?.map(|moved| Found { series: i, moved }))
+    };
+    let trim = |found: &mut Vec<Found>| {
+        if found.len() > HELD_MAX {
+            let by = |a: &Found, b: &Found| b.moved.score.total_cmp(&a.moved.score);
+            found.select_nth_unstable_by(MOVED_MAX, by);
+            found.truncate(MOVED_MAX);
+        }
+    };
+    let found = on_all_cores(series.len(), stop, start, one, trim)?;
+    Ok((found, still.into_inner()))
+}
+
+/// Looks at `count` things on all cores, each thread with a state of its own. `trim` may forget the least of what a thread holds.
+///
+/// # Errors
+/// `Cancelled` when the client has left or the time is over; those of `one`.
+pub fn on_all_cores<T: Send, S>(
+    count: usize,
+    stop: &Stop,
+    start: impl Fn() -> S + Sync,
+    one: impl Fn(&mut S, usize) -> Result<Option<T>> + Sync,
+    trim: impl Fn(&mut Vec<T>) + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = cores.min(THREADS_MAX).min(series.len() / AT_A_TIME + 1);
-    let run = || -> Result<Vec<Found>> {
-        let mut worker = Worker { app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
-        let mut found = Vec::new();
+    let threads = cores.min(THREADS_MAX).min(count / AT_A_TIME + 1);
+    let run = || -> Result<Vec<T>> {
+        let (mut state, mut found) = (start(), Vec::new());
         loop {
             let first = next.fetch_add(AT_A_TIME, Relaxed);
-            if first >= series.len() {
+            if first >= count {
                 return Ok(found);
             }
             if stop() {
-                next.store(series.len(), Relaxed);
-                return Err(Error::new(ErrorKind::Cancelled, "the time is over"));
+                next.store(count, Relaxed);
+                return Err(Error::new(ErrorKind::Cancelled, "the time is over").bound("query.timeout"));
             }
-            let last = (first + AT_A_TIME).min(series.len());
-            for (i, one) in series[first..last].iter().enumerate() {
-                if is_still(one, ask) {
-                    still.fetch_add(1, Relaxed);
-                } else if let Some(moved) = worker.compare(one)? {
-                    found.push(Found { series: first + i, moved });
-                }
+            for i in first..(first + AT_A_TIME).min(count) {
+                found.extend(one(&mut state, i)?);
             }
-            if found.len() > HELD_MAX {
-                let by = |a: &Found, b: &Found| b.moved.score.total_cmp(&a.moved.score);
-                found.select_nth_unstable_by(MOVED_MAX, by);
-                found.truncate(MOVED_MAX);
-            }
+            trim(&mut found);
         }
     };
-    let found = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
         let mut all = run()?;
         for other in others {
@@ -130,8 +153,7 @@ fn compare_all(app: &App, ask: &Ask, series: &[SeriesPieces], stop: &Stop) -> Re
             all.extend(theirs?);
         }
         Ok::<_, Error>(all)
-    })?;
-    Ok((found, still.into_inner()))
+    })
 }
 
 struct Worker<'a> {
@@ -159,7 +181,8 @@ impl Worker<'_> {
     }
 }
 
-fn shown(app: &App, labels: &Labels) -> Shown {
+/// What has to be known of a series to compare it.
+pub fn shown(app: &App, labels: &Labels) -> Shown {
     let (kind, unit) = kind_and_unit(&app.store, labels);
     let (mode, unit) = shown_as(kind, labels.name(), &unit, false);
     Shown { is_rate: mode == Mode::Rate, unit }
@@ -167,7 +190,7 @@ fn shown(app: &App, labels: &Labels) -> Shown {
 
 /// Whether a series has one value all the time, as most have, seen from the summaries of its chunks alone; and is there
 /// before and at the end of the window.
-fn is_still(series: &SeriesPieces, ask: &Ask) -> bool {
+pub fn is_still(series: &SeriesPieces, ask: &Ask) -> bool {
     let (mut value, mut first, mut last) = (None, i64::MAX, i64::MIN);
     for part in series.parts() {
         let (low, high, from, to) = match part {
@@ -232,15 +255,17 @@ fn member_json(app: &App, moved: &Moved, against: bool, labels: &Labels) -> Json
     })
 }
 
-fn number(v: f64) -> Json {
+/// No number is null.
+pub fn number(v: f64) -> Json {
     if v.is_finite() { json!(v) } else { Json::Null }
 }
 
 /// A score has no more than two digits of meaning behind the point.
-fn round(score: f64) -> f64 {
+pub fn round(score: f64) -> f64 {
     (score * 100.0).round() / 100.0
 }
 
-fn seconds((from, to): (i64, i64)) -> [f64; 2] {
+/// Milliseconds as seconds.
+pub fn seconds((from, to): (i64, i64)) -> [f64; 2] {
     [from as f64 / 1000.0, to as f64 / 1000.0]
 }

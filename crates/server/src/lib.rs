@@ -1,6 +1,7 @@
 //! The shell: sockets, tasks, the clock, and the HTTP API. It moves bytes to the deciders and engines and
 //! performs what they ask for; it must never decide what is worth a look.
 
+mod advise;
 mod api;
 mod app;
 mod cardinality;

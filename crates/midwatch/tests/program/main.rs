@@ -5,6 +5,7 @@
 mod s3;
 mod support;
 
+mod advise;
 mod api;
 mod api_lists;
 mod backup;

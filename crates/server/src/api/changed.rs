@@ -14,10 +14,12 @@ use std::time::Instant;
 const BODY_MAX: usize = 64 << 10;
 /// The longest window, milliseconds: a week.
 const WINDOW_MS_MAX: i64 = 7 * 86_400_000;
+/// The longest stretch of a baseline, milliseconds: 100 days.
+const BASELINE_MS_MAX: i64 = 100 * 86_400_000;
 /// Groups in one answer.
 const GROUPS_MAX: usize = 500;
 /// Stretches of a baseline.
-const BASELINES_MAX: usize = 20;
+const BASELINES_MAX: usize = 100;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,14 +36,14 @@ struct Asked {
 
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
-enum Baseline {
+pub(super) enum Baseline {
     Named(String),
     Stretch(Stretch),
     Stretches(Vec<Stretch>),
 }
 
 #[derive(serde::Deserialize)]
-struct Stretch {
+pub(super) struct Stretch {
     start: Json,
     end: Json,
 }
@@ -65,7 +67,8 @@ pub async fn look(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     Ok(success(&data))
 }
 
-fn ask(window: (i64, i64), baseline: Option<Baseline>) -> ApiResult<Ask> {
+/// The window against a baseline: named, given, or just before.
+pub(super) fn ask(window: (i64, i64), baseline: Option<Baseline>) -> ApiResult<Ask> {
     const HOUR: i64 = 3_600_000;
     let ask = match baseline {
         None => Ask::just_before(window),
@@ -92,7 +95,15 @@ fn ask(window: (i64, i64), baseline: Option<Baseline>) -> ApiResult<Ask> {
             Ask { window, baselines: all? }
         }
     };
-    if ask.baselines.iter().any(|b| b.0 <= window.1 && b.1 >= window.0) {
+    apart(ask)
+}
+
+/// A baseline that does not touch the window.
+pub(super) fn apart(ask: Ask) -> ApiResult<Ask> {
+    if ask.baselines.len() > BASELINES_MAX {
+        return Err(ApiError::bad(format!("{} baselines; 1 to {BASELINES_MAX}", ask.baselines.len())));
+    }
+    if ask.baselines.iter().any(|b| b.0 <= ask.window.1 && b.1 >= ask.window.0) {
         return Err(ApiError::bad(
             "the baseline overlaps the window: take an earlier one, or a shorter window (baseline \"before\" never overlaps)",
         ));
@@ -100,10 +111,19 @@ fn ask(window: (i64, i64), baseline: Option<Baseline>) -> ApiResult<Ask> {
     Ok(ask)
 }
 
-fn stretch(what: &str, start: &Json, end: &Json) -> ApiResult<(i64, i64)> {
-    let (start, end) = (super::look::time_ms("start", start)?, super::look::time_ms("end", end)?);
-    if end <= start || end - start > WINDOW_MS_MAX {
-        return Err(ApiError::bad(format!("{what} has to end after its start, and is at most a week long")));
+/// A stretch of time as it is given.
+pub(super) fn stretch(what: &str, start: &Json, end: &Json) -> ApiResult<(i64, i64)> {
+    checked(what, (super::look::time_ms("start", start)?, super::look::time_ms("end", end)?))
+}
+
+/// A stretch that goes forward and is not too long.
+pub(super) fn checked(what: &str, (start, end): (i64, i64)) -> ApiResult<(i64, i64)> {
+    let (longest, words) = match what {
+        "the window" => (WINDOW_MS_MAX, "a week"),
+        _ => (BASELINE_MS_MAX, "100 days"),
+    };
+    if end <= start || end.saturating_sub(start) > longest {
+        return Err(ApiError::bad(format!("{what} has to end after its start, and is at most {words} long")));
     }
     Ok((start, end))
 }

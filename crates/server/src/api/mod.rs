@@ -2,6 +2,7 @@
 //! write the answer; they must never compute one themselves.
 
 mod admin;
+mod advise;
 mod archive;
 mod cardinality;
 mod changed;
@@ -77,6 +78,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/archive/restore", post(archive::restore))
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look", post(changed::look))
+        .route("/api/v1/advise", post(advise::advise))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))

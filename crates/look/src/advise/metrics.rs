@@ -1,0 +1,207 @@
+//! What series say of the things that they belong to: each that moved counts by how far it stands out and by how much it
+//! changed, less where others of its metric changed by far more, and less where what the thing asked of others changed
+//! and explains it. It must never count one movement twice because it is told by several percentiles.
+
+use super::kind::{Place, Says, is_better_high, says};
+use super::{Signals, Without};
+use crate::changed::{How, Moved, SCORE_MIN};
+use foldhash::{HashMap, HashMapExt, HashSet};
+
+/// How much the logarithm of a score counts, and the most that one series does.
+const LOGARITHM: f64 = 3.0;
+/// See [`LOGARITHM`].
+pub const SERIES_NATS_MAX: f64 = 14.0;
+/// Logarithm of after over before: nothing below the first, all from the second (twice as much) on.
+const EFFECT: (f64, f64) = (0.05, 0.7);
+/// A callee explains a caller's movement if it stands out by so much of it ...
+const NEAR: f64 = 0.7;
+/// ... and then as often as it may be asked within one request.
+const TIMES_ASKED: f64 = 5.0;
+/// The most of a movement that is explained by others.
+const EXPLAINED_MAX: f64 = 0.9;
+/// What all further series of a thing that say the same kind of thing add.
+const SECOND: f64 = 0.1;
+/// What went down counts so much: less work is usually a consequence.
+const FELL: f64 = 0.3;
+
+fn weight(says: Says) -> f64 {
+    match says {
+        Says::Used | Says::Time | Says::Failure => 1.0,
+        Says::Shared => 0.2,
+        Says::Traffic | Says::TimeOfOthers => 0.1,
+    }
+}
+
+/// What one series says.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Index into [`Signals::series`].
+    pub series: usize,
+    /// What kind of thing it says.
+    pub says: Says,
+    /// How much it counts.
+    pub nats: f64,
+    /// What part of its movement its callees explain, and which of them.
+    pub explained: Option<(f64, String)>,
+    /// Its place in the list of a direction's series.
+    pub order: f64,
+}
+
+/// What all series of one thing say.
+#[derive(Clone, Debug, Default)]
+pub struct OfEntity {
+    /// All that moved, the weightiest first.
+    pub items: Vec<Item>,
+    /// Together.
+    pub nats: f64,
+}
+
+/// How much a series changed, whatever it is measured in: 0 for rounding, 1 from twice as much on.
+pub fn effect(moved: &Moved) -> f64 {
+    match moved.how {
+        How::Appeared | How::Disappeared | How::Wider => 0.5,
+        How::Calmer => 0.0,
+        How::Rose | How::Fell => {
+            let (before, after) = (moved.before.abs(), moved.after.abs());
+            // Half the spread on both sides: from nearly nothing to nearly nothing is no multiple.
+            let soft = 0.5 * (before - after).abs() / moved.score.max(1.0) + f64::MIN_POSITIVE;
+            let ratio = ((after + soft) / (before + soft)).ln().abs();
+            ((ratio - EFFECT.0) / (EFFECT.1 - EFFECT.0)).clamp(0.0, 1.0)
+        }
+    }
+}
+
+fn standing_out(moved: &Moved) -> f64 {
+    if moved.score < SCORE_MIN {
+        return 0.0;
+    }
+    (moved.score.ln_1p() * LOGARITHM).min(SERIES_NATS_MAX) * effect(moved)
+}
+
+struct Row<'a> {
+    series: usize,
+    place: &'a Place,
+    key: &'a str,
+    says: Says,
+    moved: &'a Moved,
+    /// How much worse, in the metric's own unit; negative for better.
+    worse: f64,
+    nats: f64,
+}
+
+/// By entity.
+pub fn of_series(signals: &Signals) -> HashMap<usize, OfEntity> {
+    let mut rows = Vec::new();
+    for (series, s) in signals.series.iter().enumerate() {
+        let Some(moved) = &s.moved else { continue };
+        let worse = (moved.after - moved.before) * if is_better_high(s.labels.name()) { -1.0 } else { 1.0 };
+        let worse = if worse.is_finite() { worse } else { 0.0 };
+        let says = says(s.labels.name());
+        rows.push(Row {
+            series,
+            place: &s.place,
+            key: &s.key,
+            says,
+            moved,
+            worse,
+            nats: standing_out(moved),
+        });
+    }
+    let own = own_share(signals, &rows);
+    let mut by_entity: HashMap<usize, OfEntity> = HashMap::new();
+    for (row, (share, explained)) in rows.iter().zip(own) {
+        let mut nats = row.nats * weight(row.says) * share;
+        if row.worse < 0.0 {
+            nats *= if matches!(row.says, Says::Time | Says::Failure) { 0.5 * FELL } else { FELL };
+        }
+        let is_first_hand = row.says == Says::Used;
+        let order =
+            row.moved.score * if is_first_hand { 3.0 } else { 1.0 } * (0.1 + effect(row.moved)).min(1.0);
+        let entity = signals.series[row.series].entity;
+        let item = Item { series: row.series, says: row.says, nats, explained, order };
+        by_entity.entry(entity).or_default().items.push(item);
+    }
+    let callers = callers(signals);
+    for (entity, of) in &mut by_entity {
+        of.items.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.series.cmp(&b.series)));
+        of.nats = together(signals, &of.items, callers.get(entity).copied().unwrap_or(0));
+    }
+    by_entity
+}
+
+/// The strongest of each kind, and a little for the others; calls of several callers by the square root of how many there are, so
+/// that one slow caller of ten speaks of the caller.
+fn together(signals: &Signals, items: &[Item], callers: usize) -> f64 {
+    let mut kinds: HashMap<(Says, Option<&str>), (f64, f64)> = HashMap::new();
+    for item in items {
+        let caller = signals.series[item.series].place.caller.as_deref();
+        let (first, rest) = kinds.entry((item.says, caller)).or_default();
+        // They come the weightiest first.
+        if *first == 0.0 { *first = item.nats } else { *rest += item.nats }
+    }
+    let value = |(first, rest): &(f64, f64)| first + SECOND * rest;
+    let own: f64 = kinds.iter().filter(|((_, c), _)| c.is_none()).map(|(_, v)| value(v)).sum();
+    let calls: f64 = kinds.iter().filter(|((_, c), _)| c.is_some()).map(|(_, v)| value(v)).sum();
+    own + calls / (callers.max(1) as f64).sqrt()
+}
+
+/// How many services are seen calling each.
+fn callers(signals: &Signals) -> HashMap<usize, usize> {
+    let mut seen: HashMap<usize, HashSet<&str>> = HashMap::new();
+    for s in &signals.series {
+        if let Some(caller) = s.place.caller.as_deref() {
+            seen.entry(s.entity).or_default().insert(caller);
+        }
+    }
+    seen.into_iter().map(|(entity, callers)| (entity, callers.len())).collect()
+}
+
+/// Metric, entity and caller, of series that are compared with each other.
+type At<'a> = (&'a str, &'a str, Option<&'a str>);
+
+/// For each row a factor: what part it is of the worst of its metric, after what callees explain; and who explains how much.
+fn own_share(signals: &Signals, rows: &[Row<'_>]) -> Vec<(f64, Option<(f64, String)>)> {
+    let has_graph = !signals.without.contains(&Without::Graph);
+    let has_magnitude = !signals.without.contains(&Without::Magnitude);
+    // The worst movement, and the farthest that one stands out.
+    let mut worst: HashMap<At<'_>, (f64, f64)> = HashMap::new();
+    for r in rows.iter().filter(|r| r.worse > 0.0) {
+        let at = (r.key, r.place.entity.name.as_str(), r.place.caller.as_deref());
+        let entry = worst.entry(at).or_default();
+        *entry = (entry.0.max(r.worse), entry.1.max(r.nats));
+    }
+    let explained = |r: &Row<'_>| -> Option<(f64, String)> {
+        if !has_graph || !matches!(r.says, Says::Time | Says::Failure) || r.worse <= 0.0 {
+            return None;
+        }
+        let name = r.place.entity.name.as_str();
+        let of = |callee: &str| -> f64 {
+            let theirs =
+                worst.get(&(r.key, callee, Some(name))).or_else(|| worst.get(&(r.key, callee, None)));
+            theirs.map_or(0.0, |(worse, nats)| {
+                let often = if *nats >= NEAR * r.nats { TIMES_ASKED } else { 1.0 };
+                (worse * often / r.worse).min(1.0)
+            })
+        };
+        let best = signals.callees(name).map(|callee| (of(callee), callee));
+        let (share, callee) = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))?;
+        (share > 0.0).then(|| (share * EXPLAINED_MAX, callee.to_string()))
+    };
+    let explained: Vec<_> = rows.iter().map(explained).collect();
+    let own = |r: &Row<'_>, e: &Option<(f64, String)>| r.worse * (1.0 - e.as_ref().map_or(0.0, |e| e.0));
+    let mut most: HashMap<&str, f64> = HashMap::new();
+    for (r, e) in rows.iter().zip(&explained) {
+        let entry = most.entry(r.key).or_default();
+        *entry = entry.max(own(r, e));
+    }
+    let factor = |(r, e): (&Row<'_>, Option<(f64, String)>)| {
+        let largest = most.get(r.key).copied().unwrap_or(0.0);
+        let share = match r.worse > 0.0 && largest > 0.0 {
+            true if has_magnitude => (own(r, &e) / largest).max(0.0).sqrt(),
+            true => 1.0 - e.as_ref().map_or(0.0, |e| e.0),
+            false => 1.0,
+        };
+        (share, e)
+    };
+    rows.iter().zip(explained).map(factor).collect()
+}

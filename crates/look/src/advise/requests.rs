@@ -1,0 +1,399 @@
+//! What happens within requests: which lines are written and which calls are made, in the window and before. A line that
+//! always followed another and no longer does says where work ends early; a new error says where it goes wrong. Requests
+//! are told by trace and span; lines without are put together by moments. It must never hold more than its bounds: what
+//! is beyond them is counted.
+
+use foldhash::{HashMap, HashMapExt};
+use std::hash::{BuildHasher, Hash};
+
+/// Entries (a line or a call within a request) that are held.
+pub const ENTRIES_MAX: usize = 1_000_000;
+/// Different events (a template, an operation) of all services.
+const EVENTS_MAX: usize = 50_000;
+/// Events of one request that are looked at.
+const EVENTS_OF_REQUEST_MAX: usize = 48;
+/// Events of a service that are tried as the one that no longer follows, those that became rarest.
+const CANDIDATES_MAX: usize = 64;
+/// How often a companion has to have been seen before.
+const BEFORE_MIN: u32 = 4;
+/// How often a companion has to be seen in the window.
+const INSIDE_MIN: u32 = 3;
+/// The part of its requests that had both, before.
+const TOGETHER_MIN: f64 = 0.6;
+/// Less of a difference than this is not told.
+const DIFFERENCE_MIN: f64 = 0.3;
+/// The most that one difference counts.
+pub const LINE_NATS_MAX: f64 = 10.0;
+/// Differences that are told of one service.
+const TOLD_MAX: usize = 4;
+
+/// What can happen within a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A line of this template was written.
+    Line(u64),
+    /// This was done.
+    Operation(String),
+    /// This service was asked.
+    Call(String),
+}
+
+/// How a line sounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// As any other.
+    #[default]
+    Plain,
+    /// As a warning.
+    Warning,
+    /// As an error.
+    Error,
+}
+
+impl Tone {
+    /// By its severity, or where a line has none, by its words.
+    pub fn of(severity: model::Severity, text: &str) -> Tone {
+        const ERRORS: &[&str] =
+            &["error", "exception", "fail", "fatal", "panic", "refused", "timeout", "timed out", "denied"];
+        let text = text.to_ascii_lowercase();
+        match severity {
+            s if s >= model::Severity::ERROR => Tone::Error,
+            _ if ERRORS.iter().any(|w| text.contains(w)) => Tone::Error,
+            s if s >= model::Severity::WARN => Tone::Warning,
+            _ if text.contains("warn") => Tone::Warning,
+            _ => Tone::Plain,
+        }
+    }
+
+    /// How much a line that is new or more frequent counts: a plain one mostly says that more is asked.
+    fn weight(self) -> f64 {
+        match self {
+            Tone::Plain => 0.15,
+            Tone::Warning => 0.3,
+            Tone::Error => 1.0,
+        }
+    }
+}
+
+/// A difference between requests of the window and of before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Differs {
+    /// Whose requests.
+    pub service: String,
+    /// What is more or less frequent.
+    pub event: Event,
+    /// What it used to come with; `None`: it became more frequent.
+    pub companion: Option<Event>,
+    /// How it sounds.
+    pub tone: Tone,
+    /// Requests in the window: with it, and all (with the companion).
+    pub inside: (u32, u32),
+    /// The same before.
+    pub before: (u32, u32),
+    /// How strongly that speaks, natural logarithm of the likelihood ratio, weighed; 0 to [`LINE_NATS_MAX`].
+    pub nats: f64,
+    /// When it was seen first or last in the window, milliseconds since 1970; of what no longer comes, the window's begin.
+    pub onset_ms: Option<i64>,
+}
+
+struct Entry {
+    request: u64,
+    event: u32,
+    is_inside: bool,
+}
+
+#[derive(Default)]
+struct Known {
+    tone: Tone,
+    first_inside_ms: Option<i64>,
+}
+
+/// Events by request.
+#[derive(Default)]
+pub struct Requests {
+    services: Vec<String>,
+    service_ids: HashMap<String, u32>,
+    events: Vec<(u32, Event, Known)>,
+    event_ids: HashMap<(u32, Event), u32>,
+    entries: Vec<Entry>,
+    left_out: u64,
+    hasher: foldhash::fast::FixedState,
+}
+
+impl Requests {
+    /// Adds one event. `request` tells requests apart, whatever it is made of.
+    pub fn add(
+        &mut self,
+        service: &str,
+        request: impl Hash,
+        event: Event,
+        tone: impl FnOnce() -> Tone,
+        time_ms: i64,
+        is_inside: bool,
+    ) {
+        if self.entries.len() >= ENTRIES_MAX {
+            self.left_out += 1;
+            return;
+        }
+        let service = match self.service_ids.get(service) {
+            Some(id) => *id,
+            None => {
+                let id = self.services.len() as u32;
+                self.services.push(service.to_string());
+                self.service_ids.insert(service.to_string(), id);
+                id
+            }
+        };
+        let key = (service, event);
+        let event = match self.event_ids.get(&key) {
+            Some(id) => *id,
+            None if self.events.len() >= EVENTS_MAX => {
+                self.left_out += 1;
+                return;
+            }
+            None => {
+                let id = self.events.len() as u32;
+                self.events.push((service, key.1.clone(), Known { tone: tone(), ..Known::default() }));
+                self.event_ids.insert(key, id);
+                id
+            }
+        };
+        if is_inside {
+            let first = &mut self.events[event as usize].2.first_inside_ms;
+            *first = Some(first.map_or(time_ms, |t| t.min(time_ms)));
+        }
+        let request = self.hasher.hash_one((service, request));
+        self.entries.push(Entry { request, event, is_inside });
+    }
+
+    /// Entries that found no room.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The differences, by service; of each the strongest first.
+    pub fn differences(mut self) -> Vec<Differs> {
+        self.entries.sort_unstable_by_key(|e| (e.request, e.event));
+        self.entries.dedup_by_key(|e| (e.request, e.event));
+        let mut by_service: Vec<Vec<Request>> = Vec::new();
+        by_service.resize_with(self.services.len(), Vec::new);
+        for group in self.entries.chunk_by(|a, b| a.request == b.request) {
+            let group = &group[..group.len().min(EVENTS_OF_REQUEST_MAX)];
+            let service = self.events[group[0].event as usize].0 as usize;
+            // A request that goes on from before into the window is of the window.
+            let is_inside = group.iter().any(|e| e.is_inside);
+            by_service[service].push(Request { events: group, is_inside });
+        }
+        let mut all = Vec::new();
+        for (service, requests) in by_service.iter().enumerate() {
+            let mut of_one = self.of_service(service, requests);
+            of_one.sort_by(|a, b| b.nats.total_cmp(&a.nats));
+            of_one.truncate(TOLD_MAX);
+            all.extend(of_one);
+        }
+        all
+    }
+
+    fn of_service(&self, service: usize, requests: &[Request]) -> Vec<Differs> {
+        let mut total = Counts::default();
+        let mut counts: HashMap<u32, Counts> = HashMap::new();
+        for request in requests {
+            total.add(request.is_inside);
+            for e in request.events {
+                counts.entry(e.event).or_default().add(request.is_inside);
+            }
+        }
+        if total.inside == 0 || total.before == 0 {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let mut rarer: Vec<(f64, u32)> = Vec::new();
+        for (event, n) in &counts {
+            let (ratio, lift) = likelihood(*n, total);
+            if ratio > 0.0 {
+                let tone = self.events[*event as usize].2.tone;
+                let nats = ratio * told(lift) * tone.weight();
+                out.push(self.differs(service, *event, None, *n, total, nats));
+            }
+            let expected = f64::from(n.before) * f64::from(total.inside) / f64::from(total.before);
+            if n.before >= BEFORE_MIN {
+                rarer.push(((expected - f64::from(n.inside)) / (expected + 1.0).sqrt(), *event));
+            }
+        }
+        rarer.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        rarer.truncate(CANDIDATES_MAX);
+        for (_, event) in rarer {
+            let mut with: HashMap<u32, Counts> = HashMap::new();
+            for request in requests.iter().filter(|r| r.has(event)) {
+                for other in request.events.iter().filter(|e| e.event != event) {
+                    with.entry(other.event).or_default().add(request.is_inside);
+                }
+            }
+            let best = with.iter().filter_map(|(companion, both)| {
+                let all = counts[companion];
+                let share = f64::from(both.before) / f64::from(all.before.max(1));
+                if all.before < BEFORE_MIN || all.inside < INSIDE_MIN || share < TOGETHER_MIN {
+                    return None;
+                }
+                let (ratio, drop) = likelihood(*both, all);
+                (ratio < 0.0).then(|| (-ratio * told(drop), *companion, *both, all))
+            });
+            let best = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+            if let Some((nats, companion, both, all)) = best {
+                out.push(self.differs(service, event, Some(companion), both, all, nats));
+            }
+        }
+        out.retain(|d| d.nats > 0.0);
+        out
+    }
+
+    fn differs(
+        &self,
+        service: usize,
+        event: u32,
+        companion: Option<u32>,
+        n: Counts,
+        all: Counts,
+        nats: f64,
+    ) -> Differs {
+        let (_, what, known) = &self.events[event as usize];
+        Differs {
+            service: self.services[service].clone(),
+            event: what.clone(),
+            companion: companion.map(|c| self.events[c as usize].1.clone()),
+            tone: known.tone,
+            inside: (n.inside, all.inside),
+            before: (n.before, all.before),
+            nats: nats.min(LINE_NATS_MAX),
+            onset_ms: if companion.is_none() { known.first_inside_ms } else { None },
+        }
+    }
+}
+
+struct Request<'a> {
+    /// Sorted by event.
+    events: &'a [Entry],
+    is_inside: bool,
+}
+
+impl Request<'_> {
+    fn has(&self, event: u32) -> bool {
+        self.events.binary_search_by_key(&event, |e| e.event).is_ok()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    inside: u32,
+    before: u32,
+}
+
+impl Counts {
+    fn add(&mut self, is_inside: bool) {
+        if is_inside { self.inside += 1 } else { self.before += 1 }
+    }
+}
+
+/// How much better two shares explain the counts than one: the logarithm of the likelihood ratio of two binomials, less than
+/// nothing where the share of the window is the smaller one; and by what part it differs, 0 to 1.
+fn likelihood(n: Counts, all: Counts) -> (f64, f64) {
+    let log = |k: u32, n: u32, p: f64| {
+        let p = p.clamp(1e-9, 1.0 - 1e-9);
+        f64::from(k) * p.ln() + f64::from(n - k) * (1.0 - p).ln()
+    };
+    let share = |k: u32, n: u32| f64::from(k) / f64::from(n.max(1));
+    let (inside, before) = (share(n.inside, all.inside), share(n.before, all.before));
+    let one = share(n.inside + n.before, all.inside + all.before);
+    let two = log(n.inside, all.inside, inside) + log(n.before, all.before, before);
+    let ratio = (two - log(n.inside, all.inside, one) - log(n.before, all.before, one)).max(0.0);
+    let differs = 1.0 - inside.min(before) / inside.max(before).max(f64::MIN_POSITIVE);
+    (if inside >= before { ratio } else { -ratio }, differs)
+}
+
+/// A small difference in many requests is certain, and still small.
+fn told(difference: f64) -> f64 {
+    ((difference - DIFFERENCE_MIN) / (1.0 - DIFFERENCE_MIN)).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests as text: `inside` or `before`, how many, and their events; a line with `!` sounds as an error.
+    fn of(text: &str) -> Vec<Differs> {
+        let mut requests = Requests::default();
+        let mut id = 0;
+        for line in text.lines().filter(|l| !l.trim().is_empty()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            for _ in 0..words[1].parse::<u32>().unwrap() {
+                id += 1;
+                for word in &words[2..] {
+                    let tone = if word.contains('!') { Tone::Error } else { Tone::Plain };
+                    let event = Event::Operation(word.trim_end_matches('!').into());
+                    requests.add("shop", id, event, || tone, 5, words[0] == "inside");
+                }
+            }
+        }
+        requests.differences()
+    }
+
+    #[test]
+    fn a_line_that_no_longer_follows_is_told_with_its_companion() {
+        let all = of("before 20 begin find done
+                      inside 20 begin find");
+        let gone = &all[0];
+        assert_eq!((&gone.event, gone.before.0, gone.inside.0), (&Event::Operation("done".into()), 20, 0));
+        assert_eq!(gone.companion, Some(Event::Operation("begin".into())));
+        assert_eq!(gone.nats, LINE_NATS_MAX);
+    }
+
+    #[test]
+    fn an_error_that_is_new_is_told_and_a_plain_line_counts_little() {
+        let all = of("before 30 begin
+                      inside 20 begin broken!
+                      inside 10 begin chatter");
+        assert_eq!((&all[0].event, all[0].tone), (&Event::Operation("broken".into()), Tone::Error));
+        assert_eq!((all[0].inside, all[0].before, all[0].onset_ms), ((20, 30), (0, 30), Some(5)));
+        assert!(all.iter().skip(1).all(|d| d.nats < 3.0), "{all:#?}");
+    }
+
+    #[test]
+    fn the_same_requests_in_other_numbers_are_no_difference() {
+        assert_eq!(
+            of("before 300 begin find done
+                before 100 other
+                inside 10 begin find done
+                inside 3 other"),
+            []
+        );
+        assert_eq!(of("inside 10 begin broken!"), [], "nothing to compare with");
+    }
+
+    #[test]
+    fn lines_without_severity_are_known_by_their_words() {
+        use model::Severity as S;
+        for (severity, text, tone) in [
+            (S::INFO, "all is well", Tone::Plain),
+            (S::UNKNOWN, "java.lang.NullPointerException", Tone::Error),
+            (S::ERROR, "hm", Tone::Error),
+            (S::UNKNOWN, "WARN low", Tone::Warning),
+        ] {
+            assert_eq!(Tone::of(severity, text), tone, "{text}");
+        }
+    }
+
+    #[test]
+    fn there_is_a_bound() {
+        let mut requests = Requests::default();
+        for i in 0..EVENTS_MAX + 10 {
+            requests.add("a", i, Event::Line(i as u64), Tone::default, 0, true);
+        }
+        assert_eq!(requests.left_out(), 10);
+        assert_eq!(requests.differences(), []);
+    }
+}

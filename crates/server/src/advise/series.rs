@@ -1,0 +1,137 @@
+//! Series of the window and of its baselines, compared on all cores. Those that did not move are kept only where their not moving
+//! says something. It must never keep more than its bounds.
+
+use super::{Book, Partial, Question};
+use crate::app::App;
+use crate::changed::{SAMPLES_MAX, is_still, on_all_cores, shown};
+use crate::gate::Stop;
+use foldhash::{HashMap, HashMapExt, HashSet};
+use look::advise::{Place, Says, SeriesSignal, Signals, comparable, place, says};
+use look::changed::{Comparer, Moved};
+use model::Labels;
+use stdx::Result;
+use store::SeriesPieces;
+
+/// Series that moved and are weighed, those that stand out most.
+const MOVED_MAX: usize = 5_000;
+/// Series that did not move and are kept: of calls, of requests, of the symptom.
+const STILL_MAX: usize = 20_000;
+
+/// What scores less is not even listed; what scores less than 1 is listed, and counts for nothing.
+const SCORE_MIN: f64 = 0.3;
+
+struct Found {
+    series: usize,
+    mean: (f64, f64),
+    moved: Option<Moved>,
+}
+
+struct Worker {
+    comparer: Comparer,
+    is_rate: HashMap<String, bool>,
+}
+
+pub fn gather(
+    app: &App,
+    question: &Question,
+    signals: &mut Signals,
+    book: &mut Book,
+    partial: &mut Partial,
+    stop: &Stop,
+) -> Result<()> {
+    let series = read(app, question)?;
+    partial.looked_at[0] = series.len();
+    let ask = &question.ask;
+    let (from, to) = ask.reach();
+    let symptom = question.symptom.as_ref().map_or("", |s| s.metric.as_str());
+    let is_kept = |labels: &Labels, place: &Place| {
+        place.caller.is_some() || labels.name() == symptom || says(labels.name()) == Says::Traffic
+    };
+    let places: Vec<Place> = series.iter().map(|s| place(&s.labels)).collect();
+    let start = || Worker { comparer: Comparer::telling_from(SCORE_MIN), is_rate: HashMap::new() };
+    let one = |worker: &mut Worker, i: usize| -> Result<Option<Found>> {
+        let one = &series[i];
+        let is_kept = is_kept(&one.labels, &places[i]);
+        if !is_kept && is_still(one, ask) {
+            return Ok(None);
+        }
+        let name = one.labels.name();
+        let is_rate = match worker.is_rate.get(name) {
+            Some(known) => *known,
+            None => *worker.is_rate.entry(name.into()).or_insert_with(|| shown(app, &one.labels).is_rate),
+        };
+        let (times, values) = one.samples(from, to)?;
+        let moved = worker.comparer.compare(ask, &times, &values, is_rate);
+        let mean = worker.comparer.means(ask);
+        Ok((is_kept || moved.is_some()).then_some(Found { series: i, mean, moved }))
+    };
+    let score = |f: &Found| f.moved.as_ref().map_or(0.0, |m| m.score);
+    let trim = |found: &mut Vec<Found>| {
+        if found.len() > 2 * (MOVED_MAX + STILL_MAX) {
+            found.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.series.cmp(&b.series)));
+            found.truncate(MOVED_MAX + STILL_MAX);
+        }
+    };
+    let mut found = on_all_cores(series.len(), stop, start, one, trim)?;
+    found.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.series.cmp(&b.series)));
+    let moved = found.iter().filter(|f| f.moved.is_some()).count();
+    if moved > MOVED_MAX {
+        partial.notes.push(format!("{moved} series moved; the {MOVED_MAX} that stand out most are weighed"));
+        found.drain(MOVED_MAX..moved);
+    }
+    found.truncate(MOVED_MAX.min(moved) + STILL_MAX);
+    for (one, place) in series.iter().zip(&places) {
+        if place.caller.is_none()
+            && says(one.labels.name()) == Says::Used
+            && let Some(entity) = book.find(&mut signals.entities, place.entity.clone())
+        {
+            *signals.watched.entry(entity).or_default() += 1;
+        }
+    }
+    let mut calls: HashSet<(String, String)> = HashSet::default();
+    for one in found {
+        let labels = series[one.series].labels.clone();
+        let place = places[one.series].clone();
+        if let Some(caller) = &place.caller {
+            calls.insert((caller.clone(), place.entity.name.clone()));
+        }
+        let Some(entity) = book.find(&mut signals.entities, place.entity.clone()) else { continue };
+        let unit = shown(app, &labels).unit;
+        let key = comparable(&labels);
+        signals.series.push(SeriesSignal {
+            labels,
+            place,
+            entity,
+            key,
+            unit,
+            mean: one.mean,
+            moved: one.moved,
+        });
+    }
+    if !question.without.contains(&look::advise::Without::Graph) {
+        let mut calls: Vec<_> = calls.into_iter().collect();
+        calls.sort_unstable();
+        signals.add_calls(calls.iter().map(|(a, b)| (a, b)));
+    }
+    Ok(())
+}
+
+/// All series of the selectors, each once; no buckets.
+fn read(app: &App, question: &Question) -> Result<Vec<SeriesPieces>> {
+    let view = app.store.view();
+    let (from, to) = question.ask.reach();
+    let series_max = app.settings.query.series_max.max(1_000_000);
+    let everything = [Vec::new()];
+    let selectors = if question.selectors.is_empty() { &everything[..] } else { &question.selectors };
+    let mut all: Vec<SeriesPieces> = Vec::new();
+    let mut seen = HashSet::default();
+    for selector in selectors {
+        let mut series = view.pieces(selector, from, to, series_max, SAMPLES_MAX)?;
+        series.retain(|s| s.labels.get("le").is_empty() && !s.has_histograms());
+        if selectors.len() > 1 {
+            series.retain(|s| seen.insert(s.labels.clone()));
+        }
+        all.extend(series);
+    }
+    Ok(all)
+}
