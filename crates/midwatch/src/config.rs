@@ -7,16 +7,14 @@ pub mod problems;
 pub mod prometheus;
 pub mod table;
 mod toml_text;
-mod tree;
 mod values;
-mod yaml;
 
-use problems::{Problem, Problems, did_you_mean};
+use document::{Entry, FILE_BYTES_MAX, Node, Value, did_you_mean};
+use problems::{Problem, Problems};
 use server::ScrapeConfig;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use table::{SECTIONS, SETTINGS, Setting};
-use tree::{Entry, FILE_BYTES_MAX, Node, Value};
 
 /// Everything that can be set, with its defaults.
 #[derive(Clone, Debug)]
@@ -53,6 +51,8 @@ pub struct Config {
     pub tail: ingest::spans::tail::TailSettings,
     /// How changes are found out.
     pub changes: server::ChangesSettings,
+    /// What is watched, and who is told.
+    pub monitors: server::MonitorSettings,
     /// How logs are taken.
     pub logs: server::LogSettings,
     /// Limits on what arrives.
@@ -86,6 +86,7 @@ impl Default for Config {
             otlp_strategy: ingest::otlp::Strategy::ALL[0].0.into(),
             tail: ingest::spans::tail::TailSettings::default(),
             changes: server::ChangesSettings::default(),
+            monitors: server::MonitorSettings::default(),
             logs: server::LogSettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
@@ -111,7 +112,11 @@ pub fn load(path: &Path) -> (Config, Vec<Problem>) {
         problems.file = file.display().to_string();
         let Some(text) = read(&file, &mut problems) else { continue };
         let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
-        prometheus::read(&text, &folder, &config.ingest, &mut config.scrape, &mut problems);
+        let rules = prometheus::read(&text, &folder, &config.ingest, &mut config.scrape, &mut problems);
+        config.monitors.files.extend(rules.files);
+        if let Some(interval_ms) = rules.interval_ms {
+            config.monitors.interval_ms = interval_ms;
+        }
     }
     (config, problems.list)
 }
@@ -212,7 +217,8 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     if config.store.wal != defaults.store.wal {
         config.store.wal = folder.join(&config.store.wal);
     }
-    config.scrape_config_files.iter_mut().for_each(|f| *f = folder.join(&*f));
+    let files = config.scrape_config_files.iter_mut().chain(&mut config.monitors.files);
+    files.chain(&mut config.monitors.notifications).for_each(|f| *f = folder.join(&*f));
 }
 
 impl Config {
@@ -288,6 +294,7 @@ impl Config {
             otlp: self.otlp,
             tail: self.tail,
             changes: self.changes,
+            monitors: self.monitors,
             logs: self.logs,
             ingest: self.ingest,
             query: self.query,
@@ -309,7 +316,7 @@ fn kernel_hostname() -> String {
 /// # Errors
 /// A sentence with the line.
 pub fn target_file(text: &str) -> Result<Vec<server::TargetGroup>, String> {
-    let root: Node = yaml::parse(text).map_err(|e| format!("line {}: {}", e.line, e.what))?;
+    let root: Node = document::parse(text).map_err(|e| format!("line {}: {}", e.line, e.what))?;
     let mut problems = Problems::default();
     let groups = prometheus::target_groups(&root, "", &mut problems);
     match problems.list.first() {

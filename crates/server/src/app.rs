@@ -8,6 +8,7 @@ use crate::gate::Gate;
 use crate::home::HomeCache;
 use crate::limits::LimitBooks;
 use crate::logs::Logs;
+use crate::monitors::Monitors;
 use crate::otlp::Otlp;
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
@@ -35,6 +36,8 @@ pub struct App {
     pub otlp: Otlp,
     /// What requests with spans share.
     pub spans: Spans,
+    /// What is watched.
+    pub monitors: Arc<Monitors>,
     /// What log records go through.
     pub logs: Arc<Logs>,
     /// Measurements of this process.

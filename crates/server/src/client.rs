@@ -1,10 +1,12 @@
-//! The HTTP client of scrapes and service discovery: every answer is bounded in time and size, however the
+//! The HTTP client of scrapes, service discovery and notifications: every answer is bounded in time and size, however the
 //! other side behaves. It must never show a secret, use a proxy from the environment, or take more memory
 //! than its budget; it does not know what the bodies mean.
 
 mod auth;
 mod body;
+mod guard;
 mod pool;
+pub mod post;
 
 use crate::settings::{ClientConfig, TlsConfig};
 use body::{Body, Budget};
@@ -140,8 +142,12 @@ fn route(ask: &Ask<'_>) -> Result<(Url, Use)> {
         url.set_host(Some(name)).map_err(|e| Error::wrap(ErrorKind::Invalid, "tls_config.server_name", e))?;
         connect_to = ask.url.host_str().map(|h| h.trim_matches(['[', ']']).to_string());
     }
-    let usage =
-        Use { connect_to, follow_redirects: ask.follow_redirects, tls: ask.follow_redirects || https };
+    let usage = Use {
+        connect_to,
+        follow_redirects: ask.follow_redirects,
+        tls: ask.follow_redirects || https,
+        guarded: false,
+    };
     Ok((url, usage))
 }
 
@@ -176,7 +182,8 @@ async fn read(mut response: Response, body: &mut Body<'_>) -> Result<()> {
 pub fn check_client(config: &ClientConfig) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     config.tls.server_name.as_deref().map_or(Ok(()), check_server_name)?;
-    pool::build(&config.tls, Use { connect_to: None, follow_redirects: true, tls: true }).map(|_| ())
+    pool::build(&config.tls, Use { connect_to: None, follow_redirects: true, tls: true, guarded: false })
+        .map(|_| ())
 }
 
 /// The error and its causes in one line, without the URL.

@@ -19,6 +19,7 @@ mod http;
 mod limits;
 mod listener;
 mod logs;
+mod monitors;
 mod otlp;
 mod own;
 mod pace;

@@ -12,6 +12,7 @@ use crate::listener::Versions;
 use crate::logs::follow::Follower;
 use crate::logs::syslog::Sockets;
 use crate::logs::{self, Logs};
+use crate::monitors::{self, Monitors};
 use crate::otlp::{Otlp, Ports};
 use crate::pace::Pace;
 use crate::scrape::ScrapeManager;
@@ -46,6 +47,7 @@ pub struct Server {
     host: Option<Host>,
     upkeep: Upkeep,
     follower: Option<Follower>,
+    monitors: monitors::Threads,
     otlp: Vec<(&'static str, SocketAddr)>,
     problems: Vec<String>,
 }
@@ -92,7 +94,12 @@ impl Server {
         let (log_store, log_sink, log_registry) = (store.clone(), sink.clone(), registry.clone());
         let open_logs = move || Logs::open(log_settings, &hostname, log_store, log_sink, &log_registry);
         let logs = Arc::new(blocking(open_logs).await?);
+        let (watched, query) = (settings.monitors.clone(), settings.query.clone());
+        let (store_of, sink_of, registry_of) = (store.clone(), sink.clone(), registry.clone());
+        let start = move || Monitors::start(watched, query, store_of, sink_of, &registry_of, address);
+        let monitors = blocking(start).await??;
         let app = Arc::new(App {
+            monitors: monitors.monitors(),
             gate: Gate::new(settings.query.clone(), &registry),
             epoch: format!("{started_ms:x}"),
             catalogue: SeriesCatalogue::default(),
@@ -138,7 +145,7 @@ impl Server {
         let upkeep = Upkeep::start(app.clone())?;
         let is_following = !app.logs.settings().files.is_empty();
         let follower = if is_following { Some(Follower::start(app.logs.clone())?) } else { None };
-        Ok(Server { app, stop, tasks, host, upkeep, follower, otlp, problems })
+        Ok(Server { app, stop, tasks, host, upkeep, follower, monitors, otlp, problems })
     }
 
     /// Where it listens.
@@ -166,8 +173,9 @@ impl Server {
             let _ = task.await;
         }
         // The store's own runtime must not end on a task of this one.
-        let (app, upkeep) = (self.app, self.upkeep);
+        let (app, upkeep, monitors) = (self.app, self.upkeep, self.monitors);
         let handed_over = blocking(move || {
+            drop(monitors);
             drop(upkeep);
             // What cannot be written is counted, and no reason to hold up the end.
             let _ = app.sink.exemplars().flush();

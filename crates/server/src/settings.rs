@@ -27,6 +27,8 @@ pub struct Settings {
     pub tail: ingest::spans::tail::TailSettings,
     /// How changes are found out.
     pub changes: ChangesSettings,
+    /// What is watched, and who is told.
+    pub monitors: MonitorSettings,
     /// How logs are taken.
     pub logs: crate::logs::LogSettings,
     /// Limits on what arrives.
@@ -67,6 +69,25 @@ impl Default for OtlpSettings {
             metrics: ingest::otlp::Settings::default(),
             delta_bytes_max: 64 << 20,
         }
+    }
+}
+
+/// What is watched, and who is told.
+#[derive(Clone, Debug)]
+pub struct MonitorSettings {
+    /// Rule files of Prometheus; the last part of a path may hold `*`.
+    pub files: Vec<PathBuf>,
+    /// Who is told: a configuration of Alertmanager.
+    pub notifications: Option<PathBuf>,
+    /// How often groups are evaluated that say nothing of it.
+    pub interval_ms: i64,
+    /// Where people reach this server, for links; empty: where it listens.
+    pub url: String,
+}
+
+impl Default for MonitorSettings {
+    fn default() -> Self {
+        MonitorSettings { files: Vec::new(), notifications: None, interval_ms: 15_000, url: String::new() }
     }
 }
 
@@ -290,6 +311,8 @@ pub enum Secret {
     Text(String),
     /// The file that holds it.
     File(PathBuf),
+    /// The variable of the environment that holds it.
+    Env(String),
 }
 
 impl fmt::Debug for Secret {

@@ -137,6 +137,24 @@ impl Audit {
         self.add(entry)
     }
 
+    /// Notes something else that was done on somebody's word.
+    ///
+    /// # Errors
+    /// `Unavailable`: then it must not be done.
+    pub fn note(&mut self, now_ms: i64, what: &str, who: &Who, details: Json) -> Result<()> {
+        let number = self.lines + 1;
+        self.add(json!({
+            "number": number,
+            "what": what,
+            "at_ms": now_ms,
+            "user": cut(&who.user),
+            "host": cut(&who.host),
+            "address": cut(&who.address),
+            "reason": cut(&who.reason),
+            "details": details,
+        }))
+    }
+
     fn add(&mut self, mut entry: Json) -> Result<()> {
         entry["previous"] = self.previous.into();
         let text = entry.to_string();

@@ -1,9 +1,9 @@
 //! The reference of every setting and every key of a Prometheus configuration, as text for a terminal and as the page
 //! docs/reference/configuration.md. Made from the tables; it must never say anything that they do not.
 
-use super::problems::did_you_mean;
 use super::prometheus::keys::{PLACES, Support};
 use super::table::{SECTIONS, SETTINGS, Setting, find};
+use document::did_you_mean;
 use std::fmt::Write;
 
 /// All settings, or one, or those of a section.

@@ -1,8 +1,9 @@
 //! `[[logs.files]]` and `[[logs.metrics]]`: lists of tables, which do not fit into the table of settings. Every key that is not
 //! known, and every value that makes no sense, is named with its line.
 
-use super::problems::{Problems, did_you_mean};
-use super::tree::{Entry, Node, Value};
+use super::problems::Problems;
+use document::did_you_mean;
+use document::{Entry, Node, Value};
 use ingest::logs::Format;
 use look::logs::metric::{LogMetric, Spec};
 use server::{FileSettings, LogSettings};

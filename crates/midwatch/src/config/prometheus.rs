@@ -6,16 +6,25 @@ pub mod keys;
 mod reader;
 
 use super::problems::Problems;
-use super::tree::{Node, Value};
-use super::{values, yaml};
+use super::values;
+use document::{Node, Value};
 use ingest::relabel::{Action, RelabelConfig, Rules};
 use keys::{FILE_SD, GLOBAL, HTTP_SD, JOB, RELABEL, TARGETS, TOP};
 use reader::{Place, bool_of, each, list_of, texts_of};
 use server::{FileSd, HttpSd, ScrapeConfig, TargetGroup};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most jobs of one configuration.
 const JOBS_MAX: usize = 10_000;
+
+/// What a configuration says of rules.
+#[derive(Debug, Default)]
+pub struct RuleFiles {
+    /// `rule_files`: the last part may hold `*`.
+    pub files: Vec<PathBuf>,
+    /// `evaluation_interval`.
+    pub interval_ms: Option<i64>,
+}
 
 /// Adds the jobs of a configuration file to `jobs`. `folder` is the folder of the file: paths are relative to it.
 pub fn read(
@@ -24,17 +33,29 @@ pub fn read(
     limits: &ingest::Limits,
     jobs: &mut Vec<ScrapeConfig>,
     problems: &mut Problems,
-) {
-    let root = match yaml::parse(text) {
+) -> RuleFiles {
+    let mut rules = RuleFiles::default();
+    let root = match document::parse(text) {
         Ok(root) => root,
-        Err(e) => return problems.error(e.line, e.what),
+        Err(e) => {
+            problems.error(e.line, e.what);
+            return rules;
+        }
     };
     let (mut defaults, mut list) = (defaults(limits), None);
     each(&root, &Place::default(), &[TOP], problems, |key, node, place, problems| match key {
-        "global" => global(node, place, &mut defaults, problems),
+        "global" => global(node, place, &mut defaults, &mut rules, problems),
+        "rule_files" => {
+            let files = list_of(node, place, problems).into_iter().map(|(item, place)| {
+                let mut text = String::new();
+                place.text(item, &mut text, problems);
+                text
+            });
+            rules.files = files.filter(|f| !f.is_empty()).map(|f| folder.join(f)).collect();
+        }
         _ => list = Some((node.clone(), place.clone())),
     });
-    let Some((node, place)) = list else { return };
+    let Some((node, place)) = list else { return rules };
     for (item, place) in list_of(&node, &place, problems).into_iter().take(JOBS_MAX) {
         if let Some(config) = job(item, &place, folder, &defaults, problems) {
             if jobs.iter().any(|other| other.job == config.job) {
@@ -45,6 +66,7 @@ pub fn read(
             }
         }
     }
+    rules
 }
 
 /// What holds for each job that does not say otherwise. The timeout is 0 until somebody names one.
@@ -55,9 +77,21 @@ fn defaults(limits: &ingest::Limits) -> ScrapeConfig {
 
 const TIMEOUT_MS: u64 = 10_000;
 
-fn global(node: &Node, place: &Place, defaults: &mut ScrapeConfig, problems: &mut Problems) {
+fn global(
+    node: &Node,
+    place: &Place,
+    defaults: &mut ScrapeConfig,
+    rules: &mut RuleFiles,
+    problems: &mut Problems,
+) {
     each(node, place, &[GLOBAL], problems, |key, node, place, problems| {
-        common(key, node, place, defaults, problems);
+        if key == "evaluation_interval" {
+            let mut ms = 0;
+            place.duration(node, &mut ms, problems);
+            rules.interval_ms = i64::try_from(ms).ok().filter(|ms| *ms > 0);
+        } else {
+            common(key, node, place, defaults, problems);
+        }
     });
 }
 
@@ -291,7 +325,7 @@ fn relabel(node: &Node, place: &Place, problems: &mut Problems) -> Rules {
                 match ACTIONS.iter().find(|(name, _)| *name == word) {
                     Some((_, action)) => to.action = *action,
                     None => {
-                        let hint = super::did_you_mean(&word, ACTIONS.iter().map(|(name, _)| *name));
+                        let hint = document::did_you_mean(&word, ACTIONS.iter().map(|(name, _)| *name));
                         problems.error(node.line, format!("{place}: there is no action {word:?}{hint}"));
                     }
                 }

@@ -2,8 +2,8 @@
 //! reference and what the API shows come from this table and from nowhere else.
 
 use super::Config;
-use super::tree::{Node, Value};
 use super::values;
+use document::{Node, Value};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -246,6 +246,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "logs",
         "Log records: files that are followed, templates, metrics of records. Files are named in `[[logs.files]]`, metrics in `[[logs.metrics]]`: docs/guide/logs.md.",
     ),
+    ("monitors", "Rules that are evaluated again and again, and who is told: docs/guide/monitors.md."),
     ("syslog", "Syslog listeners. Off unless an address is given."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
@@ -375,6 +376,11 @@ pub const SETTINGS: &[Setting] = &[
     row!("logs.usual_files", Switch, c.logs.usual_files, "false", "Follow the system's log (`/var/log/syslog` or `messages`) and those of nginx and Apache, from now on, where they can be read."),
     row!("logs.patterns_max", Count Size, c.logs.patterns.templates_max, (100, 1_000_000), "50000", "Templates of log records that are known at one time, of all services; the one that was not seen for longest makes room. Each takes about 2 KiB."),
     row!("logs.patterns_per_service_max", Count Size, c.logs.patterns.templates_per_service_max, (10, 1_000_000), "1000", "Templates of one service."),
+
+    row!("monitors.files", Paths, c.monitors.files, "[\"rules/*.yml\"]", "Rule files of Prometheus: recording and alerting rules. `*` may stand in the last part of a path. They are read again when they change; what is wrong in one of them is shown, and the others go on."),
+    row!("monitors.notifications", OptionalPath, c.monitors.notifications, "\"alertmanager.yml\"", "Who is told of alerts: a configuration of Alertmanager, with routes, receivers and inhibition. It is read again when it changes. Empty: nobody is told, alerts are shown only."),
+    row!("monitors.interval", Duration Signed, c.monitors.interval_ms, (SECOND, DAY), "\"5s\"", "How often groups of rules are evaluated that name no interval."),
+    row!("monitors.url", Text, c.monitors.url, "\"https://midwatch.example.org\"", "Where people reach this server: the beginning of links in notifications. Empty: where it listens."),
 
     row!("syslog.udp", OptionalAddress, c.logs.syslog_udp, "\"127.0.0.1:5514\"", "Where to take syslog over UDP. Empty: nowhere."),
     row!("syslog.tcp", OptionalAddress, c.logs.syslog_tcp, "\"127.0.0.1:5514\"", "Where to take syslog over TCP, counted or line by line. Empty: nowhere."),

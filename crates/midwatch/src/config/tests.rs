@@ -117,12 +117,16 @@ fn files_of_prometheus_are_found_beside_ours() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("m.toml", "data = \"d\"\nscrape_config_files = [\"a.yml\", \"b.yml\"]");
-    write("a.yml", "rule_files: [x]\nscrape_configs: [{job_name: one}]");
+    write(
+        "a.yml",
+        "rule_files: [x]\nglobal: {evaluation_interval: 7s}\nalerting: {}\nscrape_configs: [{job_name: one}]",
+    );
     write("b.yml", "scrape_configs: [{job_name: two}, {job_name: one}]");
     let (config, problems) = load(&folder.path().join("m.toml"));
     assert_eq!(config.data, folder.path().join("d"));
     assert_eq!(config.scrape.iter().map(|j| j.job.as_str()).collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(problems.iter().map(|p| p.severity).collect::<Vec<_>>(), [Severity::Warning, Severity::Error]);
+    assert_eq!((config.monitors.files, config.monitors.interval_ms), (vec![folder.path().join("x")], 7_000));
     assert!(problems[0].file.ends_with("/a.yml") && problems[1].file.ends_with("/b.yml"));
     // The same file directly.
     let (config, _) = load(&folder.path().join("a.yml"));

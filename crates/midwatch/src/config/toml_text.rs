@@ -1,6 +1,6 @@
 //! TOML to a [`Node`], in the order of the file. It must never stop at the first mistake.
 
-use super::tree::{Entry, Node, SyntaxError, Value};
+use document::{Entry, Node, SyntaxError, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

@@ -3,6 +3,7 @@
 
 mod admin;
 mod advise;
+mod alertmanager;
 mod archive;
 mod cardinality;
 mod changed;
@@ -64,6 +65,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/rules", get(monitors::rules))
         .route("/api/v1/alerts", get(monitors::alerts))
         .route("/api/v1/alertmanagers", get(monitors::alertmanagers))
+        .route("/api/v1/monitors", get(monitors::list).post(monitors::make))
+        .route("/api/v1/monitors/check", post(monitors::check))
+        .route("/api/v1/monitors/{id}", get(monitors::one).delete(monitors::remove))
+        .route("/api/v2/alerts", get(alertmanager::alerts).post(alertmanager::post_alerts))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
+        .route("/api/v2/silences", get(alertmanager::silences).post(alertmanager::silence))
+        .route("/api/v2/silence/{id}", get(alertmanager::one_silence).delete(alertmanager::unsilence))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/status", get(alertmanager::status))
         .route("/api/v1/features", get(features::features))
         .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/status/walreplay", get(status::walreplay))
@@ -125,6 +135,17 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(axum::middleware::from_fn(compressed))
         .layer(axum::middleware::from_fn_with_state(app.trusted.clone(), guard))
         .with_state(app)
+}
+
+/// Where a request came from.
+fn peer(request: &Request) -> String {
+    request.extensions().get::<crate::listener::Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default()
+}
+
+/// Who asks, in their own words: `user` and `reason` of a body.
+fn who(json: &serde_json::Value, address: String) -> store::audit::Who {
+    let text = |key: &str| json[key].as_str().unwrap_or("").to_string();
+    store::audit::Who { user: text("user"), host: text("host"), address, reason: text("reason") }
 }
 
 async fn unknown(request: Request) -> Response {

@@ -1,40 +1,128 @@
-//! `rules`, `alerts`, `alertmanagers`: Midwatch evaluates no rules, so these lists are empty. They are there because
-//! clients ask, and a parameter that makes no sense is told as in Prometheus.
+//! Monitors over HTTP: `rules` and `alerts` as in Prometheus, `monitors` with all that is known. Making and removing a
+//! monitor writes the rule file in the data folder, and is audited.
 
-use crate::http::{ApiError, ApiResult, Params, success};
-use axum::extract::Request;
-use serde_json::json;
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::http::{ApiError, ApiResult, Params, read_body, success};
+use crate::monitors::tell::{self, Wanted};
+use crate::monitors::{NewMonitor, add_monitor, remove_monitor};
+use axum::extract::{Path, Request, State};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use stdx::{Error, ErrorKind};
 
-pub async fn rules(request: Request) -> ApiResult {
+/// The longest body of a new monitor, in bytes.
+const BODY_BYTES_MAX: usize = 256 << 10;
+
+pub async fn rules(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
-    if let Some(kind) = params.get("type")
-        && !["alert", "record"].contains(&kind.to_ascii_lowercase().as_str())
-    {
+    let kind = params.get("type").map(str::to_ascii_lowercase);
+    if let Some(kind) = kind.as_ref().filter(|k| !["alert", "record"].contains(&k.as_str())) {
         let kind: String = kind.chars().take(40).collect();
         return Err(ApiError::bad(format!(
             "invalid parameter \"type\": not supported value {kind:?}; it is alert or record"
         )));
     }
-    if let Some(text) = params.get("exclude_alerts")
-        && !["true", "false", "1", "0", "t", "f"].contains(&text.to_ascii_lowercase().as_str())
-    {
-        return Err(ApiError::bad("invalid parameter \"exclude_alerts\": it is true or false"));
+    let without_alerts = match params.get("exclude_alerts").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("false" | "0" | "f") => false,
+        Some("true" | "1" | "t") => true,
+        Some(_) => return Err(ApiError::bad("invalid parameter \"exclude_alerts\": it is true or false")),
+    };
+    let limit = params.number("group_limit")?.filter(|n| *n > 0);
+    let token = params.get("group_next_token").map(str::to_string);
+    let list = |name: &str| params.all(name).map(str::to_string).collect::<Vec<_>>();
+    let wanted = Wanted {
+        kind,
+        rules: list("rule_name[]"),
+        groups: list("rule_group[]"),
+        files: list("file[]"),
+        matchers: super::series::matcher_sets(&params)?,
+        without_alerts,
+    };
+    let mut groups = tell::rules(&app.monitors, &wanted);
+    let key = |g: &Json| format!("{};{}", g["file"].as_str().unwrap_or(""), g["name"].as_str().unwrap_or(""));
+    if let Some(token) = token {
+        let at = groups.iter().position(|g| key(g) == token);
+        let text = "invalid parameter \"group_next_token\": it is of no group; ask again without it";
+        groups = groups.split_off(at.ok_or_else(|| ApiError::bad(text))?);
     }
-    params.number("group_limit")?;
-    if params.get("group_next_token").is_some() {
-        // A token comes from an earlier answer, and none of ours has one.
-        return Err(ApiError::bad(
-            "invalid parameter \"group_next_token\": it is of no group; ask again without it",
-        ));
+    let mut data = json!({});
+    if let Some(limit) = limit.filter(|n| *n < groups.len()) {
+        data["groupNextToken"] = key(&groups[limit]).into();
+        groups.truncate(limit);
     }
-    super::series::matcher_sets(&params)?;
-    Ok(success(&json!({ "groups": [] })))
+    data["groups"] = Json::Array(groups);
+    Ok(success(&data))
 }
 
-pub async fn alerts() -> ApiResult {
-    Ok(success(&json!({ "alerts": [] })))
+pub async fn alerts(State(app): State<Arc<App>>) -> ApiResult {
+    Ok(success(&json!({ "alerts": tell::alerts(&app.monitors) })))
 }
 
-pub async fn alertmanagers() -> ApiResult {
-    Ok(success(&json!({ "activeAlertmanagers": [], "droppedAlertmanagers": [] })))
+pub async fn alertmanagers(State(app): State<Arc<App>>) -> ApiResult {
+    // Rules of ours are told by ourselves.
+    let own = json!([{ "url": format!("{}/api/v2/alerts", app.monitors.base) }]);
+    Ok(success(&json!({ "activeAlertmanagers": own, "droppedAlertmanagers": [] })))
+}
+
+pub async fn list(State(app): State<Arc<App>>) -> ApiResult {
+    let now_ms = now_ms();
+    let monitors = tell::monitors(&app.monitors, now_ms);
+    let problems: Vec<Json> = app
+        .monitors
+        .problems()
+        .iter()
+        .map(|p| json!({ "file": p.file, "line": p.line, "what": p.what, "is_error": p.is_error }))
+        .collect();
+    Ok(success(&json!({
+        "now_ms": now_ms,
+        "monitors": monitors,
+        "problems": problems,
+        "notifications": tell::notifications(&app.monitors, now_ms),
+    })))
+}
+
+pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> ApiResult {
+    let found = tell::monitors(&app.monitors, now_ms()).into_iter().find(|m| m["id"] == id.as_str());
+    found.map(|m| success(&m)).ok_or_else(|| not_there().into())
+}
+
+fn not_there() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no monitor with this id; GET /api/v1/monitors lists all")
+}
+
+/// What a monitor of this text would be, without making it.
+pub async fn check(request: Request) -> ApiResult {
+    let new = NewMonitor::from_json(&body(request).await?).map_err(ApiError::bad)?;
+    Ok(success(&json!({ "rule": new.yaml() })))
+}
+
+pub async fn make(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let address = super::peer(&request);
+    let json = body(request).await?;
+    let new = NewMonitor::from_json(&json).map_err(ApiError::bad)?;
+    let who = super::who(&json, address);
+    let inside = app.clone();
+    let made = tokio::task::spawn_blocking(move || add_monitor(&inside.monitors, &new, &who));
+    let id = made.await.map_err(|_| failed())??;
+    Ok(success(&json!({ "id": id, "file": app.monitors.own_file().display().to_string() })))
+}
+
+pub async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
+    let address = super::peer(&request);
+    let params = Params::read(request).await?;
+    let json = json!({ "user": params.get("user"), "reason": params.get("reason") });
+    let who = super::who(&json, address);
+    let removed = tokio::task::spawn_blocking(move || remove_monitor(&app.monitors, &id, &who));
+    removed.await.map_err(|_| failed())??;
+    Ok(success(&json!({})))
+}
+
+fn failed() -> Error {
+    Error::new(ErrorKind::Internal, "it failed inside; this is a bug worth reporting")
+}
+
+async fn body(request: Request) -> ApiResult<Json> {
+    let body = read_body(request, BODY_BYTES_MAX).await?;
+    serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not JSON: {e}")))
 }

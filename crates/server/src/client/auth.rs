@@ -25,9 +25,12 @@ pub(super) async fn apply(request: RequestBuilder, auth: &Auth) -> Result<Reques
     }
 }
 
-async fn read(secret: &Secret) -> Result<String> {
+pub(super) async fn read(secret: &Secret) -> Result<String> {
     match secret {
         Secret::Text(text) => Ok(text.clone()),
+        Secret::Env(name) => std::env::var(name).map_err(|_| {
+            Error::new(ErrorKind::Unavailable, format!("the variable {name} of the environment is not set"))
+        }),
         Secret::File(path) => {
             let path = path.clone();
             let read = tokio::task::spawn_blocking(move || read_file(&path)).await;

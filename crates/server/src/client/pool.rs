@@ -1,6 +1,7 @@
 //! One client with its connections per distinct TLS configuration. A file of certificates that changes makes a
 //! new client. It must never know credentials: those belong to requests.
 
+use super::guard::Guarded;
 use super::{REDIRECTS_MAX, TlsConfig};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -32,6 +33,8 @@ pub(super) struct Use {
     pub follow_redirects: bool,
     /// It may meet TLS; otherwise the certificates of the system are not even read.
     pub tls: bool,
+    /// It connects to no address of cloud metadata.
+    pub guarded: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -105,6 +108,9 @@ pub(super) fn build(tls: &TlsConfig, usage: Use) -> Result<Client> {
             .tls_danger_accept_invalid_certs(tls.insecure_skip_verify)
     };
     let mut builder = base();
+    if usage.guarded {
+        builder = builder.dns_resolver(Guarded);
+    }
     if let (Some(name), Some(host)) = (&tls.server_name, &usage.connect_to) {
         builder = builder.dns_resolver(Elsewhere { name: name.to_ascii_lowercase(), host: host.clone() });
     }

@@ -3,7 +3,7 @@
 use super::keys::{AUTHORIZATION, BASIC, TLS};
 use super::reader::{Place, bool_of, each};
 use crate::config::problems::Problems;
-use crate::config::tree::Node;
+use document::Node;
 use server::{Auth, ClientConfig, Secret, TlsConfig};
 use std::path::{Path, PathBuf};
 

@@ -17,7 +17,7 @@ pub type Key = (&'static str, Support);
 
 use Support::{NoEffect, Refused, Used};
 
-const LATER: &str = "Midwatch has no rules and alerts from Prometheus's files";
+const TOLD: &str = "who is told stands in a file of Alertmanager's, which `notifications` in the section [monitors] of midwatch.toml names";
 const LABELS: &str = "the limits of the section [ingest] of midwatch.toml hold for every target";
 const CLASSIC: &str = "classic histograms are always recorded as they are";
 /// What is asked for where native histograms are wanted.
@@ -33,8 +33,8 @@ pub const TOP: &[Key] = &[
     ("global", Used("")),
     ("scrape_configs", Used("")),
     ("scrape_config_files", Refused("name those files in `scrape_config_files` of midwatch.toml")),
-    ("rule_files", NoEffect(LATER)),
-    ("alerting", NoEffect(LATER)),
+    ("rule_files", Used("`*` in the last part only; read again when they change")),
+    ("alerting", NoEffect(TOLD)),
     ("remote_write", NoEffect("Midwatch sends nothing to other machines")),
     ("remote_read", NoEffect("queries read what Midwatch keeps itself")),
     ("storage", NoEffect("retention and limits are settings of midwatch.toml")),
@@ -49,8 +49,8 @@ pub const GLOBAL: &[Key] = &[
     ("scrape_timeout", Used("default 10s, or the interval if that is shorter")),
     ("body_size_limit", Used("")),
     ("sample_limit", Used("")),
-    ("evaluation_interval", NoEffect(LATER)),
-    ("rule_query_offset", NoEffect(LATER)),
+    ("evaluation_interval", Used("default 15s")),
+    ("rule_query_offset", NoEffect("groups of rules name their own query_offset")),
     ("external_labels", NoEffect("they are for other systems, and Midwatch sends nothing to them")),
     ("query_log_file", NoEffect("there is no query log")),
     ("scrape_failure_log_file", NoEffect("failed scrapes are shown with their reasons at /api/v1/targets")),

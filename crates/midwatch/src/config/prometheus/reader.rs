@@ -2,9 +2,10 @@
 //! It must never let a key pass that no table has.
 
 use super::keys::{Key, Support};
-use crate::config::problems::{Problems, did_you_mean};
-use crate::config::tree::{Node, Value};
+use crate::config::problems::Problems;
 use crate::config::values;
+use document::did_you_mean;
+use document::{Node, Value};
 use std::fmt;
 
 /// Where in the file: `scrape_configs[0].params`.

@@ -1,7 +1,8 @@
 //! Configurations of Prometheus: what comes out of good ones, and what is said of each kind of bad one.
 
 use super::*;
-use crate::config::problems::{Severity, nearest};
+use crate::config::problems::Severity;
+use document::nearest;
 use server::{Auth, Secret};
 
 fn load(text: &str) -> (Vec<ScrapeConfig>, Problems) {
@@ -113,7 +114,7 @@ fn what_is_said() {
     use Severity::{Error, Warning};
     let job = |rest: &str| format!("scrape_configs:\n- job_name: x\n  {}\n", rest.replace('\n', "\n  "));
     for (text, line, severity, part) in [
-        ("rule_files: [a.yml]".into(), 1, Warning, "rule_files has no effect"),
+        ("rule_files: a.yml".into(), 1, Error, "rule_files: expected a list"),
         ("alerting: {}".into(), 1, Warning, "alerting has no effect"),
         ("global: {external_labels: {a: b}}".into(), 1, Warning, "global.external_labels has no effect"),
         ("globals: {}".into(), 1, Error, "unknown key globals; did you mean \"global\"?"),
@@ -218,6 +219,7 @@ fn every_key_that_is_used_is_read() {
     // A list of maps fits no key but the ones named here, so that each other one must object to it.
     let lists = [
         "scrape_configs",
+        "rule_files",
         "static_configs",
         "file_sd_configs",
         "http_sd_configs",

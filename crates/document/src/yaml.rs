@@ -1,7 +1,7 @@
 //! YAML to a [`Node`]. Anchors, aliases and merge keys work; one document per file. It must never recurse deeper than
 //! the parser's limit of nesting, nor let aliases grow a small file into a large tree.
 
-use super::tree::{Entry, NODES_MAX, Node, SyntaxError, Value};
+use crate::tree::{Entry, NODES_MAX, Node, SyntaxError, Value};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 

@@ -1,0 +1,24 @@
+//! Monitors: rules that are evaluated again and again, the states of their alerts, and who is told when. A decider: the
+//! caller evaluates expressions, keeps files, sends requests and owns the clock; this crate says what follows from it.
+//!
+//! * [`read`] reads rule files of Prometheus into [`rule::Group`]s; [`template`] fills labels and annotations in.
+//! * [`alert`] is the state machine of one rule: rows of its condition in, states and series out.
+//! * [`schedule`] says which group is due when, [`steps`] notices that a clock was set.
+//! * [`notify`] holds what an Alertmanager is: routes, groups, silences, inhibition, an outbox, and the bodies of requests.
+//!
+//! It must never read a clock, open a file or a socket, or start a thread: every time is an argument, in milliseconds
+//! since 1970 unless a name says otherwise.
+
+pub mod alert;
+pub mod notify;
+pub mod problem;
+pub mod read;
+pub mod rule;
+pub mod saved;
+pub mod schedule;
+pub mod steps;
+pub mod template;
+
+pub use alert::{Active, AlertState, Change, Judgement, RuleState, Seen};
+pub use problem::Problem;
+pub use rule::{Alerting, Group, Kind, Rule};

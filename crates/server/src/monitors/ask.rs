@@ -1,0 +1,178 @@
+//! Asks the store for a monitor: an instant query that also tells whether there was anything to judge by, and how new it
+//! was. It must never go through the gate of users' queries.
+
+use super::Monitors;
+use ::query::source::{Summarised, SummaryQuery};
+use ::query::{Expr, ExprKind, Limits, QueryOptions, ReadLimits, Source, Value};
+use model::{Labels, Matcher, SeriesData, is_stale};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use stdx::Result;
+
+/// The longest that one expression may take.
+const TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// What an expression gave.
+pub struct Answer {
+    /// Its rows.
+    pub rows: Vec<(Labels, f64)>,
+    /// How many series with samples its selectors found.
+    pub series: usize,
+    /// The time of the newest sample that was read.
+    pub newest_ms: Option<i64>,
+}
+
+impl Monitors {
+    /// Evaluates an expression at an instant.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(super) fn ask(&self, expr: &Expr, at_ms: i64, interval_ms: i64) -> Result<Answer, String> {
+        let interval = Duration::from_millis(interval_ms.unsigned_abs());
+        let deadline = Instant::now() + interval.clamp(Duration::from_secs(5), TIMEOUT_MAX);
+        let options = QueryOptions {
+            lookback_ms: self.query.lookback_ms,
+            limits: Limits {
+                samples_max: self.query.samples_max,
+                bytes_max: self.query.bytes_max,
+                series_max: self.query.series_max,
+                ..Limits::default()
+            },
+            stop: Some(Arc::new(move || Instant::now() >= deadline)),
+            ..QueryOptions::default()
+        };
+        let view = self.store.view();
+        let seen = Seen { view: &view, series: AtomicUsize::new(0), newest_ms: AtomicI64::new(i64::MIN) };
+        let result = ::query::instant(&seen, expr, at_ms, &options);
+        let value = result.map_err(|e| e.to_string())?.value;
+        let newest_ms = seen.newest_ms.load(Relaxed);
+        Ok(Answer {
+            rows: rows(value)?,
+            series: seen.series.load(Relaxed),
+            newest_ms: (newest_ms != i64::MIN).then_some(newest_ms),
+        })
+    }
+
+    /// A query of a template.
+    pub(super) fn ask_text(&self, text: &str, at_ms: i64) -> Result<Vec<(Labels, f64)>, String> {
+        let expr = ::query::parse(text).map_err(|e| e.to_string())?;
+        self.ask(&expr, at_ms, 5_000).map(|a| a.rows)
+    }
+}
+
+/// Rows of a value.
+pub fn rows(value: Value) -> Result<Vec<(Labels, f64)>, String> {
+    match value {
+        Value::Vector(rows) => {
+            Ok(rows.into_iter().filter_map(|(labels, _, v)| Some((labels, v.number()?))).collect())
+        }
+        Value::Scalar(v) => Ok(vec![(Labels::default(), v)]),
+        Value::String(_) | Value::Matrix(_) => {
+            Err("the expression gives neither rows nor a number; a rule needs one of them".into())
+        }
+    }
+}
+
+/// What a condition compares with, where that is a number: `> 0.9`; else "".
+pub fn limit_words(expr: &Expr) -> String {
+    let ExprKind::Binary(_, operands) = &expr.inner().kind else { return String::new() };
+    let Some(last) = operands.last().filter(|o| o.op.is_comparison()) else { return String::new() };
+    let (sign, number) = match &last.expr.inner().kind {
+        ExprKind::Negate(inner) => (-1.0, inner.inner()),
+        _ => (1.0, last.expr.inner()),
+    };
+    match number.kind {
+        ExprKind::Number(n) => format!("{} {}", last.op.as_str(), sign * n),
+        _ => String::new(),
+    }
+}
+
+/// A view that notes what was there.
+struct Seen<'a> {
+    view: &'a store::View,
+    series: AtomicUsize,
+    newest_ms: AtomicI64,
+}
+
+impl Seen<'_> {
+    fn note(&self, series: &SeriesData) {
+        let numbers = series.timestamps_ms.iter().zip(&series.values);
+        let number = numbers.filter(|(_, v)| !is_stale(**v)).next_back().map(|(t, _)| *t);
+        let histogram = series.histograms.iter().map(|h| h.timestamp_ms).next_back();
+        if let Some(newest_ms) = number.max(histogram) {
+            self.series.fetch_add(1, Relaxed);
+            self.newest_ms.fetch_max(newest_ms, Relaxed);
+        }
+    }
+}
+
+impl Source for Seen<'_> {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limits: ReadLimits,
+    ) -> Result<Vec<SeriesData>> {
+        let found = Source::select(self.view, matchers, start_ms, end_ms, limits)?;
+        found.iter().for_each(|s| self.note(s));
+        Ok(found)
+    }
+
+    fn select_each(
+        &self,
+        matchers: &[Matcher],
+        range_ms: (i64, i64),
+        limits: ReadLimits,
+        sink: &mut dyn FnMut(SeriesData) -> Result<()>,
+    ) -> Result<()> {
+        Source::select_each(self.view, matchers, range_ms, limits, &mut |series| {
+            self.note(&series);
+            sink(series)
+        })
+    }
+
+    fn series(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limits: ReadLimits,
+    ) -> Result<Vec<Labels>> {
+        let found = Source::series(self.view, matchers, start_ms, end_ms, limits)?;
+        self.series.fetch_add(found.len(), Relaxed);
+        Ok(found)
+    }
+
+    fn resolutions(&self) -> &[i64] {
+        self.view.resolutions()
+    }
+
+    fn summaries(&self, query: &SummaryQuery<'_>) -> Result<Option<Summarised>> {
+        let found = Source::summaries(self.view, query)?;
+        if found.is_some() {
+            self.series.fetch_add(1, Relaxed);
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_condition_compares_with() {
+        for (text, want) in [
+            ("rate(errors_total[5m]) > 0.9", "> 0.9"),
+            ("(up == 0)", "== 0"),
+            ("a < -5", "< -5"),
+            ("a / b >= bool 3", ">= 3"),
+            ("a > b", ""),
+            ("absent(up)", ""),
+        ] {
+            assert_eq!(limit_words(&::query::parse(text).unwrap()), want, "{text}");
+        }
+    }
+}
