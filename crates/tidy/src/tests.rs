@@ -18,7 +18,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("recorder", &["stdx", "model"]),
     ("query", &["stdx", "model", "store"]),
     ("sql", &["stdx", "model", "store", "query"]),
-    ("server", &["stdx", "model", "ingest", "look", "critic", "store", "recorder", "query", "sql", "monitor"]),
+    (
+        "server",
+        &["stdx", "model", "ingest", "look", "critic", "store", "recorder", "query", "sql", "monitor"],
+    ),
     (
         "midwatch",
         &[

@@ -112,12 +112,9 @@ impl Outbox {
             // A repetition that was not sent yet is told by this one as well.
             let queue = self.targets.entry(n.target.clone()).or_default();
             let is_repeat = |w: &Waiting| w.notification.why == Why::Repeat && !w.is_sending;
-            if let Some(at) =
-                queue.iter().position(|w| is_repeat(w) && w.notification.group_key == n.group_key)
-            {
-                if let Some(old) = queue.remove(at) {
-                    lines.push(done_line(&old.notification.id, "replaced", ""));
-                }
+            let same = queue.iter().position(|w| is_repeat(w) && w.notification.group_key == n.group_key);
+            if let Some(old) = same.and_then(|at| queue.remove(at)) {
+                lines.push(done_line(&old.notification.id, "replaced", ""));
             }
             if queue.len() >= WAITING_MAX {
                 let first =

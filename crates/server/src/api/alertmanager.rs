@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, Params, json_response, read_body};
+use crate::http::{ApiError, ApiResult, Params, json_response, read_body, success};
 use crate::monitors::{keep_silences, tell};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -122,6 +122,15 @@ fn not_there() -> Error {
 }
 
 pub async fn silence(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    Ok(bare(&json!({ "silenceID": make_silence(app, request).await? })))
+}
+
+/// The same, answered as the rest of our own API.
+pub async fn silence_told(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    Ok(success(&json!({ "id": make_silence(app, request).await? })))
+}
+
+async fn make_silence(app: Arc<App>, request: Request) -> ApiResult<String> {
     let address = super::peer(&request);
     let body = read_body(request, BODY_BYTES_MAX).await?;
     let json: Json =
@@ -136,11 +145,25 @@ pub async fn silence(State(app): State<Arc<App>>, request: Request) -> ApiResult
         })
     });
     kept.await.map_err(|_| failed())??;
-    Ok(bare(&json!({ "silenceID": id })))
+    Ok(id)
 }
 
 pub async fn unsilence(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let address = super::peer(&request);
+    end_silence(app, id, super::peer(&request)).await?;
+    Ok(bare(&json!({})))
+}
+
+/// The same, answered as the rest of our own API.
+pub async fn unsilence_told(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> ApiResult {
+    end_silence(app, id, super::peer(&request)).await?;
+    Ok(success(&json!({})))
+}
+
+async fn end_silence(app: Arc<App>, id: String, address: String) -> ApiResult<()> {
     let now_ms = now_ms();
     let found = app.monitors.notify().notifier.silences().iter().find(|s| s.id == id).cloned();
     let silence = found.ok_or_else(not_there)?;
@@ -150,7 +173,7 @@ pub async fn unsilence(State(app): State<Arc<App>>, Path(id): Path<String>, requ
         })
     });
     kept.await.map_err(|_| failed())??;
-    Ok(bare(&json!({})))
+    Ok(())
 }
 
 fn failed() -> Error {

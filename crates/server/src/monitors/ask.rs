@@ -97,8 +97,8 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn note(&self, series: &SeriesData) {
-        let numbers = series.timestamps_ms.iter().zip(&series.values);
-        let number = numbers.filter(|(_, v)| !is_stale(**v)).next_back().map(|(t, _)| *t);
+        let number =
+            series.timestamps_ms.iter().zip(&series.values).rfind(|(_, v)| !is_stale(**v)).map(|(t, _)| *t);
         let histogram = series.histograms.iter().map(|h| h.timestamp_ms).next_back();
         if let Some(newest_ms) = number.max(histogram) {
             self.series.fetch_add(1, Relaxed);

@@ -129,6 +129,21 @@ const fn row(
     Row { kind, list, url, default_url, key, send_resolved, options }
 }
 
+/// Receivers of Alertmanager that are not here.
+const THEIRS: &[&str] = &[
+    "discord_configs",
+    "email_configs",
+    "jira_configs",
+    "mattermost_configs",
+    "pushover_configs",
+    "rocketchat_configs",
+    "sns_configs",
+    "telegram_configs",
+    "victorops_configs",
+    "webex_configs",
+    "wechat_configs",
+];
+
 /// Settings of how a text looks: ours is made of what is known, so these have no effect.
 const LOOKS: &[&str] = &[
     "title",
@@ -235,7 +250,10 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, globals: &Globals) -> O
     let mut targets = Vec::new();
     for entry in entries.iter().filter(|e| e.key != "name") {
         let Some(row) = ROWS.iter().find(|r| r.list == entry.key) else {
-            let hint = did_you_mean(&entry.key, ROWS.iter().map(|r| r.list));
+            // A name that Alertmanager has is no slip of the pen.
+            let is_theirs = THEIRS.contains(&entry.key.as_str());
+            let known = ROWS.iter().map(|r| r.list).filter(|_| !is_theirs);
+            let hint = did_you_mean(&entry.key, known);
             let key: String = entry.key.chars().take(100).collect();
             reader.problems.error(entry.line, format!("{name}: {key:?} is not supported{hint}"));
             continue;
