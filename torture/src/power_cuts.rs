@@ -2,7 +2,7 @@
 //! store after the cut before. Each state is mounted and opened, twice; what was acknowledged before the instant has to
 //! be there. Some states are cut once more while they are opened, and writers go on in what a cut has left.
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, copy};
 use crate::child::{self, Writer};
 use crate::disk::{Disks, FileSystem};
 use crate::kills::{WRITERS, stream};
@@ -27,6 +27,8 @@ pub struct Trial {
     cuts: u64,
     seed: u64,
     stops_at_first: bool,
+    /// Folders of what failed are kept here.
+    keep: Option<PathBuf>,
 }
 
 impl Trial {
@@ -36,7 +38,8 @@ impl Trial {
     /// If the program with bugs was not built.
     pub fn of_bug(bug: &str, arguments: &Arguments) -> Result<Trial, String> {
         let (program, bug) = (child::program(true)?, Some(bug.to_string()));
-        Ok(Trial { program, bug, cuts: arguments.planted_cuts, seed: arguments.seed, stops_at_first: true })
+        let (cuts, seed) = (arguments.planted_cuts, arguments.seed);
+        Ok(Trial { program, bug, cuts, seed, stops_at_first: true, keep: None })
     }
 }
 
@@ -52,7 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<Row, String> {
     };
     let (program, cuts, seed) = (child::program(false)?, arguments.cuts, arguments.seed);
     let mut row = Row::new(NAME, seed);
-    let trial = Trial { program, bug: None, cuts, seed, stops_at_first: false };
+    let keep = arguments.keep.clone();
+    let trial = Trial { program, bug: None, cuts, seed, stops_at_first: false, keep };
     cut(&disks, &trial, &mut row)?;
     Ok(row)
 }
@@ -201,6 +205,17 @@ impl Disk<'_> {
     fn check(&self, disk: &str) -> Result<(), String> {
         let mounted = self.disks.mount(disk, self.file_system)?;
         let data = mounted.path.join("data");
-        self.ledger.check_folder(&self.stream, &data, &settings(&self.stream)).map(drop)
+        // Opening it changes it.
+        let kept = self.trial.keep.as_ref().map(|keep| keep.join("cut"));
+        if let Some(kept) = kept.as_ref().filter(|_| data.exists()) {
+            let _ = std::fs::remove_dir_all(kept);
+            copy(&data, kept).map_err(|e| format!("cannot keep a folder: {e}"))?;
+        }
+        let checked = self.ledger.check_folder(&self.stream, &data, &settings(&self.stream)).map(drop);
+        if let (Err(_), Some(kept)) = (&checked, &kept) {
+            let acknowledged: u64 = self.ledger.acknowledged.iter().sum();
+            let _ = std::fs::rename(kept, kept.with_file_name(format!("{disk}-after-{acknowledged}")));
+        }
+        checked
     }
 }

@@ -6,7 +6,7 @@ use crate::objects::{io_error, sync_folder};
 use crate::planted;
 use crate::wal_read::holds_a_frame;
 use std::fs::{File, OpenOptions};
-use std::io::{IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use stdx::Result;
 
@@ -28,9 +28,8 @@ pub struct Log {
     number: u64,
     next: u64,
     written: u64,
-    /// Headers and payloads of the frames that [`Log::flush`] writes.
-    frames: Vec<([u8; FRAME_HEADER_BYTES], Vec<u8>)>,
-    pending_bytes: usize,
+    /// The frames that [`Log::flush`] writes, one after the other.
+    frames: Vec<u8>,
 }
 
 /// The file of a segment.
@@ -86,7 +85,6 @@ impl Log {
             next,
             written: 0,
             frames: Vec::new(),
-            pending_bytes: 0,
         }
     }
 
@@ -130,17 +128,15 @@ impl Log {
     }
 
     /// Adds a frame to those that [`Log::flush`] writes. A payload is far below 4 GiB.
-    pub fn add(&mut self, payload: Vec<u8>) {
-        let mut header = [0; FRAME_HEADER_BYTES];
-        header[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-        header[4..].copy_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-        self.pending_bytes += FRAME_HEADER_BYTES + payload.len();
-        self.frames.push((header, payload));
+    pub fn add(&mut self, payload: &[u8]) {
+        self.frames.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.frames.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+        self.frames.extend_from_slice(payload);
     }
 
     /// Bytes of the frames that [`Log::flush`] would write.
     pub fn pending_bytes(&self) -> usize {
-        self.pending_bytes
+        self.frames.len()
     }
 
     /// Writes all added frames and makes them durable. After an error the segment is sealed: what it holds of these
@@ -149,12 +145,13 @@ impl Log {
     /// # Errors
     /// `Unavailable`.
     pub fn flush(&mut self) -> Result<u64> {
-        let frames = std::mem::take(&mut self.frames);
-        let bytes = std::mem::take(&mut self.pending_bytes) as u64;
+        let bytes = self.frames.len() as u64;
         let result = match &mut self.file {
-            Some(file) => write_all(file, &frames).and_then(|()| planted::sync(|| file.sync_data())),
+            Some(file) => file.write_all(&self.frames).and_then(|()| planted::sync(|| file.sync_data())),
             None => Err(std::io::Error::other("no open segment")),
         };
+        self.frames.clear();
+        self.frames.shrink_to(4 << 20);
         match result {
             Ok(()) => {
                 self.written += bytes;
@@ -176,27 +173,6 @@ impl Log {
     }
 }
 
-fn write_all(file: &mut File, frames: &[([u8; FRAME_HEADER_BYTES], Vec<u8>)]) -> std::io::Result<()> {
-    // Many small frames at once are one call.
-    for group in frames.chunks(256) {
-        let mut slices: Vec<IoSlice<'_>> = group
-            .iter()
-            .flat_map(|(header, payload)| [IoSlice::new(header), IoSlice::new(payload)])
-            .collect();
-        let mut rest = &mut slices[..];
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            match file.write_vectored(rest) {
-                Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
-                Ok(n) => IoSlice::advance_slices(&mut rest, n),
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-    Ok(())
-}
-
 /// What follows the last frame that could be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rest {
@@ -208,15 +184,26 @@ pub struct Rest {
     pub is_damage: bool,
 }
 
+/// Opens a segment to read it.
+///
+/// # Errors
+/// If that is not possible: it says nothing of what is in it.
+pub fn open_to_read(folder: &Path, number: u64) -> Result<File> {
+    let path = segment_path(folder, number);
+    File::open(&path).map_err(|e| io_error(&path, e))
+}
+
 /// Gives the payload of each whole frame of a segment to `each`, up to the first that is not whole. A frame that `each`
 /// takes for damaged ends it too.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub fn read_segment(folder: &Path, number: u64, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<Rest> {
+pub fn read_segment(
+    (folder, mut file, number): (&Path, File, u64),
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<Rest> {
     let path = segment_path(folder, number);
     let io = |e| io_error(&path, e);
-    let mut file = File::open(&path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut bytes = Vec::new();
     // Segments are bounded: a little more than 64 MiB, or one batch.

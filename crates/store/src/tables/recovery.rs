@@ -9,6 +9,9 @@ use std::sync::Arc;
 use stdx::Result;
 
 /// Reads segments from `floor` on, and makes the log that goes on from there. Says whether all of it is durable.
+///
+/// # Errors
+/// If the folder or a segment cannot be opened.
 pub(crate) fn recover(
     shared: &Arc<Shared>,
     folder: &Path,
@@ -26,9 +29,10 @@ pub(crate) fn recover(
         next = next.max(number + 1);
         let path = log::segment_path(folder, number);
         // What a crash left unsynced is shown now, and must stay.
-        let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
-        durable = durable.and(synced.map_err(|e| io_error(&path, e)));
-        let read = log::read_segment(folder, number, |payload| {
+        // One that cannot be opened now may have everything: going on without it would remove it in the end.
+        let file = log::open_to_read(folder, number)?;
+        durable = durable.and(file.sync_all().map_err(|e| io_error(&path, e)));
+        let read = log::read_segment((folder, file, number), |payload| {
             let (table, rows) = frame::decode(payload)?;
             let bytes = recent::bytes_of(&rows);
             active.push(table, rows, bytes)

@@ -43,6 +43,8 @@ pub(crate) struct Upkeep {
 const MERGED_ROWS_MAX: u64 = 6 << 20;
 /// Merging makes no file that spans more than this part of what retention keeps.
 const MERGED_SHARE: i64 = 10;
+/// How far ahead of this machine's clock a row's time may be to count.
+const AHEAD_MS: i64 = 600_000;
 /// Memory for what is known of files, bytes.
 const OPENED_BYTES_MAX: usize = 128 << 20;
 
@@ -214,7 +216,11 @@ impl Store {
     fn retain_tables(&self, now_ms: i64) -> Result<()> {
         let settings = &self.settings.tables;
         let files = self.files();
-        let newest_ms = |f: &FileEntry| (f.last_ns / 1_000_000).min(f.written_ms);
+        // Rows of senders whose clock is a little ahead are as old as they say; a time far ahead would keep a file for ever.
+        let newest_ms = |f: &FileEntry| match f.last_ns / 1_000_000 {
+            last_ms if last_ms <= f.written_ms.saturating_add(AHEAD_MS) => last_ms,
+            _ => f.written_ms,
+        };
         let is_old =
             |f: &Arc<TableFile>| newest_ms(&f.entry) < now_ms.saturating_sub(settings.retention_ms(f.table));
         let mut gone: BTreeSet<u64> = files.iter().filter(|f| is_old(f)).map(|f| f.entry.id).collect();

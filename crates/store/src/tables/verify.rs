@@ -57,7 +57,10 @@ fn check_log(folder: &Path, floor: u64, report: &mut Report, watch: &mut Watch<'
     let newest = all.last().map(|(number, _)| *number);
     for (number, _) in all.into_iter().filter(|(number, _)| *number >= floor) {
         let path = log::segment_path(Path::new(log::FOLDER), number).display().to_string();
-        match log::read_segment(folder, number, |payload| frame::decode(payload).map(|_| ())) {
+        let read = log::open_to_read(folder, number).and_then(|file| {
+            log::read_segment((folder, file, number), |payload| frame::decode(payload).map(|_| ()))
+        });
+        match read {
             Err(e) if e.kind == ErrorKind::NotFound => continue,
             Err(e) => report.add(Finding::new(path, Severity::Damage, e.to_string()).lost(Lost::default())),
             Ok(rest) => {

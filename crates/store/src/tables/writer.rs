@@ -65,7 +65,8 @@ impl Writer {
         self.shared.stats.queued_bytes.fetch_sub(append.weight, Relaxed);
         match self.log.open_segment() {
             Ok(()) => {
-                self.log.add(std::mem::take(&mut append.frame));
+                self.log.add(&append.frame);
+                append.frame = Vec::new();
                 group.push(append);
             }
             Err(e) => {
