@@ -10,6 +10,16 @@ use clap::Args;
 use serde_json::{Map, Value as Json};
 use std::time::Duration;
 
+/// What `--help` ends with.
+pub const EXAMPLES: &str = "\
+Examples:
+  midwatch change 'deployed api 1.42' --service api --kind deploy --link https://ci.example/7
+  midwatch change 'raised the pool to 200' --service api --kind config --answer 'rollback=set it to 100'
+  midwatch change --id deploy-api-1.42 --outcome worked
+
+It prints the id of the change. Given an --id that is known, it says more about that change; the same twice is one.
+Six questions may be answered: solves, done_before, when, expected_effect, rollback, test_of_success.";
+
 /// Flags of `change`.
 #[derive(Debug, Default, Args)]
 pub struct ChangeArgs {

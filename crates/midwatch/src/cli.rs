@@ -122,15 +122,11 @@ anew without it. The audit keeps who, when, why and how much; of values only a k
 Exit code 0: it is gone. 1: it is not, or not all of it could be reached, which is said.")]
     DeleteSeries(DeleteArgs),
     /// Say that something was changed: a deploy, a configuration, anything that may explain what is seen later
-    #[command(after_help = "\
-Examples:
-  midwatch change 'deployed api 1.42' --service api --kind deploy --link https://ci.example/7
-  midwatch change 'raised the pool to 200' --service api --kind config --answer 'rollback=set it to 100'
-  midwatch change --id deploy-api-1.42 --outcome worked
-
-It prints the id of the change. Given an --id that is known, it says more about that change; the same twice is one.
-Six questions may be answered: solves, done_before, when, expected_effect, rollback, test_of_success.")]
+    #[command(after_help = crate::change::EXAMPLES)]
     Change(crate::change::ChangeArgs),
+    /// Ask what speaks against a plan, or against what you believe
+    #[command(after_help = crate::critique::EXAMPLES)]
+    Critique(crate::critique::CritiqueArgs),
     /// What was deleted on somebody's word, by whom and why
     #[command(after_help = "\
 Examples:

@@ -53,6 +53,8 @@ pub struct Config {
     pub changes: server::ChangesSettings,
     /// What is watched, and who is told.
     pub monitors: server::MonitorSettings,
+    /// How plans are criticised.
+    pub critic: server::CriticSettings,
     /// How logs are taken.
     pub logs: server::LogSettings,
     /// Limits on what arrives.
@@ -87,6 +89,7 @@ impl Default for Config {
             tail: ingest::spans::tail::TailSettings::default(),
             changes: server::ChangesSettings::default(),
             monitors: server::MonitorSettings::default(),
+            critic: server::CriticSettings::default(),
             logs: server::LogSettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
@@ -217,6 +220,9 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     if config.store.wal != defaults.store.wal {
         config.store.wal = folder.join(&config.store.wal);
     }
+    if let Some(rules) = config.critic.rules.as_mut() {
+        *rules = folder.join(&*rules);
+    }
     let files = config.scrape_config_files.iter_mut().chain(&mut config.monitors.files);
     files.chain(&mut config.monitors.notifications).for_each(|f| *f = folder.join(&*f));
 }
@@ -295,6 +301,7 @@ impl Config {
             tail: self.tail,
             changes: self.changes,
             monitors: self.monitors,
+            critic: self.critic,
             logs: self.logs,
             ingest: self.ingest,
             query: self.query,

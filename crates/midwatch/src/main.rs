@@ -6,6 +6,7 @@ mod archive;
 mod change;
 mod cli;
 mod config;
+mod critique;
 mod delete;
 mod demo;
 mod export;
@@ -62,6 +63,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Verify(args) => keep::verify(&args),
         Command::DeleteSeries(args) => delete::run(&args, server::now_ms),
         Command::Change(args) => print(&change::run(&args)?),
+        Command::Critique(args) => critique::run(&args),
         Command::Audit(args) => print(&delete::audit(&args)?),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),

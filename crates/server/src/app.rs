@@ -3,6 +3,7 @@
 
 use crate::cardinality::Remembered;
 use crate::catalogue::SeriesCatalogue;
+use crate::critique::Critics;
 use crate::discovery::Discovery;
 use crate::gate::Gate;
 use crate::home::HomeCache;
@@ -48,6 +49,8 @@ pub struct App {
     pub discovery: Option<Discovery>,
     /// Every series by words.
     pub catalogue: SeriesCatalogue,
+    /// The critic's rules, and what was said of them.
+    pub critics: Critics,
     /// The last report of Home.
     pub home: HomeCache,
     /// Rates of this process.

@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::catalogue::SeriesCatalogue;
 use crate::clock::now_ms;
+use crate::critique::Critics;
 use crate::discovery::{Discovery, Surroundings};
 use crate::gate::Gate;
 use crate::host::Host;
@@ -98,8 +99,12 @@ impl Server {
         let (store_of, sink_of, registry_of) = (store.clone(), sink.clone(), registry.clone());
         let start = move || Monitors::start(watched, query, store_of, sink_of, &registry_of, address);
         let monitors = blocking(start).await??;
+        let (critic_settings, folder, critic_registry) =
+            (settings.critic.clone(), store.folder().to_path_buf(), registry.clone());
+        let critics = blocking(move || Critics::open(&critic_settings, &folder, &critic_registry)).await?;
         let app = Arc::new(App {
             monitors: monitors.monitors(),
+            critics,
             gate: Gate::new(settings.query.clone(), &registry),
             epoch: format!("{started_ms:x}"),
             catalogue: SeriesCatalogue::default(),

@@ -29,6 +29,8 @@ pub struct Settings {
     pub changes: ChangesSettings,
     /// What is watched, and who is told.
     pub monitors: MonitorSettings,
+    /// How plans are criticised.
+    pub critic: crate::critique::CriticSettings,
     /// How logs are taken.
     pub logs: crate::logs::LogSettings,
     /// Limits on what arrives.

@@ -2,6 +2,7 @@
 //! from the store; what they mean is `look::trace`'s to say. It must never read more than its bounds without saying so.
 
 pub mod map;
+mod risk;
 pub mod search;
 pub mod show;
 

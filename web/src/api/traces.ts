@@ -81,6 +81,8 @@ export interface CallFacts {
 }
 
 export interface MapNode {
+  /** Single points of failure and lost redundancy, each with its reason. */
+  marks?: { mark: "single" | "lost"; why: string }[];
   name: string;
   kind: "service" | "database" | "queue" | "outside" | "user";
   facts: CallFacts;

@@ -243,6 +243,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("spans", "Which traces are kept; all of them unless told otherwise."),
     ("changes", "Finding out by itself what changed on this machine."),
     (
+        "critic",
+        "What speaks against a plan: rules of your own, besides those that come with the program (docs/guide/critique.md).",
+    ),
+    (
         "logs",
         "Log records: files that are followed, templates, metrics of records. Files are named in `[[logs.files]]`, metrics in `[[logs.metrics]]`: docs/guide/logs.md.",
     ),
@@ -372,6 +376,8 @@ pub const SETTINGS: &[Setting] = &[
     row!("changes.detect", Switch, c.changes.enabled, "false", "Find out what changed on this machine: programs replaced or restarted, packages, listed files, the kernel, the clock, build information of targets."),
     row!("changes.files", Paths, c.changes.files, "[\"/etc/nginx/nginx.conf\", \"/etc/myapp\"]", "Files whose content is compared every ten seconds, and folders whose files are (not those of folders inside). Only that they changed is recorded, never what is in them."),
     row!("changes.period", Duration Unsigned, c.changes.period_ms, (SECOND, HOUR), "\"30s\"", "How often to look."),
+
+    row!("critic.rules", OptionalPath, c.critic.rules, "\"/etc/midwatch/rules\"", "A folder with rules of your own, one `.toml` file each (docs/formats/critic-rules.md). Read again when a file changes; a broken one is named on the page and left out. Empty: none."),
 
     row!("logs.usual_files", Switch, c.logs.usual_files, "false", "Follow the system's log (`/var/log/syslog` or `messages`) and those of nginx and Apache, from now on, where they can be read."),
     row!("logs.patterns_max", Count Size, c.logs.patterns.templates_max, (100, 1_000_000), "50000", "Templates of log records that are known at one time, of all services; the one that was not seen for longest makes room. Each takes about 2 KiB."),

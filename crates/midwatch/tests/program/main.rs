@@ -15,6 +15,7 @@ mod bounds;
 mod bucket;
 mod changes;
 mod command_line;
+mod critique;
 mod deletion;
 mod demo;
 mod discovery;

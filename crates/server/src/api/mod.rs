@@ -9,10 +9,12 @@ mod cardinality;
 mod changed;
 mod changes;
 mod config_yaml;
+mod critic;
 mod data;
 mod exemplars;
 mod features;
 mod federate;
+mod headroom;
 mod json;
 mod limits;
 mod logs;
@@ -96,6 +98,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))
         .route("/api/v1/look/series", get(look::series))
+        .route("/api/v1/headroom", get(headroom::headroom))
+        .route("/api/v1/critique", post(critic::critique))
+        .route("/api/v1/critic/rules", get(critic::rules).post(critic::write))
+        .route("/api/v1/critic/rules/{id}/remove", post(critic::remove))
+        .route("/api/v1/critic/feedback", post(critic::feedback))
         .route("/api/v1/changes", get(changes::list).post(changes::record))
         .route("/api/v1/changes/{id}", get(changes::show))
         .route("/api/v1/changes/{id}/compare", get(changes::compare))

@@ -7,8 +7,19 @@ use axum::response::{IntoResponse, Response};
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Paths that the interface handles itself, all by the same page.
-const PAGES: [&str; 9] =
-    ["/", "/look", "/compare", "/logs", "/traces", "/changes", "/targets", "/cardinality", "/midwatch"];
+const PAGES: [&str; 11] = [
+    "/",
+    "/look",
+    "/compare",
+    "/logs",
+    "/traces",
+    "/changes",
+    "/critique",
+    "/headroom",
+    "/targets",
+    "/cardinality",
+    "/midwatch",
+];
 
 const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Midwatch</title>\
     <h1>Midwatch is recording, but its pages were not built in</h1>\

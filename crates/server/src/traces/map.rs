@@ -42,7 +42,9 @@ pub fn run(app: &App, start_ms: i64, end_ms: i64, stop: &Stop) -> Result<Json, Q
     if map.edges.is_empty() && map.nodes.is_empty() {
         map = of_spans(app, (start_ms, end_ms), stop)?;
     }
-    Ok(to_json(&map, start_ms, end_ms))
+    let mut answer = to_json(&map, start_ms, end_ms);
+    super::risk::mark(app, &mut answer, end_ms, &crate::api::query_options(app, stop.clone()))?;
+    Ok(answer)
 }
 
 fn counted(app: &App, start_ms: i64, end_ms: i64, stop: Stop) -> Result<Map, QueryError> {

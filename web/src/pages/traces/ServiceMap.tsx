@@ -50,6 +50,29 @@ const shortText = (f: CallFacts): string =>
     ? `${formatValue(f.rate, "")}/s, ${percent(f.error_ratio)} errors`
     : factsText({ ...f, error_ratio: null });
 
+const risks = (node: MapNode): string => (node.marks ?? []).map((m) => `${m.why}; `).join("");
+
+/** What would be an outage if one copy failed, or has lost one already. */
+function Risks({ map }: { map: ServicesMap }) {
+  const marked = map.nodes.filter((n) => n.marks?.length);
+  if (marked.length === 0) return null;
+  return (
+    <section class="map-risks" aria-label="Single points of failure and lost redundancy">
+      <h2>Single points of failure, and lost redundancy</h2>
+      <ul>
+        {marked.flatMap((n) =>
+          (n.marks ?? []).map((m) => (
+            <li key={n.name + m.why}>
+              <StateShape state={m.mark === "lost" ? "bad" : "look"} word={false} /> <strong>{n.name}</strong>
+              : {m.why}.
+            </li>
+          )),
+        )}
+      </ul>
+    </section>
+  );
+}
+
 function Picture({
   map,
   over,
@@ -107,7 +130,7 @@ function Picture({
               transform={`translate(${x} ${y})`}
               role="button"
               tabIndex={0}
-              aria-label={`${node.name}, ${KINDS[node.kind]} ${factsText(node.facts)}; its traces`}
+              aria-label={`${node.name}, ${KINDS[node.kind]} ${factsText(node.facts)}; ${risks(node)}its traces`}
               onMouseEnter={() => setOver(node.name)}
               onMouseLeave={() => setOver("")}
               onFocus={() => setOver(node.name)}
@@ -127,6 +150,11 @@ function Picture({
               />
               {state === "bad" && <rect class="map-mark" x={WIDE - 18} y={6} width={11} height={11} />}
               {state === "look" && <path class="map-mark" d={`M${WIDE - 13} 5l7 12h-14z`} />}
+              {(node.marks ?? []).slice(0, 1).map((m) => (
+                <text key={m.mark} x={WIDE - 8} y={HIGH - 12} text-anchor="end" class="map-risk">
+                  {m.mark === "single" ? "1×" : "↓"}
+                </text>
+              ))}
               <text x={10} y={20} class="map-name">
                 {node.name.length > 20 ? `${node.name.slice(0, 19)}…` : node.name}
               </text>
@@ -188,9 +216,10 @@ export function ServiceMap() {
         {map.data.source === "metrics"
           ? "From every span that arrived."
           : `From the spans of this time${map.data.is_cut ? ", the newest of them" : ""}.`}{" "}
-        A square marks a service of which 5 % and more of its calls fail, a triangle one with some errors.
-        Click for its traces.
+        A square marks a service of which 5 % and more of its calls fail, a triangle one with some errors. A
+        broken border marks a service that has no copy to spare. Click for its traces.
       </p>
+      <Risks map={map.data} />
       <Table map={map.data} />
     </>
   );
