@@ -16,18 +16,19 @@ import { PaletteBox } from "../palette/PaletteBox";
 import { lastLook, message, openPage, overlay, view } from "../state/app";
 import { isDark, setTheme, theme } from "../state/theme";
 import { PATHS, type Page, parseUrl, toUrl } from "../state/url";
+import { Nav, type Place } from "./Nav";
 import { RangeControl } from "./RangeControl";
 
-const PAGES: readonly { page: Page; title: string }[] = [
+const PAGES: readonly Place[] = [
   { page: "home", title: "Home" },
   { page: "look", title: "Look" },
   { page: "compare", title: "What moved" },
   { page: "logs", title: "Logs" },
   { page: "traces", title: "Traces" },
   { page: "changes", title: "Changes" },
-  { page: "targets", title: "Targets" },
-  { page: "cardinality", title: "Cardinality" },
-  { page: "midwatch", title: "Midwatch" },
+  { page: "targets", title: "Targets", isSeldom: true },
+  { page: "cardinality", title: "Cardinality", isSeldom: true },
+  { page: "midwatch", title: "Midwatch", isSeldom: true },
 ];
 
 const SHOWS = {
@@ -69,13 +70,7 @@ function Bar() {
       <a class="brand" href="/" aria-label="Midwatch, home">
         <Mark />
       </a>
-      <nav aria-label="Pages">
-        {PAGES.map((p) => (
-          <a key={p.page} href={hrefOf(p.page)} aria-current={p.page === page ? "page" : undefined}>
-            {p.title}
-          </a>
-        ))}
-      </nav>
+      <Nav places={PAGES} page={page} hrefOf={hrefOf} />
       <div class="bar-right">
         {TIMED.includes(page) && <RangeControl />}
         <button
