@@ -18,7 +18,7 @@ demo: build ## build in release mode, and show it at work on a shop that is not 
 
 build: setup-build web ## build the pages and the program in release mode
 	@echo "== program (release)"
-	cargo build --release --locked -p midwatch
+	cargo build --release --locked -p midwatch --features sql
 
 test: setup-test web fmt lint rust-test web-test browser-test ## everything that must hold
 	@echo "== all passed"
@@ -45,13 +45,13 @@ fmt: ## check the format
 
 lint: ## clippy, warnings denied
 	@echo "== clippy"
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features midwatch/sql --locked -- -D warnings
 
 rust-test: ## all Rust tests
 	@echo "== Rust tests"
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --workspace --locked --no-fail-fast && cargo test --workspace --locked --doc -q; \
-	else cargo test --workspace --locked --no-fail-fast; fi
+		cargo nextest run --workspace --features midwatch/sql --locked --no-fail-fast && cargo test --workspace --features midwatch/sql --locked --doc -q; \
+	else cargo test --workspace --features midwatch/sql --locked --no-fail-fast; fi
 
 s3-test: ## what objects promise, at another server that speaks S3 (moto, or ARGS=URL); not part of `make test`
 	@scripts/test-s3 $(ARGS)
@@ -68,7 +68,7 @@ web-test: web/node_modules/.stamp ## tsc, Biome, unit tests of the pages
 
 browser-test: web ## a real browser uses the real program
 	@echo "== browser test"
-	cargo build --locked -p midwatch
+	cargo build --locked -p midwatch --features sql
 	@scripts/browser-test "$(CARGO_TARGET_DIR)/debug/midwatch"
 
 bench: build ## measure beside the peers, print tables (installs nothing; needs the peers' Debian packages)

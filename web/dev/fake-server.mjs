@@ -74,6 +74,7 @@ function serve(req, res) {
     "/",
     "/look",
     "/compare",
+    "/query",
     "/logs",
     "/traces",
     "/changes",

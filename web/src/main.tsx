@@ -22,6 +22,7 @@ import "./css/traces.css";
 import "./css/changes.css";
 import "./css/logs.css";
 import "./css/compare.css";
+import "./css/query.css";
 
 apply();
 watchSystem();

@@ -21,6 +21,7 @@ import {
   total,
 } from "./harness.mjs";
 import { whatMoved } from "./moved.mjs";
+import { queryPage } from "./query.mjs";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
 let page = await newPage();
@@ -306,6 +307,8 @@ await step("the palette goes anywhere, the help names every key", async () => {
 await step("dragging with Shift asks what else moved, and the answer leads to a chart", () =>
   whatMoved(page),
 );
+
+await step("Query answers in SQL and PromQL, and keeps queries by name", () => queryPage(page, HOSTILE));
 
 await step("Cardinality leads from a metric to its labels, their values, and the series", async () => {
   await page.keyboard.press("g");

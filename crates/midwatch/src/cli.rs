@@ -1,5 +1,9 @@
 //! The command line: what can be asked for, with help and examples. It must never do anything.
 
+mod sql;
+
+pub use sql::{SqlArgs, SqlFormat};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -72,6 +76,19 @@ Examples:
 Words must all be there; \"a phrase\", /regex/, level:warn (and graver), service:, host:, trace:, field:value,
 field>number, and - before what must not be. Escape sequences in records are shown, never obeyed.")]
     Logs(LogsArgs),
+    /// Ask a running Midwatch in SQL
+    #[command(after_help = "\
+Examples:
+  midwatch sql 'SHOW TABLES'
+  midwatch sql \"SELECT name, count(*) FROM series GROUP BY name ORDER BY 2 DESC LIMIT 10\"
+  midwatch sql \"SELECT time, value FROM metrics WHERE name = 'node_load1' AND time > now() - interval '5 minutes'\"
+  midwatch sql \"SELECT labels['job'] AS job, value FROM promql('sum by (job) (up)')\"
+  midwatch sql --file report.sql --format csv > report.csv
+  echo 'SELECT count(*) FROM metrics' | midwatch sql -
+
+A table on a terminal, at most 1000 rows unless --limit says otherwise; into a pipe, CSV. Nothing can be changed with SQL.
+The same questions can be asked with psql: midwatch serve prints how. It fails with 1 when the query fails.")]
+    Sql(SqlArgs),
     /// This machine and what is busy on it, on a terminal, every second
     #[command(after_help = "\
 Examples:
@@ -199,6 +216,9 @@ pub struct ServeArgs {
     /// Take OpenTelemetry's protocol on the main port only
     #[arg(long)]
     pub no_otlp: bool,
+    /// Do not speak PostgreSQL's protocol
+    #[arg(long)]
+    pub no_postgres: bool,
     /// Listen where other machines can reach it, although there is no password and no TLS
     #[arg(long)]
     pub insecure_listen: bool,
@@ -527,69 +547,4 @@ Exit codes: 0 it worked, 1 it did not (one sentence on standard error says why a
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_definition_holds_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_that_does_something_shows_examples() {
-        fn walk(command: &clap::Command) {
-            let leaf = command.get_subcommands().next().is_none();
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(!leaf || help.starts_with("Examples:"), "{}", command.get_name());
-            command.get_subcommands().filter(|c| c.get_name() != "help").for_each(walk);
-        }
-        walk(&Cli::command());
-    }
-
-    #[test]
-    fn the_reference_is_up_to_date() {
-        crate::testing::golden("docs/reference/command-line.md", &document());
-    }
-
-    #[test]
-    fn flags() {
-        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
-        let Ok(Cli { command: Command::Serve(args) }) = parse(
-            "midwatch serve --listen 127.0.0.1:1 --data d --wal w --config f --retention 30d --retention-size 20GiB --no-host \
-             --no-discover --no-otlp --insecure-listen",
-        ) else {
-            panic!("serve")
-        };
-        assert!(args.no_host && args.no_discover && args.no_otlp && args.insecure_listen);
-        assert_eq!(args.retention_size.as_deref(), Some("20GiB"));
-        for good in [
-            "midwatch query up --range 1h --step 10s --plot",
-            "midwatch query up --at 0 --json --url http://127.0.0.1:1",
-            "midwatch top --sort io",
-            "midwatch config check f",
-            "midwatch config explain",
-            "midwatch archive list --json",
-            "midwatch archive restore --start 0 --end 1 --keep 1d --url http://127.0.0.1:1",
-            "midwatch backup d --data e --copy",
-            "midwatch restore d --data e --partial",
-            "midwatch verify d --json",
-            "midwatch export --format jsonl --match a --match b --start 0 --end 1 --out f --data d --partial",
-            "midwatch completions zsh",
-        ] {
-            assert!(parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "midwatch",
-            "midwatch query",
-            "midwatch query up --plot --json",
-            "midwatch serv",
-            "midwatch backup",
-            "midwatch restore d",
-            "midwatch export --format csv",
-            "midwatch config",
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -61,6 +61,12 @@ pub struct Config {
     pub ingest: ingest::Limits,
     /// Limits on queries.
     pub query: server::QuerySettings,
+    /// Limits on answers in SQL.
+    pub sql: server::SqlSettings,
+    /// Speak PostgreSQL's protocol?
+    pub postgres_enabled: bool,
+    /// How.
+    pub postgres: server::PostgresSettings,
     /// Which origins of pages may ask: a regular expression, empty for none.
     pub cors_origin: String,
     /// Names by which the server may be asked: a regular expression, empty for none.
@@ -93,6 +99,9 @@ impl Default for Config {
             logs: server::LogSettings::default(),
             ingest: ingest::Limits::default(),
             query: server::QuerySettings::default(),
+            sql: server::SqlSettings::default(),
+            postgres_enabled: true,
+            postgres: server::PostgresSettings::default(),
             cors_origin: String::new(),
             host_names: String::new(),
             delete_series: false,
@@ -275,6 +284,18 @@ impl Config {
         if !self.otlp_enabled {
             (self.otlp.listen_grpc, self.otlp.listen_http) = (None, None);
         }
+        if !self.postgres_enabled {
+            self.postgres.listen = None;
+        }
+        if let Some(address) = self.postgres.listen.filter(|a| !a.ip().is_loopback() && !self.insecure_listen)
+        {
+            return Err(format!(
+                "{address} can be reached from other machines, and Midwatch asks for no password yet: whoever reaches it reads \
+                 everything. Speak PostgreSQL's protocol at 127.0.0.1:{} and use a tunnel (ssh -L), or say --insecure-listen if \
+                 a firewall protects it",
+                address.port()
+            ));
+        }
         // Before anything is shown: an address may hold a password by mistake.
         for place in [Some(&self.data), self.store.archive.as_ref()].into_iter().flatten() {
             store::Location::parse(place).map_err(|e| e.message)?;
@@ -305,6 +326,8 @@ impl Config {
             logs: self.logs,
             ingest: self.ingest,
             query: self.query,
+            sql: self.sql,
+            postgres: self.postgres,
             trusted,
             delete_series: self.delete_series,
             hostname: self.hostname,

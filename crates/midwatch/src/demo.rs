@@ -45,6 +45,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         host_enabled: false,
         discover_enabled: false,
         otlp_enabled: false,
+        postgres_enabled: false,
         ..Config::default()
     };
     config.hostname = "demo".into();

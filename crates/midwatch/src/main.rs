@@ -16,6 +16,7 @@ mod logs;
 mod plot;
 mod query;
 mod serve;
+mod sql;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -56,6 +57,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Top(args) => top::run(&args),
         Command::Logs(args) => logs::run(&args, server::now_ms),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
+        Command::Sql(args) => sql::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Archive(command) => print(&archive::run(&command)?),
         Command::Backup(args) => keep::backup(&args, server::now_ms()),
         Command::Restore(args) => keep::restore(&args),

@@ -44,7 +44,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 /// The threads of the shell.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(2).thread_name("midwatch-io").enable_all().build().context("cannot start threads")
+    // Statements of PostgreSQL's protocol are trees, and are walked by recursion here.
+    builder.worker_threads(2).thread_name("midwatch-io").thread_stack_size(8 << 20);
+    builder.enable_all().build().context("cannot start threads")
 }
 
 /// The usual soft limit of 1,024 open files is for programs that use select(2); the recorder alone keeps hundreds
@@ -76,7 +78,7 @@ async fn serve(settings: server::Settings) -> anyhow::Result<ExitCode> {
     };
     let server = started.map_err(|e| start_error(&e, &about))?;
     server.messages().iter().for_each(|m| tell!(stderr, "{}", clean(m)));
-    announce(&about, server.address(), server.otlp());
+    announce(&about, server.address(), server.otlp(), server.postgres());
     stop.wait().await;
     tell!(stderr, "Stopping; a second Ctrl-C stops at once.");
     tokio::select! {
@@ -126,6 +128,7 @@ fn announce(
     settings: &server::Settings,
     address: std::net::SocketAddr,
     otlp: &[(&str, std::net::SocketAddr)],
+    postgres: Option<std::net::SocketAddr>,
 ) {
     let what = match (&settings.host, settings.scrape.len()) {
         (Some(_), 0) => "records this machine".to_string(),
@@ -149,6 +152,9 @@ fn announce(
     }
     for (what, address) in syslog {
         tell!(stdout, "Takes {what} at {address}");
+    }
+    if let Some(address) = postgres {
+        tell!(stdout, "Answers psql: psql -h {} -p {} -d midwatch", address.ip(), address.port());
     }
     tell!(stdout, "Look at it: http://{shown}");
 }
@@ -202,6 +208,7 @@ fn apply(args: &ServeArgs, config: &mut Config) -> Result<(), String> {
     config.host_enabled &= !args.no_host;
     config.discover_enabled &= !args.no_discover;
     config.otlp_enabled &= !args.no_otlp;
+    config.postgres_enabled &= !args.no_postgres;
     config.insecure_listen |= args.insecure_listen;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::logs::Logs;
 use crate::monitors::Monitors;
 use crate::otlp::Otlp;
 use crate::pace::Pace;
+use crate::saved::SavedQueries;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -63,12 +64,17 @@ pub struct App {
     pub trusted: Trusted,
     /// Where series come from, as of the last seconds.
     pub cardinality: Remembered,
+    /// Queries with names.
+    pub saved: SavedQueries,
     /// Which metrics are asked for.
     pub usage: Usage,
     /// How often each bound was hit.
     pub limits: LimitBooks,
     /// Bounds queries.
     pub gate: Gate,
+    /// Answers questions in SQL.
+    #[cfg(feature = "sql")]
+    pub sql: Arc<sql::Engine>,
     /// When the process started, milliseconds since 1970.
     pub started_ms: i64,
     /// Changes with each start: ids of the catalogue are only good within one.

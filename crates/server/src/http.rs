@@ -104,6 +104,19 @@ impl From<QueryError> for ApiError {
     }
 }
 
+#[cfg(feature = "sql")]
+impl From<sql::SqlError> for ApiError {
+    fn from(e: sql::SqlError) -> Self {
+        let base = ApiError::from(Error::new(e.kind, e.message));
+        let (status, kind) = match (e.kind, e.code) {
+            (ErrorKind::Invalid, sql::SqlError::READ_ONLY) => (StatusCode::FORBIDDEN, "forbidden"),
+            (ErrorKind::Invalid, sql::SqlError::DATA) => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+            _ => (base.status, base.kind),
+        };
+        ApiError { status, kind, position: e.position, hint: e.hint, bound: e.bound, ..base }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let hit = self.bound.map(|bound| BoundHit(bound, self.message.clone()));
@@ -139,6 +152,13 @@ pub fn success(data: &Json) -> Response {
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
+    /// Those of the URL alone.
+    #[cfg(feature = "sql")]
+    pub fn of_url(request: &Request) -> Params {
+        let query = request.uri().query().unwrap_or("");
+        Params(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
     /// Reads them.
     ///
     /// # Errors

@@ -25,11 +25,14 @@ mod monitors;
 mod otlp;
 mod own;
 mod pace;
+mod saved;
 mod scrape;
 mod server;
 mod settings;
 mod sink;
 mod spans;
+#[cfg(feature = "sql")]
+mod sql;
 #[cfg(test)]
 mod test_http;
 mod traces;

@@ -68,6 +68,21 @@ impl LimitBooks {
     }
 }
 
+/// Bounds of SQL, which are shown also by a program that was built without.
+mod of_sql {
+    pub const ROWS: &str = "sql.rows_max";
+    pub const BYTES: &str = "sql.answer_size";
+    pub const TEXT: &str = "bytes of one SQL query";
+    pub const TEXT_BYTES_MAX: usize = 64 << 10;
+    pub const OPERATORS: &str = "operators of one SQL query";
+    pub const OPERATORS_MAX: usize = 2_000;
+    pub const STEPS: &str = "steps of one SQL query";
+    pub const STEPS_MAX: usize = 2_000;
+    pub const RESULT: &str = "bytes that one function of SQL makes at once";
+    pub const RESULT_BYTES_MAX: usize = 64 << 20;
+    pub const CONNECTIONS: &str = "postgres.connections_max";
+}
+
 /// Who counts the hits of a bound.
 enum Counted {
     /// Requests that were refused, by the name of the bound.
@@ -149,6 +164,14 @@ const ROWS: &[Row] = {
         row!("query.samples_max", "samples", |a| a.settings.query.samples_max as f64, |_, _| None, Requests, "the query ends with an error"),
         row!("query.memory_max", "bytes", |a| a.settings.query.bytes_max as f64, |_, _| None, Requests, "the query ends with an error"),
         row!("query.series_max", "series", |a| a.settings.query.series_max as f64, |_, _| None, Requests, "the query ends with an error"),
+        row!(of_sql::ROWS, "rows", |a| a.settings.sql.rows_max as f64, |_, _| None, Requests, "the answer in SQL ends with an error"),
+        row!(of_sql::BYTES, "bytes", |a| a.settings.sql.answer_bytes_max as f64, |_, _| None, Requests, "the answer in SQL ends with an error"),
+        row!(of_sql::TEXT, "bytes", |_| of_sql::TEXT_BYTES_MAX as f64, |_, _| None, Requests, "the query is refused"),
+        row!(of_sql::OPERATORS, "operators", |_| of_sql::OPERATORS_MAX as f64, |_, _| None, Requests, "the query is refused"),
+        row!(of_sql::STEPS, "steps", |_| of_sql::STEPS_MAX as f64, |_, _| None, Requests, "the query is refused"),
+        row!(of_sql::RESULT, "bytes", |_| of_sql::RESULT_BYTES_MAX as f64, |_, _| None, Requests, "the query ends with an error"),
+        row!(crate::saved::QUERIES, "queries", |_| crate::saved::QUERIES_MAX as f64, |a, _| a.saved.list().ok().map(|all| all.len() as f64), Requests, "further ones are refused"),
+        row!(of_sql::CONNECTIONS, "connections", |a| a.settings.postgres.connections_max as f64, |_, _| None, Requests, "more are closed at once"),
         row!(crate::api::EXPORTS_BOUND, "exports", |_| crate::api::EXPORTS_MAX as f64, |a, _| Some((crate::api::EXPORTS_MAX - a.exports.available_permits()) as f64), Requests, "more are refused as busy"),
         row!(crate::transport::LARGE_ANSWERS_BOUND, "answers", |_| crate::transport::LARGE_ANSWERS_MAX as f64, |a, _| Some((crate::transport::LARGE_ANSWERS_MAX - a.large_answers.available_permits()) as f64), Requests, "more are refused as busy"),
         row!("connections at a time", "connections", |_| crate::listener::CONNECTIONS_MAX as f64, |_, _| None, Nothing, "more wait until one is closed"),
@@ -236,6 +259,20 @@ mod tests {
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
         assert!(written == document, "docs/reference/limits.md is old: run the test with MIDWATCH_BLESS=1");
+    }
+
+    #[cfg(feature = "sql")]
+    #[test]
+    fn bounds_of_sql_are_those_of_the_engine() {
+        use of_sql::*;
+        assert_eq!(
+            (ROWS, BYTES, CONNECTIONS),
+            (sql::answer::ROWS, sql::answer::BYTES, crate::sql::CONNECTIONS)
+        );
+        assert_eq!((TEXT, TEXT_BYTES_MAX), (sql::allowed::TEXT, sql::Limits::default().text_bytes_max));
+        assert_eq!((OPERATORS, OPERATORS_MAX), (sql::allowed::OPERATORS, sql::allowed::OPERATORS_MAX));
+        assert_eq!((STEPS, STEPS_MAX), (sql::allowed::COMPLEXITY, sql::allowed::STEPS_MAX));
+        assert_eq!((RESULT, RESULT_BYTES_MAX), (sql::RESULT, sql::RESULT_BYTES_MAX));
     }
 
     #[test]

@@ -16,10 +16,13 @@ use crate::logs::{self, Logs};
 use crate::monitors::{self, Monitors};
 use crate::otlp::{Otlp, Ports};
 use crate::pace::Pace;
+use crate::saved::SavedQueries;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
 use crate::spans::{self, Spans};
+#[cfg(feature = "sql")]
+use crate::sql::PostgresPort;
 use crate::transport::LARGE_ANSWERS_MAX;
 use crate::upkeep::Upkeep;
 use crate::usage::Usage;
@@ -50,6 +53,7 @@ pub struct Server {
     follower: Option<Follower>,
     monitors: monitors::Threads,
     otlp: Vec<(&'static str, SocketAddr)>,
+    postgres: Option<SocketAddr>,
     problems: Vec<String>,
 }
 
@@ -65,6 +69,15 @@ impl Server {
         let syslog = Sockets::open(settings.logs.syslog_udp, settings.logs.syslog_tcp).await?;
         let (mut otlp, problems) = (ports.addresses(), ports.problems.clone());
         otlp.extend(syslog.addresses());
+        #[cfg(feature = "sql")]
+        let postgres_port = PostgresPort::open(&settings.postgres).await?;
+        #[cfg(feature = "sql")]
+        let (postgres, problems) = (
+            postgres_port.address(),
+            problems.into_iter().chain(postgres_port.problem.clone()).collect::<Vec<String>>(),
+        );
+        #[cfg(not(feature = "sql"))]
+        let postgres: Option<SocketAddr> = None;
         let (data, store_settings, store_registry) =
             (settings.data.clone(), settings.store.clone(), registry.clone());
         let store = blocking(move || Store::open(&data, store_settings, &store_registry)).await??;
@@ -83,6 +96,7 @@ impl Server {
                 own_ports: [address]
                     .iter()
                     .chain(otlp.iter().map(|(_, a)| a))
+                    .chain(&postgres)
                     .map(SocketAddr::port)
                     .collect(),
                 hostname: settings.hostname.clone(),
@@ -106,6 +120,8 @@ impl Server {
             monitors: monitors.monitors(),
             critics,
             gate: Gate::new(settings.query.clone(), &registry),
+            #[cfg(feature = "sql")]
+            sql: Arc::new(sql::Engine::new(sql_threads())?),
             epoch: format!("{started_ms:x}"),
             catalogue: SeriesCatalogue::default(),
             home: Default::default(),
@@ -119,6 +135,7 @@ impl Server {
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
             usage: Usage::open(store.folder()),
+            saved: SavedQueries::open(store.folder()),
             settings,
             address,
             store,
@@ -139,6 +156,8 @@ impl Server {
         }
         tasks.extend(syslog.serve(&app, &stopping));
         tasks.push(tokio::spawn(logs::run(app.clone(), stopping.clone())));
+        #[cfg(feature = "sql")]
+        tasks.extend(postgres_port.serve(&app, &stopping));
         // Without the host's recording nothing is recorded unasked: a store for others' data alone stays that.
         if app.settings.host.is_some() {
             tasks.push(tokio::spawn(own_metrics(app.clone(), stopping)));
@@ -150,7 +169,7 @@ impl Server {
         let upkeep = Upkeep::start(app.clone())?;
         let is_following = !app.logs.settings().files.is_empty();
         let follower = if is_following { Some(Follower::start(app.logs.clone())?) } else { None };
-        Ok(Server { app, stop, tasks, host, upkeep, follower, monitors, otlp, problems })
+        Ok(Server { app, stop, tasks, host, upkeep, follower, monitors, otlp, postgres, problems })
     }
 
     /// Where it listens.
@@ -161,6 +180,11 @@ impl Server {
     /// Where it takes OTLP besides, and in which way.
     pub fn otlp(&self) -> &[(&'static str, SocketAddr)] {
         &self.otlp
+    }
+
+    /// Where it speaks PostgreSQL's protocol.
+    pub fn postgres(&self) -> Option<SocketAddr> {
+        self.postgres
     }
 
     /// What was found to be wrong at the start, with the data or with ports, in words.
@@ -193,6 +217,12 @@ impl Server {
         }
         Vec::new()
     }
+}
+
+#[cfg(feature = "sql")]
+/// Threads for SQL: as many as there are processors, within reason.
+fn sql_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {

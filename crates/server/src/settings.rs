@@ -37,6 +37,10 @@ pub struct Settings {
     pub ingest: ingest::Limits,
     /// Limits on queries.
     pub query: QuerySettings,
+    /// Limits on answers in SQL.
+    pub sql: SqlSettings,
+    /// PostgreSQL's protocol.
+    pub postgres: PostgresSettings,
     /// Which origins of pages may ask from a browser, and by which names this server is asked.
     pub trusted: crate::transport::Trusted,
     /// Series may be deleted by request.
@@ -148,6 +152,45 @@ impl Default for QuerySettings {
             bytes_max: 1 << 30,
             series_max: 1_000_000,
             lookback_ms: 300_000,
+        }
+    }
+}
+
+/// Limits on answers in SQL; time, memory and how many at once are those of [`QuerySettings`].
+#[derive(Clone, Debug)]
+pub struct SqlSettings {
+    /// Rows of one answer.
+    pub rows_max: usize,
+    /// Bytes of one answer.
+    pub answer_bytes_max: usize,
+}
+
+impl Default for SqlSettings {
+    fn default() -> Self {
+        SqlSettings { rows_max: 1_000_000, answer_bytes_max: 256 << 20 }
+    }
+}
+
+/// PostgreSQL's protocol on a port of its own.
+#[derive(Clone, Debug)]
+pub struct PostgresSettings {
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
+    /// A port that is taken ends the start.
+    pub is_required: bool,
+    /// Connections at one time; more are closed at once.
+    pub connections_max: usize,
+    /// A connection that asks nothing for so long is closed.
+    pub idle_timeout_ms: u64,
+}
+
+impl Default for PostgresSettings {
+    fn default() -> Self {
+        PostgresSettings {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 5433))),
+            is_required: false,
+            connections_max: 32,
+            idle_timeout_ms: 3_600_000,
         }
     }
 }

@@ -13,7 +13,7 @@ pub use trusted::Trusted;
 
 /// The quality that a list such as that of `Accept` gives to the first entry for which `is_it` is true, from 0 to 1000;
 /// entries are in lower case, without parameters. `None` if there is no such entry.
-fn quality(list: &str, is_it: impl Fn(&str) -> bool) -> Option<u32> {
+pub fn quality(list: &str, is_it: impl Fn(&str) -> bool) -> Option<u32> {
     list.split(',').find_map(|entry| {
         let mut parts = entry.split(';').map(str::trim);
         let name = parts.next().unwrap_or("").to_ascii_lowercase();

@@ -4,6 +4,9 @@
 use crate::SqlError;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 /// Tables that one query may read, each counted as often as it is read: each costs a scan.
 pub const SCANS_MAX: usize = 64;
@@ -11,6 +14,44 @@ pub const SCANS_MAX: usize = 64;
 pub const STEPS_MAX: usize = 2_000;
 /// Tables of the catalogue that would tell about the engine and its host.
 const HIDDEN: &[&str] = &["df_settings"];
+
+/// Bytes of a text; its name in the list of limits is [`TEXT`].
+pub const TEXT: &str = "bytes of one SQL query";
+/// Operators of one text. Each may stand above the one before it, and a tree is walked by recursion.
+pub const OPERATORS_MAX: usize = 2_000;
+/// Its name in the list of limits.
+pub const OPERATORS: &str = "operators of one SQL query";
+
+/// Refuses a text that is too long, or would become too deep a tree. Anything else about it is the parser's to say.
+///
+/// # Errors
+/// `TooLarge`, with what to do.
+pub fn text(text: &str, bytes_max: usize) -> Result<(), SqlError> {
+    if text.len() > bytes_max {
+        let said = format!("the query is longer than {bytes_max} bytes; shorten it");
+        return Err(SqlError::new(stdx::ErrorKind::TooLarge, said).bound(TEXT));
+    }
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else { return Ok(()) };
+    let is_operator = |token: &Token| match token {
+        Token::Word(word) => word.quote_style.is_none() && word.keyword != Keyword::NoKeyword,
+        Token::Whitespace(_)
+        | Token::Comma
+        | Token::Period
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::LParen
+        | Token::RParen
+        | Token::EOF => false,
+        _ => true,
+    };
+    if tokens.iter().filter(|t| is_operator(t)).count() > OPERATORS_MAX {
+        let said = format!(
+            "the query has more than {OPERATORS_MAX} operators and keywords; write a long list of alternatives with IN (...)"
+        );
+        return Err(SqlError::new(stdx::ErrorKind::TooLarge, said).bound(OPERATORS));
+    }
+    Ok(())
+}
 
 /// Refuses a plan that is not a question, or reads what nobody should.
 ///

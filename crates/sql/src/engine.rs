@@ -6,6 +6,7 @@ use crate::{SqlError, allowed, functions, guard, promql, tables};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -13,11 +14,14 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use stdx::{Error, ErrorKind};
 use tokio::sync::mpsc;
@@ -28,8 +32,8 @@ pub const CATALOG: &str = "midwatch";
 pub const SCHEMA: &str = "public";
 /// Batches that may wait for whoever takes the rows.
 const BATCHES_WAITING: usize = 2;
-/// Stack of a thread: plans are walked by recursion.
-const STACK_BYTES: usize = 16 << 20;
+/// Stack of a thread: plans are walked by recursion. Memory is taken for what is used of it.
+const STACK_BYTES: usize = 64 << 20;
 /// How often the caller is asked whether to stop.
 const STOP_PERIOD: Duration = Duration::from_millis(25);
 
@@ -42,7 +46,7 @@ pub struct Sources {
     pub tables: store::tables::Tables,
     /// How PromQL inside SQL is evaluated; its limits hold for tables of samples too.
     pub promql: query::QueryOptions,
-    /// The instant that PromQL takes for now, milliseconds since 1970.
+    /// The instant that is `now()`, in PromQL too, milliseconds since 1970.
     pub now_ms: i64,
 }
 
@@ -137,6 +141,8 @@ impl Engine {
             .with_runtime_env(environment)
             .with_catalog_list(Arc::new(list))
             .build();
+        let now = datafusion::arrow::temporal_conversions::timestamp_ms_to_datetime(sources.now_ms);
+        state.execution_props_mut().query_execution_start_time = now.map(|at| at.and_utc());
         state.register_udtf("promql", Arc::new(promql::Function::new(sources.clone())));
         Ok(state)
     }
@@ -154,10 +160,7 @@ impl Engine {
         limits: &Limits,
         stop: &dyn Fn() -> bool,
     ) -> Result<Rows, SqlError> {
-        if query.text.len() > limits.text_bytes_max {
-            let text = format!("the query is longer than {} bytes; shorten it", limits.text_bytes_max);
-            return Err(SqlError::new(ErrorKind::TooLarge, text).bound(TEXT));
-        }
+        allowed::text(&query.text, limits.text_bytes_max)?;
         self.start_in(self.session(sources, limits)?, Asked::Text(query.clone()), stop)
     }
 
@@ -232,9 +235,6 @@ impl Drop for Engine {
     }
 }
 
-/// Its name in the list of limits.
-pub const TEXT: &str = "bytes of one SQL query";
-
 enum Part {
     Schema(SchemaRef),
     Batch(RecordBatch),
@@ -247,6 +247,15 @@ pub struct Rows {
     receiver: mpsc::Receiver<Part>,
     runtime: tokio::runtime::Handle,
     task: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// Wakes a thread that waits for rows.
+struct Unpark(std::thread::Thread);
+
+impl futures::task::ArcWake for Unpark {
+    fn wake_by_ref(this: &Arc<Unpark>) {
+        this.0.unpark();
+    }
 }
 
 impl Rows {
@@ -279,11 +288,11 @@ impl Rows {
                 )
                 .bound("query.timeout"));
             }
-            let receiver = &mut self.receiver;
-            let next =
-                self.runtime.block_on(async { tokio::time::timeout(STOP_PERIOD, receiver.recv()).await });
-            if let Ok(part) = next {
-                return Ok(part);
+            // The engine's threads may all be busy with plans, and then its timers rest: this thread waits by itself.
+            let waker = futures::task::waker(Arc::new(Unpark(std::thread::current())));
+            match self.receiver.poll_recv(&mut std::task::Context::from_waker(&waker)) {
+                Poll::Ready(part) => return Ok(part),
+                Poll::Pending => std::thread::park_timeout(STOP_PERIOD),
             }
         }
     }
@@ -379,7 +388,7 @@ async fn run(
     let told = |e| SqlError::of(&e, text);
     allowed::check(&plan)?;
     let physical = state.create_physical_plan(&plan).await.map_err(told)?;
-    let mut stream = execute_stream(physical, state.task_ctx()).map_err(told)?;
+    let mut stream = execute_stream(yielding(physical).map_err(told)?, state.task_ctx()).map_err(told)?;
     if sender.send(Part::Schema(stream.schema())).await.is_err() {
         return Ok(());
     }
@@ -390,6 +399,20 @@ async fn run(
         }
     }
     Ok(())
+}
+
+/// The same plan with a pause after each batch of every operator that can make many rows of few. The engine pauses where rows come
+/// from; a product of small tables would read those once and then run, without a place where it could be ended.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+    let paused = plan.transform_up(|node| {
+        let multiplies =
+            matches!(node.cardinality_effect(), CardinalityEffect::Unknown | CardinalityEffect::GreaterEqual);
+        Ok(match multiplies && !node.children().is_empty() {
+            true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
+            false => Transformed::no(node),
+        })
+    });
+    paused.map(|done| done.data)
 }
 
 /// What all sessions share: functions and settings, and neither files nor tables.

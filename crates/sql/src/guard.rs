@@ -1,11 +1,14 @@
 //! What keeps a function from taking memory that no pool counts: some are left out, others are asked first how much they would
 //! make. It must never change what a function answers.
 
+mod planner;
+
 use crate::SqlError;
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray};
 use datafusion::arrow::compute::kernels::boolean::or;
 use datafusion::arrow::compute::{is_null, nullif};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
@@ -20,6 +23,8 @@ use stdx::ErrorKind;
 
 /// Bytes that one call of a function may make for one batch of rows.
 pub const RESULT_BYTES_MAX: usize = 64 << 20;
+/// Parts of the type of one value.
+const TYPE_PARTS_MAX: usize = 1_000;
 /// Its name in the list of limits.
 pub const RESULT: &str = "bytes that one function of SQL makes at once";
 
@@ -66,11 +71,28 @@ pub fn scalar_functions(more: Vec<ScalarUDF>) -> Vec<Arc<ScalarUDF>> {
     guarded.chain(more.into_iter().map(Arc::new)).collect()
 }
 
-/// The engine's planners, and after them the one that guards `||`.
+/// The engine's planners, what they make guarded, and after them the one that guards `||`.
 pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
-    let mut all = SessionStateDefaults::default_expr_planners();
+    let engine = SessionStateDefaults::default_expr_planners().into_iter();
+    let mut all: Vec<Arc<dyn ExprPlanner>> = engine.map(planner::guarded).collect();
     all.push(Arc::new(Concatenation));
     all
+}
+
+/// An expression whose functions are guarded, those of its arguments included.
+fn guarded(expr: Expr) -> Result<Expr> {
+    let found = expr.transform_up(|expr| {
+        let Expr::ScalarFunction(call) = expr else { return Ok(Transformed::no(expr)) };
+        let known = call.func.inner().downcast_ref::<Guarded>().is_some();
+        Ok(match growth(call.name()).filter(|_| !known) {
+            Some(growth) => {
+                let guarded = Guarded { inner: call.func, growth, strict: None };
+                Transformed::yes(ScalarUDF::new_from_impl(guarded).call(call.args))
+            }
+            None => Transformed::no(Expr::ScalarFunction(call)),
+        })
+    });
+    found.map(|done| done.data)
 }
 
 /// `a || b` of texts as a guarded function; of arrays it was taken before.
@@ -128,6 +150,24 @@ impl Guarded {
     }
 }
 
+/// Whether a type has no more parts than there is room for: a struct of structs doubles them with each step of a query.
+fn fits(data_type: &DataType, room: &mut usize) -> bool {
+    *room = room.saturating_sub(1);
+    if *room == 0 {
+        return false;
+    }
+    match data_type {
+        DataType::Struct(fields) => fields.iter().all(|f| fits(f.data_type(), room)),
+        DataType::List(f)
+        | DataType::LargeList(f)
+        | DataType::ListView(f)
+        | DataType::LargeListView(f)
+        | DataType::FixedSizeList(f, _)
+        | DataType::Map(f, _) => fits(f.data_type(), room),
+        _ => true,
+    }
+}
+
 fn array_bytes(array: &ArrayRef) -> usize {
     array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
@@ -162,6 +202,14 @@ impl ScalarUDFImpl for Guarded {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let field = self.inner.return_field_from_args(args)?;
+        let mut room = TYPE_PARTS_MAX;
+        if !fits(field.data_type(), &mut room) {
+            let text = format!(
+                "{} would make a value of more than {TYPE_PARTS_MAX} nested parts; take fewer of them together",
+                self.name()
+            );
+            return Err(SqlError::new(ErrorKind::TooLarge, text).bound(RESULT).into());
+        }
         Ok(match self.strict {
             Some(_) => Arc::new(field.as_ref().clone().with_nullable(true)),
             None => field,

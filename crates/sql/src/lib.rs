@@ -4,9 +4,6 @@
 //! It knows nothing of HTTP, settings files or the clock of the host, opens no file and writes nothing: the tables are given
 //! to it ([`Sources`]), what a query may do is an allow-list ([`allowed`]), and every answer ends within its [`Limits`].
 
-// Not read by clippy yet: docs/decisions/sql.md.
-#![allow(clippy::all)]
-
 pub mod allowed;
 pub mod answer;
 mod engine;
@@ -17,6 +14,6 @@ pub mod postgres;
 mod promql;
 mod tables;
 
-pub use engine::{Engine, Limits, Parameter, Query, Rows, Sources, TEXT};
+pub use engine::{Engine, Limits, Parameter, Query, Rows, Sources};
 pub use error::SqlError;
 pub use guard::{RESULT, RESULT_BYTES_MAX};

@@ -31,7 +31,7 @@ const IDENTITY: &str = "MIDWATCH-BACKUP";
 const IDENTITY_TEXT: &str = "This folder holds a backup of a data folder of Midwatch. It is whole if BACKUP.json is there.\n\
     midwatch verify FOLDER checks it, midwatch restore FOLDER --data NEW brings it back.\n";
 /// Files of a data folder that belong to it beside manifest, blocks and log; not every folder has them.
-const BESIDE: [&str; 4] = ["audit.log", "AUDIT_KEY", "usage.jsonl", "exemplars.log"];
+const BESIDE: [&str; 5] = ["audit.log", "AUDIT_KEY", "usage.jsonl", "exemplars.log", "queries.json"];
 /// Folders of objects.
 const SUBS: [&str; 6] = ["blocks", "tiers", "manifest", "tables/logs", "tables/spans", "tables/changes"];
 /// How often it begins again because the log was cut while it was copied.

@@ -2,4 +2,6 @@
 //! what every file has to say about itself. It holds no product code.
 
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod tests;

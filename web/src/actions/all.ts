@@ -3,7 +3,7 @@
  */
 import { searchBox } from "../look/state";
 import { moveRange, switchLive, zoomRange } from "../shell/RangeControl";
-import { go, openPage, overlay, say, settleAddress, view } from "../state/app";
+import { copyLink, go, openPage, overlay, view } from "../state/app";
 import { PRESETS } from "../state/range";
 import { isDark, setTheme } from "../state/theme";
 import type { Page } from "../state/url";
@@ -11,10 +11,12 @@ import { cardinality } from "./cardinality";
 import { compare } from "./compare";
 import { logs } from "./logs";
 import { chart, look, onLook } from "./look";
+import { query } from "./query";
 import type { Action } from "./registry";
 
 /** Pages that show a range of time. */
-const onTimed = (): boolean => onLook() || ["compare", "logs", "traces", "changes"].includes(view.value.page);
+const onTimed = (): boolean =>
+  onLook() || ["compare", "query", "logs", "traces", "changes"].includes(view.value.page);
 
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);
@@ -33,16 +35,6 @@ function searchFocus(): void {
     box.select();
     queueMicrotask(() => stop());
   });
-}
-
-async function copyLink(): Promise<void> {
-  settleAddress();
-  try {
-    await navigator.clipboard.writeText(location.href);
-    say("The link is copied: it shows a colleague the same.");
-  } catch {
-    say("The browser does not let this page copy: take the link from the address bar.");
-  }
 }
 
 const everywhere: Action[] = [
@@ -90,6 +82,13 @@ const everywhere: Action[] = [
     area: "Everywhere",
     keys: ["g o"],
     run: toPage("logs"),
+  },
+  {
+    id: "query",
+    title: "Query: ask anything in SQL or PromQL",
+    area: "Everywhere",
+    keys: ["g q"],
+    run: toPage("query"),
   },
   {
     id: "targets",
@@ -175,6 +174,7 @@ export const ACTIONS: readonly Action[] = [
   ...look,
   ...chart,
   ...compare,
+  ...query,
   ...cardinality,
   ...logs,
 ];

@@ -13,7 +13,11 @@ function isTaken(e: KeyboardEvent, name: string): boolean {
   if (e.defaultPrevented || e.isComposing) return true;
   const target = e.target as HTMLElement | null;
   if (!target) return false;
-  if (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return name !== "Ctrl+k";
+  if (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) {
+    // A box may name keys that it leaves to the list.
+    const left = (target.dataset.keys ?? "").split(" ");
+    return name !== "Ctrl+k" && !left.includes(name);
+  }
   // Enter and Space press a focused button or link.
   return (name === "Enter" || name === "Space") && /^(BUTTON|A|SUMMARY)$/.test(target.tagName);
 }

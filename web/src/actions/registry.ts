@@ -3,7 +3,7 @@
  * written and matched. Must never do anything itself, and never take a key while someone types.
  */
 
-export type Area = "Everywhere" | "Time" | "Look" | "Chart" | "What moved" | "Cardinality" | "Logs";
+export type Area = "Everywhere" | "Time" | "Look" | "Chart" | "What moved" | "Cardinality" | "Logs" | "Query";
 
 export interface Action {
   id: string;

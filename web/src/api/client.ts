@@ -14,7 +14,11 @@ import type {
   Found,
   Home,
   Limits,
+  PromqlMatrix,
+  PromqlVector,
+  Saved,
   SeriesFacts,
+  SqlAnswer,
   Status,
   Targets,
   Tile,
@@ -59,7 +63,13 @@ type Envelope = {
 };
 
 /** One question. An abort by the caller comes out as the `AbortError` of the browser. */
-export async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
+export async function ask<T>(
+  path: string,
+  signal?: AbortSignal,
+  body?: unknown,
+  whole?: (status: number, text: string) => T,
+  method = body === undefined ? "GET" : "POST",
+): Promise<T> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
   const stop = (): void => timeout.abort();
@@ -67,7 +77,7 @@ export async function ask<T>(path: string, signal?: AbortSignal, body?: unknown)
   if (signal?.aborted) timeout.abort();
   try {
     const response = await fetch(path, {
-      method: body === undefined ? "GET" : "POST",
+      method,
       signal: timeout.signal,
       cache: "no-store",
       credentials: "same-origin",
@@ -77,7 +87,7 @@ export async function ask<T>(path: string, signal?: AbortSignal, body?: unknown)
     });
     learnClock(response);
     const text = await response.text();
-    return unwrap<T>(response.status, text);
+    return whole ? whole(response.status, text) : unwrap<T>(response.status, text);
   } catch (e) {
     if (e instanceof ApiError) throw e;
     if (signal?.aborted) throw new DOMException("no longer wanted", "AbortError");
@@ -121,6 +131,17 @@ function unwrap<T>(status: number, text: string): T {
     "broken",
     "Is this interface of the same version as the program? Reload the page; if that does not help, restart `midwatch serve`.",
   );
+}
+
+/** An answer in SQL that broke off after its beginning still has what came before. */
+function wholeSql(status: number, text: string): SqlAnswer {
+  try {
+    const answer = JSON.parse(text) as SqlAnswer;
+    if (Array.isArray(answer.data?.columns)) return answer;
+  } catch {
+    // What is wrong with it is said below.
+  }
+  return unwrap<SqlAnswer>(status, text);
 }
 
 export const query = (fields: [string, string | number | undefined][]): string =>
@@ -251,6 +272,22 @@ export const api = {
       ])}`,
       signal,
     ),
+  sql: (text: string, limit: number, signal?: AbortSignal): Promise<SqlAnswer> =>
+    ask("/api/v1/sql", signal, { query: text, limit }, wholeSql),
+  promql: (
+    p: { query: string; start: number; end: number; step: number },
+    signal?: AbortSignal,
+  ): Promise<PromqlMatrix> => ask(`/api/v1/query_range?${query(Object.entries(p))}`, signal),
+  promqlNow: (p: { query: string; time: number }, signal?: AbortSignal): Promise<PromqlVector> =>
+    ask(`/api/v1/query?${query(Object.entries(p))}`, signal),
+  labels: (signal?: AbortSignal): Promise<string[]> => ask("/api/v1/labels", signal),
+  metricNames: (start: number, signal?: AbortSignal): Promise<string[]> =>
+    ask(`/api/v1/label/__name__/values?${query([["start", start]])}`, signal),
+  savedQueries: (signal?: AbortSignal): Promise<Saved> => ask("/api/v1/saved_queries", signal),
+  saveQuery: (q: { name: string; language: string; query: string }): Promise<Saved> =>
+    ask("/api/v1/saved_queries", undefined, q),
+  deleteQuery: (name: string): Promise<Saved> =>
+    ask(`/api/v1/saved_queries?${query([["name", name]])}`, undefined, undefined, undefined, "DELETE"),
   home: (signal?: AbortSignal): Promise<Home> => ask("/api/v1/home", signal),
   targets: (signal?: AbortSignal): Promise<Targets> => ask("/api/v1/targets", signal),
   discovery: (signal?: AbortSignal): Promise<Discovery> => ask("/api/v1/discovery", signal),

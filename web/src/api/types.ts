@@ -299,3 +299,29 @@ export interface Compared {
   warnings: string[];
   elapsed_ms: number;
 }
+
+/** Answers of Prometheus's API: [seconds, value as text]. */
+export interface PromqlMatrix {
+  resultType: string;
+  result: { metric: Record<string, string>; values?: [number, string][] }[];
+}
+
+export interface PromqlVector {
+  resultType: string;
+  result: { metric: Record<string, string>; value?: [number, string] }[] | [number, string];
+}
+
+export interface Saved {
+  queries: { name: string; language: string; query: string; saved_ms: number }[];
+}
+
+/** What the page Query asks for, in full: also what is no `data`. */
+export interface SqlAnswer {
+  data: { columns: { name: string; type: string }[]; rows: unknown[][] };
+  truncated: boolean;
+  stats: { rows: number; seconds: number };
+  warnings?: string[];
+  status: string;
+  error?: string;
+  hint?: string;
+}

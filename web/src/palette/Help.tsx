@@ -17,6 +17,7 @@ export const AREAS: readonly Area[] = [
   "What moved",
   "Logs",
   "Cardinality",
+  "Query",
 ];
 
 function Keys({ keys }: { keys: readonly string[] }) {

@@ -13,6 +13,7 @@ import { TargetsPage } from "../pages/TargetsPage";
 import { TracesPage } from "../pages/traces/TracesPage";
 import { Help } from "../palette/Help";
 import { PaletteBox } from "../palette/PaletteBox";
+import { QueryPage } from "../query/QueryPage";
 import { lastLook, message, openPage, overlay, view } from "../state/app";
 import { isDark, setTheme, theme } from "../state/theme";
 import { PATHS, type Page, parseUrl, toUrl } from "../state/url";
@@ -26,6 +27,7 @@ const PAGES: readonly Place[] = [
   { page: "logs", title: "Logs" },
   { page: "traces", title: "Traces" },
   { page: "changes", title: "Changes" },
+  { page: "query", title: "Query" },
   { page: "targets", title: "Targets", isSeldom: true },
   { page: "cardinality", title: "Cardinality", isSeldom: true },
   { page: "midwatch", title: "Midwatch", isSeldom: true },
@@ -38,13 +40,14 @@ const SHOWS = {
   logs: LogsPage,
   traces: TracesPage,
   changes: ChangesPage,
+  query: QueryPage,
   targets: TargetsPage,
   cardinality: CardinalityPage,
   midwatch: MidwatchPage,
 };
 
 /** Pages that show a range of time. */
-const TIMED: readonly Page[] = ["look", "compare", "logs", "traces", "changes"];
+const TIMED: readonly Page[] = ["look", "compare", "query", "logs", "traces", "changes"];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

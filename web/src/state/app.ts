@@ -73,6 +73,17 @@ export function say(text: string): void {
   }, 4000);
 }
 
+/** Copies the address, which holds all that is looked at. */
+export async function copyLink(): Promise<void> {
+  settleAddress();
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say("The link is copied: it shows a colleague the same.");
+  } catch {
+    say("The browser does not let this page copy: take the link from the address bar.");
+  }
+}
+
 let liveTimer: ReturnType<typeof setTimeout> | undefined;
 /** The live clock: ticks by the width of the range, and rests while nobody looks. */
 function schedule(): void {

@@ -11,6 +11,7 @@ export type Page =
   | "home"
   | "look"
   | "compare"
+  | "query"
   | "logs"
   | "traces"
   | "changes"
@@ -58,6 +59,7 @@ export interface ViewState {
 /** The names that pages have of their own. */
 const OWN: Partial<Record<Page, readonly string[]>> = {
   compare: ["against"],
+  query: ["lang", "text", "show"],
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
   changes: ["kind", "service", "host", "change", "form"],
 };
@@ -69,6 +71,7 @@ export const PATHS: Record<Page, string> = {
   traces: "/traces",
   changes: "/changes",
   logs: "/logs",
+  query: "/query",
   targets: "/targets",
   cardinality: "/cardinality",
   midwatch: "/midwatch",
@@ -76,6 +79,8 @@ export const PATHS: Record<Page, string> = {
 
 const LIST_MAX = 50;
 const TEXT_MAX = 4000;
+/** The longest query, as the server has it. */
+const QUERY_MAX = 65_536;
 
 export function defaults(page: Page): ViewState {
   return {
@@ -124,7 +129,8 @@ export function parseUrl(url: string): ViewState {
   const page =
     (Object.keys(PATHS) as Page[]).find((k) => PATHS[k] === u.pathname.replace(/(.)\/$/, "$1")) ?? "home";
   const p = u.searchParams;
-  const text = (name: string): string => (p.get(name) ?? "").slice(0, TEXT_MAX);
+  const text = (name: string): string =>
+    (p.get(name) ?? "").slice(0, page === "query" && name === "text" ? QUERY_MAX : TEXT_MAX);
   const list = (name: string): string[] =>
     [...new Set(p.getAll(name))].filter((s) => s !== "").slice(0, LIST_MAX);
   const under = (p.get("under") ?? "").split(",");

@@ -254,6 +254,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("syslog", "Syslog listeners. Off unless an address is given."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
+    ("sql", "Bounds on answers in SQL. Time, memory and how many at one time are those of `[query]`."),
+    ("postgres", "PostgreSQL's protocol, for psql, drivers and other tools; read-only, without passwords."),
     ("web", "By which names the server is asked, and what pages of other origins may do."),
     ("admin", "What may be done to stored data by request."),
 ];
@@ -414,6 +416,15 @@ pub const SETTINGS: &[Setting] = &[
     row!("query.memory_max", Size Size, c.query.bytes_max, (MIB, TIB), "\"4GiB\"", "Memory that one query may hold: 16 bytes for each sample, and the labels of the series."),
     row!("query.series_max", Count Size, c.query.series_max, (100, 1_000_000_000), "5000000", "Series that one selector may find."),
     row!("query.lookback", Duration Signed, c.query.lookback_ms, (SECOND, 7 * DAY), "\"2m\"", "How long the last sample of a series stands for its value."),
+
+    row!("sql.rows_max", Count Size, c.sql.rows_max, (1, 1_000_000_000), "10000000", "Rows of one answer; a longer one ends with an error."),
+    row!("sql.answer_size", Size Size, c.sql.answer_bytes_max, (MIB, TIB), "\"1GiB\"", "Bytes of one answer; a longer one ends with an error."),
+
+    row!("postgres.enabled", Switch, c.postgres_enabled, "false", "Speak PostgreSQL's protocol.", "--no-postgres"),
+    row!("postgres.listen", OptionalAddress, c.postgres.listen, "\"127.0.0.1:15433\"", "Where to listen. Empty: nowhere. An address that other machines can reach is refused unless `insecure_listen` is set."),
+    row!("postgres.required", Switch, c.postgres.is_required, "true", "A port that another program has ends the start. Otherwise that is told, and the rest goes on without it."),
+    row!("postgres.connections_max", Count Size, c.postgres.connections_max, (1, 10_000), "100", "Connections at one time; more are closed at once."),
+    row!("postgres.idle_timeout", Duration Unsigned, c.postgres.idle_timeout_ms, (SECOND, 7 * DAY), "\"10m\"", "A connection that asks nothing for so long is closed."),
 
     row!("web.cors_origin", Text, c.cors_origin, "\"https://(grafana|wall)[.]example[.]org\"", "A regular expression. Pages whose whole origin matches may ask questions from a browser and read the answers; they may not write or delete. Empty: none may."),
     row!("web.host_names", Text, c.host_names, "\"midwatch|metrics[.]internal\"", "A regular expression. The server may be asked by names that match it as a whole (without the port), besides IP addresses and localhost. A name that others can point at this machine lets their pages read everything. Empty: none."),

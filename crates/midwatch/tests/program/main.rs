@@ -32,8 +32,12 @@ mod lines;
 mod log_files;
 mod logs;
 mod otlp;
+#[cfg(feature = "sql")]
+mod postgres;
 mod remote_write;
 mod scrape;
+#[cfg(feature = "sql")]
+mod sql;
 mod stopping;
 mod surroundings;
 mod tiers;

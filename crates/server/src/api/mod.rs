@@ -25,7 +25,13 @@ mod parse;
 mod query;
 mod read;
 mod remote_write;
+mod saved;
 mod series;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(not(feature = "sql"))]
+#[path = "sql_off.rs"]
+mod sql;
 mod stats;
 mod status;
 mod targets;
@@ -37,6 +43,8 @@ pub use data::{EXPORTS_BOUND, EXPORTS_MAX};
 pub use limits::count as count_limits;
 pub use logs::WATCHERS_MAX;
 pub use query::options as query_options;
+#[cfg(feature = "sql")]
+pub use sql::sources as sql_sources;
 
 use crate::app::App;
 use crate::http::{ApiError, guard};
@@ -53,6 +61,8 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/sql", post(sql::query))
+        .route("/api/v1/saved_queries", get(saved::list).post(saved::save).delete(saved::delete))
         .route("/api/v1/query_exemplars", get(exemplars::query).post(exemplars::query))
         .route("/api/v1/format_query", get(parse::format).post(parse::format))
         .route("/api/v1/parse_query", get(parse::parse).post(parse::parse))

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// Paths of the API whose good answer is not JSON; they look at the header themselves, or answer nothing.
-const OTHERS: [&str; 4] = ["/api/v1/write", "/api/v1/import", "/api/v1/read", "/api/v1/otlp"];
+const OTHERS: [&str; 5] = ["/api/v1/write", "/api/v1/import", "/api/v1/read", "/api/v1/otlp", "/api/v1/sql"];
 
 /// Answers 406 to a request of the API that takes no format in which it could be answered.
 pub async fn acceptable(request: Request, next: Next) -> Response {

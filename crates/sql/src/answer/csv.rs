@@ -3,7 +3,7 @@
 
 use super::json;
 use crate::SqlError;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 
 /// The line of names.
@@ -28,7 +28,7 @@ pub fn rows(batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), SqlError> {
             if i > 0 {
                 out.push(b',');
             }
-            if column.is_null(row) {
+            if column.is_null(row) || *column.data_type() == DataType::Null {
                 continue;
             }
             cell.clear();

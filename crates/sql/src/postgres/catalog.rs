@@ -65,6 +65,8 @@ impl Catalog {
             .with_runtime_env(plain.runtime_env().clone())
             .with_catalog_list(list)
             .build();
+        state.execution_props_mut().query_execution_start_time =
+            plain.execution_props().query_execution_start_time;
         if let Some(promql) = plain.table_functions().get("promql") {
             state.register_udtf("promql", promql.function().clone());
         }

@@ -86,11 +86,7 @@ impl Session {
     }
 
     fn parse(&self, text: &str) -> Result<Vec<Ast>, SqlError> {
-        let limits = self.shared.host.limits();
-        if text.len() > limits.text_bytes_max {
-            let said = format!("the query is longer than {} bytes; shorten it", limits.text_bytes_max);
-            return Err(SqlError::new(ErrorKind::TooLarge, said).bound(crate::engine::TEXT));
-        }
+        crate::allowed::text(text, self.shared.host.limits().text_bytes_max)?;
         self.parser.parse(text).map_err(|e| {
             let e = datafusion::error::DataFusionError::SQL(Box::new(e), None);
             SqlError::of(&e, text)

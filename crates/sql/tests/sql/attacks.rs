@@ -229,7 +229,7 @@ fn errors_say_where_and_what_to_do() {
     check("SELECT * FROM metric", "metric", "not found", "SHOW TABLES");
     check("DROP TABLE metrics", "-", "made, changed or dropped", "Only questions");
     check("SELECT 1/0", "-", "ivide by zero", "");
-    check("SELECT nope(1)", "-", "nope", "");
+    check("SELECT nope(1)", "nope", "nope", "");
 }
 
 #[test]

@@ -80,14 +80,17 @@ impl Home {
         Running::start(self.command(args)).finish()
     }
 
-    /// `midwatch serve` on a free port with more flags, once it is ready. The ports of OTLP are the machine's: not for tests.
+    /// `midwatch serve` on a free port with more flags, once it is ready. The ports of OTLP and of PostgreSQL's protocol are the
+    /// machine's: not for tests.
     pub fn serve(&self, flags: &[&str]) -> Midwatch {
         self.serve_with_otlp(&[&["--no-otlp"], flags].concat())
     }
 
     /// As [`Home::serve`], with the ports of OTLP that the flags name.
     pub fn serve_with_otlp(&self, flags: &[&str]) -> Midwatch {
-        Midwatch::start(self.command(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat()))
+        Midwatch::start(
+            self.command(&[&["serve", "--listen", "127.0.0.1:0", "--no-postgres"], flags].concat()),
+        )
     }
 
     /// One that records nothing unasked.
