@@ -78,6 +78,8 @@ function serve(req, res) {
     "/logs",
     "/traces",
     "/changes",
+    "/critique",
+    "/headroom",
     "/targets",
     "/cardinality",
     "/midwatch",

@@ -23,6 +23,7 @@ import "./css/changes.css";
 import "./css/logs.css";
 import "./css/compare.css";
 import "./css/query.css";
+import "./css/critic.css";
 
 apply();
 watchSystem();

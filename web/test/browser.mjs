@@ -3,6 +3,7 @@
 // Must never run against made-up data in the checks of the project, and never depend on how fast the machine is.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { headroomIsShown, planIsCriticised } from "./critic.mjs";
 import {
   address,
   base,
@@ -474,6 +475,9 @@ await step("nothing is wider than 360 px", async () => {
     ["/midwatch", ".figures"],
     ["/traces?last=1h", ".trace"],
     ["/changes", ".changes-head"],
+    ["/critique?plan=restart+nginx+and+wait", ".critic-headline"],
+    ["/critique?show=rules", ".critic-rules"],
+    ["/headroom", ".rooms, .notice"],
     ["/look?q=node_load1&open=node_load1&why=1&under=h", ".why-line"],
   ]) {
     await page.goto(base + path);
@@ -539,6 +543,12 @@ await step("Traces: found, opened, walked by keys, and mapped", async () => {
   await page.goto(`${base}/traces?service=nobody`);
   await page.waitForSelector(".notice");
 });
+
+await step("Critique: a plan is criticised, rejected with a reason, and a rule of thumb written", () =>
+  planIsCriticised(page, nameless, HOSTILE),
+);
+
+await step("Headroom: what is bounded", () => headroomIsShown(page, nameless));
 
 await step("Changes: recorded, listed, marked, and drawn in a chart", async () => {
   await page.goto(`${base}/changes`);

@@ -190,12 +190,11 @@ impl Condition {
     }
 }
 
-/// (before, now); what is there now and was not before was zero.
+/// (before, now); what was not measured before has no before: it may have been anything.
 fn moved(of: &Circumstances<'_>, name: &str) -> Option<(f64, f64)> {
     let (now, before) = ((of.values)(name), (of.values)(&format!("{name}.before")));
     match (before, now) {
         (Seen::Is(before), Seen::Is(now)) => Some((before, now)),
-        (Seen::Absent, Seen::Is(now)) => Some((0.0, now)),
         _ => None,
     }
 }

@@ -142,7 +142,11 @@ pub fn critique(plan: &Plan, library: &Library, adaptations: &[Adaptation], fact
         let judged = Judged::of(rule, &past, &mut asker);
         match judged.truth {
             Truth::Yes => spoken.push((rule, judged)),
-            Truth::No => report.checked.push(judged.checked(rule, String::new())),
+            // What the words of the plan alone decide was not held against anything.
+            Truth::No if judged.measured(rule, &past) => {
+                report.checked.push(judged.checked(rule, String::new()));
+            }
+            Truth::No => {}
             Truth::Unknown if rule.is_meant_by(plan) => {
                 let why = judged.missing(rule, &past);
                 report.unchecked.push(judged.checked(rule, why));
@@ -280,6 +284,12 @@ impl Judged {
         };
         let truth = rule.when.holds(&Circumstances { values: &values, plan: asker.plan });
         Judged { truth, found }
+    }
+
+    /// Was anything measured, or known of the past, that its condition needs?
+    fn measured(&self, rule: &Rule, past: &Past) -> bool {
+        let is_known = |name: &String| matches!(past.value(name), Some(Seen::Is(_)));
+        self.found.iter().any(|(_, f)| matches!(f.now, Seen::Is(_))) || rule.needs().iter().any(is_known)
     }
 
     fn evidence(&self) -> Vec<Evidence> {

@@ -16,7 +16,7 @@ import type { Action } from "./registry";
 
 /** Pages that show a range of time. */
 const onTimed = (): boolean =>
-  onLook() || ["compare", "query", "logs", "traces", "changes"].includes(view.value.page);
+  onLook() || ["compare", "query", "logs", "traces", "changes", "critique"].includes(view.value.page);
 
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);
@@ -68,6 +68,20 @@ const everywhere: Action[] = [
     area: "Everywhere",
     keys: ["g x"],
     run: toPage("changes"),
+  },
+  {
+    id: "critique",
+    title: "Critique: what speaks against a plan or a belief",
+    area: "Everywhere",
+    keys: ["g k"],
+    run: toPage("critique"),
+  },
+  {
+    id: "headroom",
+    title: "Headroom: what is bounded, the soonest first",
+    area: "Everywhere",
+    keys: ["g u"],
+    run: toPage("headroom"),
   },
   {
     id: "what-moved",

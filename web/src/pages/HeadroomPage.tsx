@@ -62,7 +62,7 @@ function Line({ room }: { room: Room }) {
       </th>
       <td class="room-says">
         {room.says}
-        {room.state !== "fine" && (
+        {(room.state === "bad" || room.state === "look") && (
           <span class="room-of">
             {room.at_limit} {room.what_to_do}
           </span>

@@ -7,6 +7,8 @@ import { Look } from "../look/Look";
 import { CardinalityPage } from "../pages/CardinalityPage";
 import { ComparePage } from "../pages/ComparePage";
 import { ChangesPage } from "../pages/changes/ChangesPage";
+import { CriticPage } from "../pages/critic/CriticPage";
+import { HeadroomPage } from "../pages/HeadroomPage";
 import { LogsPage } from "../pages/LogsPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
 import { TargetsPage } from "../pages/TargetsPage";
@@ -28,6 +30,8 @@ const PAGES: readonly Place[] = [
   { page: "traces", title: "Traces" },
   { page: "changes", title: "Changes" },
   { page: "query", title: "Query" },
+  { page: "critique", title: "Critique" },
+  { page: "headroom", title: "Headroom", isSeldom: true },
   { page: "targets", title: "Targets", isSeldom: true },
   { page: "cardinality", title: "Cardinality", isSeldom: true },
   { page: "midwatch", title: "Midwatch", isSeldom: true },
@@ -41,13 +45,15 @@ const SHOWS = {
   traces: TracesPage,
   changes: ChangesPage,
   query: QueryPage,
+  critique: CriticPage,
+  headroom: HeadroomPage,
   targets: TargetsPage,
   cardinality: CardinalityPage,
   midwatch: MidwatchPage,
 };
 
 /** Pages that show a range of time. */
-const TIMED: readonly Page[] = ["look", "compare", "query", "logs", "traces", "changes"];
+const TIMED: readonly Page[] = ["look", "compare", "query", "logs", "traces", "changes", "critique"];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

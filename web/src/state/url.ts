@@ -15,6 +15,8 @@ export type Page =
   | "logs"
   | "traces"
   | "changes"
+  | "critique"
+  | "headroom"
   | "targets"
   | "cardinality"
   | "midwatch";
@@ -61,6 +63,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
   compare: ["against"],
   query: ["lang", "text", "show"],
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
+  critique: ["plan", "target", "goal", "show"],
   changes: ["kind", "service", "host", "change", "form"],
 };
 
@@ -70,6 +73,8 @@ export const PATHS: Record<Page, string> = {
   compare: "/compare",
   traces: "/traces",
   changes: "/changes",
+  critique: "/critique",
+  headroom: "/headroom",
   logs: "/logs",
   query: "/query",
   targets: "/targets",

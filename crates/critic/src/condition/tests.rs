@@ -40,8 +40,8 @@ fn what_holds() {
         ("rises(two)", Yes),
         ("rises(two, 2.5)", No),
         ("falls(two) or moves(two)", Yes),
-        // What is new rose from nothing; what is gone was not measured.
-        ("rises(new, 10)", Yes),
+        // What was not there before was not measured before, nor is what is gone.
+        ("rises(new, 10)", Unknown),
         ("rises(zero) or falls(zero)", No),
         ("moves(gone)", Unknown),
         ("said(captured) and does(restart) and does(roll_back)", Yes),

@@ -51,12 +51,12 @@ macro_rules! filling {
 #[rustfmt::skip]
 pub const RESOURCES: &[Resource] = &[
     filling!("disk-space", "Disk space", "bytes",
-        r#"max by (instance, mountpoint) (node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*"} - node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*"} unless (node_filesystem_readonly == 1))"#,
-        r#"max by (instance, mountpoint) (node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*"} > 0)"#,
+        r#"max by (instance, mountpoint) (node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(run|var/lib/(docker|containers|kubelet)|snap)/.+"} - node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(run|var/lib/(docker|containers|kubelet)|snap)/.+"} unless (node_filesystem_readonly == 1))"#,
+        r#"max by (instance, mountpoint) (node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(run|var/lib/(docker|containers|kubelet)|snap)/.+"} > 0)"#,
         "Whatever writes to it stops.", "Find what grew (du -x), rotate or remove it, or enlarge the file system."),
     filling!("inodes", "Files on disk", "files",
-        r#"max by (instance, mountpoint) (node_filesystem_files{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*"} - node_filesystem_files_free{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*"})"#,
-        r#"max by (instance, mountpoint) (node_filesystem_files{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*"} > 0)"#,
+        r#"max by (instance, mountpoint) (node_filesystem_files{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(run|var/lib/(docker|containers|kubelet)|snap)/.+"} - node_filesystem_files_free{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(run|var/lib/(docker|containers|kubelet)|snap)/.+"})"#,
+        r#"max by (instance, mountpoint) (node_filesystem_files{fstype!~"tmpfs|ramfs|devtmpfs|squashfs|iso9660|autofs|efivarfs|fuse.*", mountpoint!~"/(run|var/lib/(docker|containers|kubelet)|snap)/.+"} > 0)"#,
         "No new file can be made, however much space is free.", "Look for folders with very many small files."),
     filling!("memory", "Memory", "bytes",
         "max by (instance) (node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)", "max by (instance) (node_memory_MemTotal_bytes)",

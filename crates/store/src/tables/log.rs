@@ -78,14 +78,7 @@ pub fn remove_below(folder: &Path, floor: u64) -> Result<()> {
 impl Log {
     /// Will write segments from number `next` on; makes no file yet.
     pub fn new(folder: &Path, next: u64) -> Log {
-        Log {
-            folder: folder.into(),
-            file: None,
-            number: 0,
-            next,
-            written: 0,
-            frames: Vec::new(),
-        }
+        Log { folder: folder.into(), file: None, number: 0, next, written: 0, frames: Vec::new() }
     }
 
     /// Makes sure that there is a segment to write to.

@@ -76,7 +76,8 @@ function Verdict({ line, service, again }: { line: CritiqueLine; service: string
       </button>
       {line.shown > 0 && (
         <span class="muted">
-          shown {line.shown} times{line.helpful > 0 && `, helpful ${line.helpful}`}
+          shown {line.shown === 1 ? "once" : `${line.shown} times`}
+          {line.helpful > 0 && `, helpful ${line.helpful}`}
           {line.wrong > 0 && `, not ${line.wrong}`}
         </span>
       )}

@@ -20,7 +20,7 @@ function acceptance(rule: Rule): string {
   if (rule.shown === 0) return "not shown yet";
   const said = rule.helpful + rule.wrong;
   const of = said === 0 ? "nobody has said how it was" : `helpful ${rule.helpful} of ${said}`;
-  return `shown ${rule.shown} times, ${of}`;
+  return `shown ${rule.shown === 1 ? "once" : `${rule.shown} times`}, ${of}`;
 }
 
 function Detail({ rule, again }: { rule: Rule; again: () => void }) {
