@@ -44,7 +44,7 @@ export function ResultTable({ answer }: { answer: Answer }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard has to reach it.
     <section class="rows" tabIndex={0} aria-label="Rows of the answer">
-      <table class="table result">
+      <table class="table result" aria-label="Answer">
         <thead>
           <tr>
             {answer.columns.map((c, i) => (
