@@ -133,7 +133,7 @@ export function HeadroomPage() {
       )}
       {data !== null && data.items.length > 0 && (
         <div class="room-scroll">
-          <table class="table rooms">
+          <table class="table rooms" aria-label="What is bounded">
             <Columns names={["", "What", "Reached", "Used", "Pace"]} />
             <tbody>
               {data.items.map((room) => (
