@@ -74,6 +74,7 @@ function serve(req, res) {
     "/",
     "/look",
     "/compare",
+    "/advise",
     "/query",
     "/logs",
     "/traces",

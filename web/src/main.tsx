@@ -24,6 +24,7 @@ import "./css/logs.css";
 import "./css/compare.css";
 import "./css/query.css";
 import "./css/critic.css";
+import "./css/advise.css";
 
 apply();
 watchSystem();

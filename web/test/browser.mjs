@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { headroomIsShown, planIsCriticised } from "./critic.mjs";
+
+import { whereToLook } from "./advise.mjs";
 import {
   address,
   base,
@@ -310,6 +312,8 @@ await step("dragging with Shift asks what else moved, and the answer leads to a 
 );
 
 await step("Query answers in SQL and PromQL, and keeps queries by name", () => queryPage(page, HOSTILE));
+
+await step("advice names the place, with evidence that leads to where it is seen", () => whereToLook(page));
 
 await step("Cardinality leads from a metric to its labels, their values, and the series", async () => {
   await page.keyboard.press("g");

@@ -16,7 +16,7 @@ mod walk;
 mod words;
 
 pub use kind::{Entity, Place, Says, comparable, place, says};
-pub use requests::{Differs, ENTRIES_MAX, Event, Requests, Tone};
+pub use requests::{Differs, ENTRIES_MAX, Event, Requests, Tone, place_in};
 pub use times::{Fails, SPANS_MAX, Slower, Timed, Times, Timing};
 pub use walk::Walk;
 
@@ -95,6 +95,8 @@ pub struct Signals {
     pub entities: Vec<Entity>,
     /// Series that moved, and those of calls, of requests and of the symptom, moved or not.
     pub series: Vec<SeriesSignal>,
+    /// Series that were compared, moved or not.
+    pub compared: usize,
     /// For each entity how many of its series say how much is used, moved or not: what did not move speaks, too.
     pub watched: BTreeMap<usize, usize>,
     /// What differs within requests.
@@ -228,6 +230,8 @@ pub struct Direction {
     pub next: Vec<Next>,
     /// What looking, and what acting here would cost or risk.
     pub risk: &'static str,
+    /// Whether it stands out, among as many series as were compared.
+    pub stands_out: bool,
     /// All evidence together. For ranking alone: it is no probability, and is never shown as one.
     pub nats: f64,
 }

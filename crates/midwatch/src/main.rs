@@ -1,6 +1,7 @@
 //! The program: command line, configuration file, and what a person reads on a terminal. What Midwatch does is in the
 //! crates below; this one must never hold a decision of theirs.
 
+mod advise;
 mod answer;
 mod archive;
 mod change;
@@ -58,6 +59,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Logs(args) => logs::run(&args, server::now_ms),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Sql(args) => sql::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Advise(args) => print(&advise::run(&args, server::now_ms())?),
         Command::Archive(command) => print(&archive::run(&command)?),
         Command::Backup(args) => keep::backup(&args, server::now_ms()),
         Command::Restore(args) => keep::restore(&args),

@@ -96,7 +96,7 @@ pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
         app.logs.patterns.read(|patterns| {
             let both = signals.differs.iter().flat_map(|d| [Some(&d.event), d.companion.as_ref()]);
             for event in both.flatten() {
-                if let Event::Line(id) = event
+                if let Event::Line(id) | Event::Place(id, _) = event
                     && let Some(template) = patterns.get(*id)
                 {
                     signals.lines.insert(*id, template.text.clone());

@@ -7,6 +7,7 @@ import { copyLink, go, openPage, overlay, view } from "../state/app";
 import { PRESETS } from "../state/range";
 import { isDark, setTheme } from "../state/theme";
 import type { Page } from "../state/url";
+import { advise, openAdvise } from "./advise";
 import { cardinality } from "./cardinality";
 import { compare } from "./compare";
 import { logs } from "./logs";
@@ -16,7 +17,7 @@ import type { Action } from "./registry";
 
 /** Pages that show a range of time. */
 const onTimed = (): boolean =>
-  onLook() || ["compare", "query", "logs", "traces", "changes", "critique"].includes(view.value.page);
+  onLook() || ["compare", "advise", "query", "logs", "traces", "changes", "critique"].includes(view.value.page);
 
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);
@@ -89,6 +90,13 @@ const everywhere: Action[] = [
     area: "Everywhere",
     keys: ["b"],
     run: () => view.value.page !== "compare" && openPage("compare", { match: view.value.match }),
+  },
+  {
+    id: "advise",
+    title: "Advise: where to look first in this time",
+    area: "Everywhere",
+    keys: ["d"],
+    run: () => view.value.page !== "advise" && openAdvise(),
   },
   {
     id: "logs",
@@ -189,6 +197,7 @@ export const ACTIONS: readonly Action[] = [
   ...chart,
   ...compare,
   ...query,
+  ...advise,
   ...cardinality,
   ...logs,
 ];

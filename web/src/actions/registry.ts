@@ -3,7 +3,16 @@
  * written and matched. Must never do anything itself, and never take a key while someone types.
  */
 
-export type Area = "Everywhere" | "Time" | "Look" | "Chart" | "What moved" | "Cardinality" | "Logs" | "Query";
+export type Area =
+  | "Everywhere"
+  | "Time"
+  | "Look"
+  | "Chart"
+  | "What moved"
+  | "Advise"
+  | "Cardinality"
+  | "Logs"
+  | "Query";
 
 export interface Action {
   id: string;

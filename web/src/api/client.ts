@@ -4,6 +4,7 @@
  */
 import type { Bullet, LogFields, LogHistogram, LogPage, LogPatterns } from "../logs/types";
 import type {
+  Advice,
   Archive,
   BringingBack,
   Cardinality,
@@ -117,7 +118,8 @@ function unwrap<T>(status: number, text: string): T {
   } catch {
     envelope = null;
   }
-  if (envelope?.status === "success" && envelope.data !== undefined) return envelope.data as T;
+  // Advice stands beside its status, not below it.
+  if (envelope?.status === "success") return (envelope.data ?? envelope) as T;
   if (envelope?.status === "error") {
     throw new ApiError(
       envelope.error ?? `Midwatch answered with status ${status}.`,
@@ -169,6 +171,11 @@ export interface CompareQuestion {
   match: string;
 }
 
+export interface AdviseQuestion extends CompareQuestion {
+  /** Where it was noticed. */
+  symptom?: { service: string; metric: string };
+}
+
 export interface CardinalityQuery {
   by: string;
   match: string;
@@ -207,6 +214,8 @@ export const api = {
   logTailUrl: (q: string): string => `/api/v1/logs/tail?${query([["query", q]])}`,
   bullet: (id: string, signal?: AbortSignal): Promise<Bullet> =>
     ask(`/api/v1/trace-a-bullet?${query([["id", id]])}`, signal),
+  advise: (question: AdviseQuestion, signal?: AbortSignal): Promise<Advice> =>
+    ask("/api/v1/advise", signal, question),
   compare: (question: CompareQuestion, signal?: AbortSignal): Promise<Compared> =>
     ask("/api/v1/look", signal, question),
   cardinality: (c: CardinalityQuery, signal?: AbortSignal): Promise<Cardinality> => {

@@ -325,3 +325,57 @@ export interface SqlAnswer {
   error?: string;
   hint?: string;
 }
+
+/** Where something that is said can be seen. */
+export interface ShowWhere {
+  kind: "metrics" | "logs" | "traces" | "changes" | "map" | "moved";
+  query?: string;
+  service?: string;
+  operation?: string;
+  status?: string;
+  id?: string;
+  path?: string[];
+}
+
+/** One thing that speaks for a direction or against it. */
+export interface Evidence {
+  sentence: string;
+  knowledge: "statistics" | "requests" | "topology" | "changes";
+  /** Seconds since 1970. */
+  onset: number | null;
+  show: ShowWhere | null;
+  before: number | null;
+  after: number | null;
+  /** Means; the first third lies before the window. */
+  picture: (number | null)[] | null;
+}
+
+export interface Direction {
+  entity: Record<string, string>;
+  title: string;
+  stands_out: boolean;
+  sentence: string;
+  for: Evidence[];
+  against: Evidence[];
+  series: Record<string, string>[];
+  next: { text: string; show: ShowWhere }[];
+  risk: string;
+  knowledge: string[];
+  onset: number | null;
+}
+
+/** Where to look first. */
+export interface Advice {
+  window: [number, number];
+  baselines: [number, number][];
+  stands_out: boolean;
+  sentence: string;
+  directions: Direction[];
+  /** From the symptom down the calls. */
+  path: string[] | null;
+  calls: number;
+  looked_at: { series: number; log_records: number; spans: number; changes: number };
+  /** What could not be looked at whole. */
+  partial: string[];
+  elapsed_ms: number;
+}

@@ -179,6 +179,14 @@ function Head({ data }: { data: Merged | null }) {
         <button
           type="button"
           class="button"
+          title="Where to look first in this time? (d)"
+          onClick={() => openPage("advise")}
+        >
+          Advise
+        </button>
+        <button
+          type="button"
+          class="button"
           aria-pressed={v.why}
           title="Why is this number missing? (m)"
           onClick={() => go({ why: !v.why })}

@@ -4,6 +4,7 @@
  * while it is read cannot be thought about.
  */
 import { useEffect, useState } from "preact/hooks";
+import { openAdvise } from "../actions/advise";
 import { api, isAbort, serverNow } from "../api/client";
 import type { Compared, ComparedGroup, ComparedSeries } from "../api/types";
 import { clockTime, dayText, isoText, spanText, zoneOf } from "../format/time";
@@ -232,6 +233,14 @@ export function ComparePage() {
             {title}
           </button>
         ))}
+        <button
+          type="button"
+          class="button"
+          title="The same time, weighed together with log records, traces and changes (d)"
+          onClick={openAdvise}
+        >
+          Where to look first?
+        </button>
         {v.match !== "" && (
           <button
             type="button"

@@ -15,6 +15,7 @@ export const AREAS: readonly Area[] = [
   "Look",
   "Chart",
   "What moved",
+  "Advise",
   "Logs",
   "Cardinality",
   "Query",

@@ -4,6 +4,7 @@
 import { useEffect } from "preact/hooks";
 import { Home } from "../home/Home";
 import { Look } from "../look/Look";
+import { AdvisePage } from "../pages/AdvisePage";
 import { CardinalityPage } from "../pages/CardinalityPage";
 import { ComparePage } from "../pages/ComparePage";
 import { ChangesPage } from "../pages/changes/ChangesPage";
@@ -26,6 +27,7 @@ const PAGES: readonly Place[] = [
   { page: "home", title: "Home" },
   { page: "look", title: "Look" },
   { page: "compare", title: "What moved" },
+  { page: "advise", title: "Advise" },
   { page: "logs", title: "Logs" },
   { page: "traces", title: "Traces" },
   { page: "changes", title: "Changes" },
@@ -41,6 +43,7 @@ const SHOWS = {
   home: Home,
   look: Look,
   compare: ComparePage,
+  advise: AdvisePage,
   logs: LogsPage,
   traces: TracesPage,
   changes: ChangesPage,
@@ -53,7 +56,7 @@ const SHOWS = {
 };
 
 /** Pages that show a range of time. */
-const TIMED: readonly Page[] = ["look", "compare", "query", "logs", "traces", "changes", "critique"];
+const TIMED: readonly Page[] = ["look", "compare", "advise", "query", "logs", "traces", "changes", "critique"];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

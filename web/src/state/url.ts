@@ -11,6 +11,7 @@ export type Page =
   | "home"
   | "look"
   | "compare"
+  | "advise"
   | "query"
   | "logs"
   | "traces"
@@ -61,6 +62,7 @@ export interface ViewState {
 /** The names that pages have of their own. */
 const OWN: Partial<Record<Page, readonly string[]>> = {
   compare: ["against"],
+  advise: ["against", "service", "metric"],
   query: ["lang", "text", "show"],
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
   critique: ["plan", "target", "goal", "show"],
@@ -71,6 +73,7 @@ export const PATHS: Record<Page, string> = {
   home: "/",
   look: "/look",
   compare: "/compare",
+  advise: "/advise",
   traces: "/traces",
   changes: "/changes",
   critique: "/critique",
@@ -204,7 +207,7 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.open.join("\n") !== b.open.join("\n") ||
     a.match !== b.match ||
     a.by !== b.by ||
-    ["show", "trace", "change", "form", "against"].some(
+    ["show", "trace", "change", "form", "against", "service"].some(
       (name) => (a.own[name] ?? "") !== (b.own[name] ?? ""),
     ) ||
     a.tab !== b.tab ||

@@ -18,10 +18,13 @@ const CALLS_UNSEEN: f64 = 2.0;
 const CHANGE_NATS: f64 = 2.0;
 /// The end of the walk from the symptom, the step before it, the one before that, and all others.
 const WALK_NATS: [f64; 4] = [30.0, 20.0, 15.0, 12.0];
-/// The most that excess beside the path counts.
-const EXCESS_NATS: f64 = 10.0;
-/// Below this the best direction does not stand out.
-pub const STANDS_OUT_NATS: f64 = 2.5;
+/// As much excess as the symptom has, beside the path.
+const EXCESS_NATS: f64 = 25.0;
+/// Below this a direction does not stand out among a hundred series; among more, the logarithm of how many times more is added: the
+/// farthest of many ordinary ones is far.
+const STANDS_OUT_NATS: f64 = 2.5;
+/// See [`STANDS_OUT_NATS`].
+const STANDS_OUT_SERIES: f64 = 100.0;
 /// Evidence that is told of one direction.
 const TOLD_MAX: usize = 8;
 /// Series of one direction.
@@ -71,11 +74,12 @@ pub fn advise(signals: &Signals, directions_max: usize) -> Advice {
         tallies[*b].nats.total_cmp(&tallies[*a].nats).then_with(|| name(a).cmp(name(b)))
     });
     order.truncate(directions_max);
-    let mut directions: Vec<Direction> =
-        order.into_iter().map(|i| direction(signals, i, std::mem::take(&mut tallies[i]))).collect();
+    let least = STANDS_OUT_NATS + (signals.compared as f64 / STANDS_OUT_SERIES).max(1.0).ln();
+    let one = |i| direction(signals, i, std::mem::take(&mut tallies[i]), least);
+    let mut directions: Vec<Direction> = order.into_iter().map(one).collect();
     say_who_was_first(signals, &mut directions);
-    let stands_out = directions.first().is_some_and(|d| d.nats >= STANDS_OUT_NATS);
-    let sentence = words::answer(signals, &directions, stands_out, walked.as_ref());
+    let stands_out = directions.first().is_some_and(|d| d.stands_out);
+    let sentence = words::answer(signals, &directions, walked.as_ref());
     Advice { directions, stands_out, walk: walked, sentence }
 }
 
@@ -256,7 +260,7 @@ fn add_walk(walked: &Walk, services: &HashMap<&str, usize>, tallies: &mut [Tally
     }
 }
 
-fn direction(signals: &Signals, entity: usize, mut tally: Tally) -> Direction {
+fn direction(signals: &Signals, entity: usize, mut tally: Tally, least: f64) -> Direction {
     tally.speaks_for.sort_by(|a, b| b.nats.total_cmp(&a.nats).then_with(|| a.sentence.cmp(&b.sentence)));
     let is_moved = |what: Says| {
         let says = |s: &usize| super::says(signals.series[*s].labels.name()) == what;
@@ -297,6 +301,7 @@ fn direction(signals: &Signals, entity: usize, mut tally: Tally) -> Direction {
         series: tally.series,
         next,
         risk,
+        stands_out: tally.nats >= least,
         nats: tally.nats,
     }
 }
@@ -307,7 +312,7 @@ fn say_who_was_first(signals: &Signals, directions: &mut [Direction]) {
         d.speaks_for.iter().filter(|e| e.knowledge != Knowledge::Changes).filter_map(|e| e.onset_ms).min()
     };
     let onsets: Vec<Option<i64>> = directions.iter().map(onset).collect();
-    let strong = directions.iter().zip(&onsets).filter(|(d, _)| d.nats >= STANDS_OUT_NATS);
+    let strong = directions.iter().zip(&onsets).filter(|(d, _)| d.stands_out);
     let first = strong.filter_map(|(d, o)| Some(((*o)?, d.entity))).min();
     let Some((first_ms, first)) = first else { return };
     for (direction, onset) in directions.iter_mut().zip(onsets) {

@@ -118,6 +118,10 @@ pub fn place(labels: &Labels) -> Place {
     // Members of one service are one thing: which of them moved is told by the series.
     let entity = match (belongs.kind, labels.get("job")) {
         (EntityKind::Service, job) if !job.is_empty() => Entity::service(job),
+        // So are processes of one program: single ones come and go.
+        (EntityKind::Process, _) => {
+            Entity { kind: belongs.kind, name: labels.get("comm").into(), part_of: belongs.parent }
+        }
         _ => Entity { kind: belongs.kind, name: belongs.title, part_of: belongs.parent },
     };
     Place { entity, caller: None }
@@ -177,6 +181,17 @@ mod tests {
             ("device", "sda"),
         ]);
         assert_eq!((disk.entity.name.as_str(), disk.entity.part_of.as_str()), ("sda", "host vm"));
+        let process = |pid| {
+            of(&[
+                ("__name__", "process_cpu"),
+                ("job", "node"),
+                ("instance", "vm"),
+                ("pid", pid),
+                ("comm", "nginx"),
+            ])
+        };
+        assert_eq!(process("7"), process("9"), "processes of one program are one thing");
+        assert_eq!(process("7").entity.name, "nginx");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! and explains it. It must never count one movement twice because it is told by several percentiles.
 
 use super::kind::{Place, Says, is_better_high, says};
-use super::{Signals, Without};
-use crate::changed::{How, Moved, SCORE_MIN};
+use super::{SeriesSignal, Signals, Without};
+use crate::changed::{How, Moved, PICTURE, SCORE_MIN};
+use crate::entity::Kind as EntityKind;
 use foldhash::{HashMap, HashMapExt, HashSet};
 
 /// How much the logarithm of a score counts, and the most that one series does.
@@ -13,6 +14,12 @@ const LOGARITHM: f64 = 3.0;
 pub const SERIES_NATS_MAX: f64 = 14.0;
 /// Logarithm of after over before: nothing below the first, all from the second (twice as much) on.
 const EFFECT: (f64, f64) = (0.05, 0.7);
+/// What processes and control groups count that come or go: they do all day.
+const COMES_AND_GOES: f64 = 0.1;
+/// The way to the mean that counts as there; the part of the time that counts fully; and what a single blip counts.
+const LASTING: (f64, f64, f64) = (0.25, 0.5, 0.1);
+/// Points of the window below which nothing is said of how long it lasted.
+const LASTING_POINTS_MIN: usize = 8;
 /// A callee explains a caller's movement if it stands out by so much of it ...
 const NEAR: f64 = 0.7;
 /// ... and then as often as it may be asked within one request.
@@ -21,6 +28,8 @@ const TIMES_ASKED: f64 = 5.0;
 const EXPLAINED_MAX: f64 = 0.9;
 /// What all further series of a thing that say the same kind of thing add.
 const SECOND: f64 = 0.1;
+/// A movement by less than this part of the largest value of its metric is small, whatever else moved.
+const LEVEL: f64 = 0.05;
 /// What went down counts so much: less work is usually a consequence.
 const FELL: f64 = 0.3;
 
@@ -71,11 +80,37 @@ pub fn effect(moved: &Moved) -> f64 {
     }
 }
 
-fn standing_out(moved: &Moved) -> f64 {
-    if moved.score < SCORE_MIN {
+fn standing_out(s: &SeriesSignal, moved: &Moved) -> f64 {
+    // An instant (when it was started, when it expires) says nothing by being another.
+    if moved.score < SCORE_MIN || s.unit == "unix time" {
         return 0.0;
     }
-    (moved.score.ln_1p() * LOGARITHM).min(SERIES_NATS_MAX) * effect(moved)
+    let is_presence = matches!(moved.how, How::Appeared | How::Disappeared);
+    let is_fleeting = matches!(s.place.entity.kind, EntityKind::Process | EntityKind::Cgroup);
+    let ordinary = if is_presence && is_fleeting { COMES_AND_GOES } else { 1.0 };
+    let nats = (moved.score.ln_1p() * LOGARITHM).min(SERIES_NATS_MAX);
+    nats * effect(moved) * lasting(moved) * ordinary
+}
+
+/// The part of the window, from the onset on, that is at least a quarter of the way to its mean, as a factor: a blip in a line
+/// that never moved before has an enormous score. 1 where there are too few points to tell.
+fn lasting(moved: &Moved) -> f64 {
+    if !matches!(moved.how, How::Rose | How::Fell) {
+        return 1.0;
+    }
+    let window = &moved.picture[moved.picture.len().min(PICTURE / 3)..];
+    let way = moved.after - moved.before;
+    let is_there = |v: f32| (f64::from(v) - moved.before) / way >= LASTING.0;
+    let known = || window.iter().copied().filter(|v| v.is_finite());
+    let Some(first) = known().position(is_there) else { return 1.0 };
+    let count = known().count();
+    if count < LASTING_POINTS_MIN {
+        return 1.0;
+    }
+    let there = known().skip(first).filter(|v| is_there(*v)).count();
+    // From its beginning, but at least over a quarter of the window: the last point alone is a blip as well.
+    let over = (count - first).max(count / 4);
+    (there as f64 / over as f64 / LASTING.1).clamp(LASTING.2, 1.0)
 }
 
 struct Row<'a> {
@@ -104,7 +139,7 @@ pub fn of_series(signals: &Signals) -> HashMap<usize, OfEntity> {
             says,
             moved,
             worse,
-            nats: standing_out(moved),
+            nats: standing_out(s, moved),
         });
     }
     let own = own_share(signals, &rows);
@@ -189,15 +224,25 @@ fn own_share(signals: &Signals, rows: &[Row<'_>]) -> Vec<(f64, Option<(f64, Stri
     };
     let explained: Vec<_> = rows.iter().map(explained).collect();
     let own = |r: &Row<'_>, e: &Option<(f64, String)>| r.worse * (1.0 - e.as_ref().map_or(0.0, |e| e.0));
-    let mut most: HashMap<&str, f64> = HashMap::new();
+    // A movement is large or small beside the others of its metric, and beside what things of it amount to at all.
+    let mut most: HashMap<(&str, bool), f64> = HashMap::new();
     for (r, e) in rows.iter().zip(&explained) {
-        let entry = most.entry(r.key).or_default();
-        *entry = entry.max(own(r, e));
+        let entry = most.entry((signals.series[r.series].labels.name(), r.worse > 0.0)).or_default();
+        *entry = entry.max(own(r, e).abs());
+    }
+    for s in &signals.series {
+        let level = s.mean.0.abs().max(s.mean.1.abs());
+        for is_worse in [true, false] {
+            if let Some(entry) = most.get_mut(&(s.labels.name(), is_worse)) {
+                *entry = entry.max(LEVEL * level);
+            }
+        }
     }
     let factor = |(r, e): (&Row<'_>, Option<(f64, String)>)| {
-        let largest = most.get(r.key).copied().unwrap_or(0.0);
-        let share = match r.worse > 0.0 && largest > 0.0 {
-            true if has_magnitude => (own(r, &e) / largest).max(0.0).sqrt(),
+        let largest =
+            most.get(&(signals.series[r.series].labels.name(), r.worse > 0.0)).copied().unwrap_or(0.0);
+        let share = match r.worse != 0.0 && largest > 0.0 && largest.is_finite() {
+            true if has_magnitude => (own(r, &e).abs() / largest).min(1.0).sqrt(),
             true => 1.0 - e.as_ref().map_or(0.0, |e| e.0),
             false => 1.0,
         };

@@ -3,11 +3,11 @@
 //! are told by trace and span; lines without are put together by moments. It must never hold more than its bounds: what
 //! is beyond them is counted.
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use std::hash::{BuildHasher, Hash};
 
 /// Entries (a line or a call within a request) that are held.
-pub const ENTRIES_MAX: usize = 1_000_000;
+pub const ENTRIES_MAX: usize = 1_500_000;
 /// Different events (a template, an operation) of all services.
 const EVENTS_MAX: usize = 50_000;
 /// Events of one request that are looked at.
@@ -22,16 +22,21 @@ const INSIDE_MIN: u32 = 3;
 const TOGETHER_MIN: f64 = 0.6;
 /// Less of a difference than this is not told.
 const DIFFERENCE_MIN: f64 = 0.3;
+/// So much of a difference counts whole; of what is beyond, the logarithm: thirty requests that end early say little more
+/// than twenty.
+const LINE_NATS_WHOLE: f64 = 8.0;
 /// The most that one difference counts.
-pub const LINE_NATS_MAX: f64 = 10.0;
+pub const LINE_NATS_MAX: f64 = 18.0;
 /// Differences that are told of one service.
-const TOLD_MAX: usize = 4;
+const TOLD_MAX: usize = 3;
 
 /// What can happen within a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A line of this template was written.
     Line(u64),
+    /// A line of this template was written by this place in the code.
+    Place(u64, String),
     /// This was done.
     Operation(String),
     /// This service was asked.
@@ -213,7 +218,13 @@ impl Requests {
         }
         let mut out = Vec::new();
         let mut rarer: Vec<(f64, u32)> = Vec::new();
+        let telling = self.telling_places(&counts);
         for (event, n) in &counts {
+            if let Event::Place(pattern, _) = &self.events[*event as usize].1
+                && !telling.contains(pattern)
+            {
+                continue;
+            }
             let (ratio, lift) = likelihood(*n, total);
             if ratio > 0.0 {
                 let tone = self.events[*event as usize].2.tone;
@@ -252,6 +263,21 @@ impl Requests {
         out
     }
 
+    /// Templates that several places of the code write, the same ones as before. One place says nothing that its template does
+    /// not; and where places are new, the program is another.
+    fn telling_places(&self, counts: &HashMap<u32, Counts>) -> HashSet<u64> {
+        let mut places: HashMap<u64, (u32, bool)> = HashMap::new();
+        for (event, n) in counts {
+            if let Event::Place(pattern, _) = &self.events[*event as usize].1 {
+                let (count, is_new) = places.entry(*pattern).or_default();
+                *count += 1;
+                *is_new |= n.before == 0;
+            }
+        }
+        let is_telling = |(_, (count, is_new)): &(u64, (u32, bool))| *count > 1 && !is_new;
+        places.into_iter().filter(is_telling).map(|(pattern, _)| pattern).collect()
+    }
+
     fn differs(
         &self,
         service: usize,
@@ -269,7 +295,7 @@ impl Requests {
             tone: known.tone,
             inside: (n.inside, all.inside),
             before: (n.before, all.before),
-            nats: nats.min(LINE_NATS_MAX),
+            nats: soft(nats),
             onset_ms: if companion.is_none() { known.first_inside_ms } else { None },
         }
     }
@@ -315,6 +341,30 @@ fn likelihood(n: Counts, all: Counts) -> (f64, f64) {
     (if inside >= before { ratio } else { -ratio }, differs)
 }
 
+fn soft(nats: f64) -> f64 {
+    let beyond = (nats - LINE_NATS_WHOLE).max(0.0) / LINE_NATS_WHOLE;
+    (nats.min(LINE_NATS_WHOLE) + 0.5 * LINE_NATS_WHOLE * beyond.ln_1p()).min(LINE_NATS_MAX)
+}
+
+/// The place in the code that a line names (`web.cart.Pay#120`, `pay.go:12`), if it does at its beginning. The number alone would be taken
+/// for a value; with its file or class it tells two lines of the same words apart.
+pub fn place_in(line: &str) -> Option<&str> {
+    const LOOKED_AT: usize = 160;
+    const FILES: &[&str] = &[
+        "go", "java", "kt", "scala", "py", "rs", "c", "cc", "cpp", "h", "js", "ts", "rb", "php", "cs", "ex",
+        "erl",
+    ];
+    let line = &line[..line.floor_char_boundary(LOOKED_AT)];
+    line.split([' ', '\t', '[', ']', '(', ')', '|', ',']).find(|word| {
+        let Some((name, number)) = word.rsplit_once(['#', ':']) else { return false };
+        let is_number = (1..=5).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._$/-".contains(&b));
+        let Some((_, last)) = name.rsplit_once('.') else { return false };
+        let is_code = word.contains('#') || FILES.contains(&last);
+        is_number && is_name && is_code && last.bytes().any(|b| b.is_ascii_alphabetic())
+    })
+}
+
 /// A small difference in many requests is certain, and still small.
 fn told(difference: f64) -> f64 {
     ((difference - DIFFERENCE_MIN) / (1.0 - DIFFERENCE_MIN)).max(0.0)
@@ -349,7 +399,7 @@ mod tests {
         let gone = &all[0];
         assert_eq!((&gone.event, gone.before.0, gone.inside.0), (&Event::Operation("done".into()), 20, 0));
         assert_eq!(gone.companion, Some(Event::Operation("begin".into())));
-        assert_eq!(gone.nats, LINE_NATS_MAX);
+        assert!(gone.nats > LINE_NATS_WHOLE && gone.nats < LINE_NATS_MAX, "{gone:?}");
     }
 
     #[test]
@@ -372,6 +422,38 @@ mod tests {
             []
         );
         assert_eq!(of("inside 10 begin broken!"), [], "nothing to compare with");
+    }
+
+    #[test]
+    fn places_in_the_code_are_known_by_their_looks() {
+        for (line, place) in [
+            ("16:48:42.424 INFO t.s.TravelImpl#532 begun", Some("t.s.TravelImpl#532")),
+            ("E1120 05:06:07 1 src/pay.go:12] no", Some("src/pay.go:12")),
+            ("listening on shop.example:8080", None),
+            ("worker#12 ready", None),
+            ("12:30:15.5 done", None),
+            ("", None),
+        ] {
+            assert_eq!(place_in(line), place, "{line}");
+        }
+    }
+
+    #[test]
+    fn of_two_places_with_the_same_words_the_missing_one_is_told_unless_the_program_is_another() {
+        let of = |places: [&[&str]; 2]| {
+            let mut requests = Requests::default();
+            for id in 0..40 {
+                for place in places[usize::from(id >= 20)] {
+                    let is_inside = id >= 20;
+                    requests.add("shop", id, Event::Line(1), Tone::default, 0, is_inside);
+                    requests.add("shop", id, Event::Place(1, place.to_string()), Tone::default, 0, is_inside);
+                }
+            }
+            requests.differences()
+        };
+        let gone = of([&["a.B#1", "a.B#2"], &["a.B#1"]]);
+        assert_eq!(gone[0].event, Event::Place(1, "a.B#2".into()));
+        assert_eq!(of([&["a.B#1", "a.B#2"], &["a.B#3", "a.B#4"]]), []);
     }
 
     #[test]

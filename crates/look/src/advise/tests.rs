@@ -265,6 +265,20 @@ fn a_symptom_alone_is_a_place_and_no_more_is_claimed() {
 }
 
 #[test]
+fn one_blip_is_no_lead_and_among_many_series_the_farthest_has_to_be_farther() {
+    let mut signals = World::of("series cpu of a: 1 -> 4\n series cpu of b: 1 -> 2");
+    assert_eq!(advise(&signals, 10).directions.iter().filter(|d| d.stands_out).count(), 2);
+    signals.compared = 100_000;
+    assert_eq!(advise(&signals, 10).directions.iter().filter(|d| d.stands_out).count(), 1);
+    let mut signals = World::of("series cpu of a: 1 -> 4");
+    // A point of a line that was never anything but nothing.
+    let moved = signals.series[0].moved.as_mut().unwrap();
+    (moved.before, moved.after, moved.score) = (0.0, 0.1, 10_000.0);
+    moved.picture = (0..48).map(|i| if i == 30 { 3.0 } else { 0.0 }).collect();
+    assert!(!advise(&signals, 10).stands_out);
+}
+
+#[test]
 fn calls_in_a_circle_end() {
     let (place, advice) = first(
         "calls a -> b -> c -> a

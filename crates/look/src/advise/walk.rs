@@ -18,7 +18,8 @@ const STEPS_MAX: usize = 32;
 pub struct Walk {
     /// From the symptom's service down.
     pub path: Vec<String>,
-    /// The excess of each service that is not its callees', as a part of the largest.
+    /// The excess of each service that is not its callees', as a part of the symptom's (of the largest, if that does not show);
+    /// at most 1.
     pub own: HashMap<String, f64>,
     /// Whether the symptom itself shows in the window.
     pub is_seen: bool,
@@ -69,8 +70,12 @@ pub fn walk(signals: &Signals) -> Option<Walk> {
         let below: f64 = signals.callees(service).map(excess_at).sum();
         (excess_at(service) - below).max(0.0)
     };
-    let most = excess.keys().map(|s| own(s)).fold(0.0, f64::max);
-    let own = excess.keys().map(|s| (s.to_string(), if most > 0.0 { own(s) / most } else { 0.0 })).collect();
+    let most = match excess_at(&symptom.service) {
+        seen if seen > 0.0 => seen,
+        _ => excess.keys().map(|s| own(s)).fold(0.0, f64::max),
+    };
+    let part = |service: &str| if most > 0.0 { (own(service) / most).min(1.0) } else { 0.0 };
+    let own = excess.keys().map(|s| (s.to_string(), part(s))).collect();
     Some(Walk { is_seen: excess_at(&symptom.service) > 0.0, path, own })
 }
 

@@ -41,14 +41,21 @@ pub fn nothing_used(count: usize) -> String {
 fn event(signals: &Signals, event: &Event) -> String {
     match event {
         Event::Line(id) => quoted(signals.lines.get(id).map_or("a line", String::as_str)),
+        Event::Place(id, place) => format!("{} of {place}", self::event(signals, &Event::Line(*id))),
         Event::Operation(name) => quoted(name),
         Event::Call(service) => format!("the call to {service}"),
     }
 }
 
-/// A text as it is quoted in a sentence.
+/// A text as it is quoted in a sentence; what varies in a template is left out.
 fn quoted(text: &str) -> String {
-    let text = text.trim();
+    let mut words = Vec::new();
+    for word in text.split_whitespace().map(|w| if w.contains("<*>") { "\u{2026}" } else { w }) {
+        if word != "\u{2026}" || words.last() != Some(&"\u{2026}") {
+            words.push(word);
+        }
+    }
+    let text = words.join(" ");
     match text.char_indices().nth(QUOTED_MAX) {
         Some((end, _)) => format!("\u{201c}{}\u{2026}\u{201d}", &text[..end]),
         None => format!("\u{201c}{text}\u{201d}"),
@@ -153,7 +160,7 @@ pub fn direction(of: &Entity, speaks_for: &[Evidence]) -> String {
     format!("{}: {}{more}", entity(of), first.sentence)
 }
 
-pub fn answer(signals: &Signals, directions: &[Direction], stands_out: bool, walk: Option<&Walk>) -> String {
+pub fn answer(signals: &Signals, directions: &[Direction], walk: Option<&Walk>) -> String {
     let unseen = match (walk, &signals.symptom) {
         (Some(walk), Some(symptom)) if !walk.is_seen && !symptom.metric.is_empty() => {
             format!(
@@ -163,7 +170,8 @@ pub fn answer(signals: &Signals, directions: &[Direction], stands_out: bool, wal
         }
         _ => String::new(),
     };
-    match (stands_out, directions.len()) {
+    let count = directions.iter().filter(|d| d.stands_out).count();
+    match (count > 0, count.max(usize::from(!directions.is_empty()))) {
         (false, 0) => format!("Nothing stands out: nothing moved against its baseline.{unseen}"),
         (false, _) => format!(
             "Nothing stands out. What follows is the least ordinary, and may well be ordinary.{unseen}"

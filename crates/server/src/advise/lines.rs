@@ -5,7 +5,7 @@ use super::{Partial, Question, is_of, range_ns, ranges};
 use crate::app::App;
 use crate::gate::Stop;
 use foldhash::{HashMap, HashMapExt};
-use look::advise::{Event, Requests, Tone};
+use look::advise::{Event, Requests, Tone, place_in};
 use stdx::{Error, ErrorKind, Result};
 use store::tables::{Scan, Table, to_log_batch};
 
@@ -31,7 +31,8 @@ pub fn gather(
     for (range, is_inside) in ranges(&question.ask) {
         let mut room = if is_inside { left / 2 } else { left };
         let (from_ns, to_ns) = range_ns(range);
-        let columns = ["time", "service", "host", "resource", "severity", "pattern", "trace_id", "span_id"];
+        let columns =
+            ["time", "service", "host", "resource", "severity", "body", "pattern", "trace_id", "span_id"];
         let columns = Some(columns.map(String::from).to_vec());
         let mut rows = app.store.tables().scan(Scan { from_ns, to_ns, columns, ..Scan::new(Table::Logs) })?;
         for batch in rows.by_ref() {
@@ -57,16 +58,19 @@ pub fn gather(
                     })
                 });
                 let time_ms = row.time_ns / 1_000_000;
-                let (event, service) = (Event::Line(pattern), origin.service.as_str());
-                match row.trace_id {
+                let service = origin.service.as_str();
+                let mut add = |event: Event, tone: Tone| match row.trace_id {
                     Some(trace) => {
-                        let request = (trace, row.span_id);
-                        requests.add(service, request, event, || tone, time_ms, is_inside);
+                        requests.add(service, (trace, row.span_id), event, || tone, time_ms, is_inside);
                     }
                     None => {
                         let request = (&origin.host, time_ms.div_euclid(moment_ms));
                         requests.add(service, request, event, || tone, time_ms, is_inside);
                     }
+                };
+                add(Event::Line(pattern), tone);
+                if let Some(place) = place_in(row.body) {
+                    add(Event::Place(pattern, place.into()), tone);
                 }
             }
             if room == 0 {

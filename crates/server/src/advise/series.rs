@@ -41,6 +41,7 @@ pub fn gather(
 ) -> Result<()> {
     let series = read(app, question)?;
     partial.looked_at[0] = series.len();
+    signals.compared = series.len();
     let ask = &question.ask;
     let (from, to) = ask.reach();
     let symptom = question.symptom.as_ref().map_or("", |s| s.metric.as_str());

@@ -37,6 +37,7 @@ fn direction(signals: &Signals, d: &Direction) -> Json {
     json!({
         "entity": entity_json(entity),
         "title": title(entity),
+        "stands_out": d.stands_out,
         "sentence": d.sentence,
         "for": all(&d.speaks_for),
         "against": all(&d.speaks_against),
@@ -117,7 +118,7 @@ fn source(signals: &Signals, source: &Source) -> Shown {
         Source::Differs(i) => {
             let d = &signals.differs[*i];
             let shown = match &d.event {
-                Event::Line(id) => {
+                Event::Line(id) | Event::Place(id, _) => {
                     json!({ "kind": "logs", "query": format!("service:{} pattern:{id:016x}", word(&d.service)) })
                 }
                 Event::Operation(name) => traces(&d.service, name),
@@ -152,18 +153,19 @@ fn next(signals: &Signals, d: &Direction, next: Next) -> Json {
     let name = entity.name.as_str();
     match next {
         Next::Moved => {
-            let query = match entity.kind {
-                Kind::Service => {
-                    d.series.first().map(|s| &signals.series[*s].labels).map_or(String::new(), |l| {
-                        let label = l
-                            .iter()
-                            .find(|(n, v)| *n != model::NAME && *v == name)
-                            .map_or("service", |(n, _)| n);
-                        format!("{{{label}={}}}", serde_json::to_string(name).unwrap_or_default())
-                    })
-                }
-                _ => String::new(),
-            };
+            // By the label that says whose the series are.
+            let query = d.series.first().map_or(String::new(), |first| {
+                let labels = &signals.series[*first].labels;
+                let label = match entity.kind {
+                    Kind::Service => {
+                        labels.iter().find(|(n, v)| *n != model::NAME && *v == name).map(|(n, _)| n)
+                    }
+                    Kind::Process => Some("comm"),
+                    _ => Some("instance"),
+                };
+                let label = label.unwrap_or("service");
+                format!("{{{label}={}}}", serde_json::to_string(labels.get(label)).unwrap_or_default())
+            });
             json!({ "text": format!("everything that moved in {name}"), "show": { "kind": "moved", "query": query } })
         }
         Next::Lines => {

@@ -7,10 +7,11 @@ use axum::response::{IntoResponse, Response};
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Paths that the interface handles itself, all by the same page.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/",
     "/look",
     "/compare",
+    "/advise",
     "/query",
     "/logs",
     "/traces",

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bars, whereTo } from "../../src/pages/advise";
+
+const RANGE = { from: Date.parse("2026-03-04T05:00:00Z"), to: Date.parse("2026-03-04T05:10:00Z") };
+
+test("each kind of evidence has its page", () => {
+  const time = "from=2026-03-04T05:00:00.000Z&to=2026-03-04T05:10:00.000Z";
+  const wide = "from=2026-03-04T04:55:00.000Z&to=2026-03-04T05:10:00.000Z";
+  for (const [show, want] of [
+    [{ kind: "metrics", query: "up{}" }, `/look?${wide}&open=up%7B%7D`],
+    [{ kind: "moved", query: "{a}" }, `/compare?match=%7Ba%7D&${time}`],
+    [{ kind: "logs", query: "service:a" }, `/logs?q=service:a&${wide}`],
+    [{ kind: "traces", service: "a", operation: "get" }, `/traces?${time}&service=a&op=get&order=slowest`],
+    [
+      { kind: "traces", service: "a", operation: "", status: "error" },
+      `/traces?${time}&service=a&status=error&order=slowest`,
+    ],
+    [{ kind: "changes", id: "c1" }, `/changes?${wide}&change=c1`],
+    [{ kind: "map", path: ["a"] }, `/traces?${time}&show=map`],
+    [null, ""],
+  ] as const) {
+    assert.equal(whereTo(show as never, RANGE), want);
+  }
+});
+
+test("two numbers as two bars", () => {
+  assert.deepEqual(bars(1, 4), [36, 144]);
+  assert.deepEqual(bars(0, 0), [0, 0]);
+  assert.deepEqual(bars(-2, 1), [144, 72]);
+});
