@@ -81,6 +81,7 @@ function serve(req, res) {
     "/changes",
     "/critique",
     "/headroom",
+    "/monitors",
     "/targets",
     "/cardinality",
     "/midwatch",

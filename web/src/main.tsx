@@ -25,6 +25,7 @@ import "./css/compare.css";
 import "./css/query.css";
 import "./css/critic.css";
 import "./css/advise.css";
+import "./css/monitors.css";
 
 apply();
 watchSystem();

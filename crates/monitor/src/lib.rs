@@ -18,6 +18,7 @@ pub mod saved;
 pub mod schedule;
 pub mod steps;
 pub mod template;
+pub mod tryout;
 
 pub use alert::{Active, AlertState, Change, Judgement, RuleState, Seen};
 pub use problem::Problem;

@@ -13,6 +13,7 @@ mod own;
 mod send;
 pub mod tell;
 
+pub use ask::limit_words;
 pub use loaded::{LoadedGroup, RuleRun};
 pub use notifier::Notify;
 pub use own::{NewMonitor, add_monitor, keep_silences, new_id, remove_monitor};

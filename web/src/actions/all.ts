@@ -85,6 +85,13 @@ const everywhere: Action[] = [
     run: toPage("headroom"),
   },
   {
+    id: "monitors",
+    title: "Monitors: what is watched, and how it is",
+    area: "Everywhere",
+    keys: ["g w"],
+    run: toPage("monitors"),
+  },
+  {
     id: "what-moved",
     title: "What moved: all series of this time against before",
     area: "Everywhere",

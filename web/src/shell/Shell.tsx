@@ -12,6 +12,7 @@ import { CriticPage } from "../pages/critic/CriticPage";
 import { HeadroomPage } from "../pages/HeadroomPage";
 import { LogsPage } from "../pages/LogsPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
+import { MonitorsPage } from "../pages/monitors/MonitorsPage";
 import { TargetsPage } from "../pages/TargetsPage";
 import { TracesPage } from "../pages/traces/TracesPage";
 import { Help } from "../palette/Help";
@@ -25,6 +26,7 @@ import { RangeControl } from "./RangeControl";
 
 const PAGES: readonly Place[] = [
   { page: "home", title: "Home" },
+  { page: "monitors", title: "Monitors" },
   { page: "look", title: "Look" },
   { page: "compare", title: "What moved" },
   { page: "advise", title: "Advise" },
@@ -50,6 +52,7 @@ const SHOWS = {
   query: QueryPage,
   critique: CriticPage,
   headroom: HeadroomPage,
+  monitors: MonitorsPage,
   targets: TargetsPage,
   cardinality: CardinalityPage,
   midwatch: MidwatchPage,

@@ -18,6 +18,7 @@ export type Page =
   | "changes"
   | "critique"
   | "headroom"
+  | "monitors"
   | "targets"
   | "cardinality"
   | "midwatch";
@@ -67,6 +68,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
   critique: ["plan", "target", "goal", "show"],
   changes: ["kind", "service", "host", "change", "form"],
+  monitors: ["monitor", "state", "silence", "form", "expr"],
 };
 
 export const PATHS: Record<Page, string> = {
@@ -78,6 +80,7 @@ export const PATHS: Record<Page, string> = {
   changes: "/changes",
   critique: "/critique",
   headroom: "/headroom",
+  monitors: "/monitors",
   logs: "/logs",
   query: "/query",
   targets: "/targets",
@@ -208,6 +211,7 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.match !== b.match ||
     a.by !== b.by ||
     ["show", "trace", "change", "form", "against", "service"].some(
+    ["show", "trace", "change", "form", "against", "monitor", "silence"].some(
       (name) => (a.own[name] ?? "") !== (b.own[name] ?? ""),
     ) ||
     a.tab !== b.tab ||

@@ -36,6 +36,7 @@ mod stats;
 mod status;
 mod targets;
 mod traces;
+mod try_out;
 mod web;
 
 pub use admin::NOT_REACHED;
@@ -78,6 +79,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/alerts", get(monitors::alerts))
         .route("/api/v1/alertmanagers", get(monitors::alertmanagers))
         .route("/api/v1/monitors", get(monitors::list).post(monitors::make))
+        .route("/api/v1/monitors/try", post(try_out::try_monitor))
         .route("/api/v1/monitors/check", post(monitors::check))
         .route("/api/v1/monitors/{id}", get(monitors::one))
         .route("/api/v1/monitors/{id}/remove", post(monitors::remove))

@@ -18,6 +18,7 @@ const PAGES: [&str; 13] = [
     "/changes",
     "/critique",
     "/headroom",
+    "/monitors",
     "/targets",
     "/cardinality",
     "/midwatch",

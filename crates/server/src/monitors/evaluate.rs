@@ -212,7 +212,7 @@ impl Monitors {
             annotations: a.annotations.clone(),
             starts_at_ms: a.fired_at_ms.unwrap_or(a.active_at_ms),
             ends_at_ms,
-            url: format!("{}/monitors?id={}", self.base, parsed.id),
+            url: format!("{}/monitors?monitor={}", self.base, parsed.id),
             value: Some(a.value),
             limit: parsed.limit.clone(),
             is_blind,

@@ -1,0 +1,166 @@
+/**
+ * One monitor: how it is and why, its alerts, what it looks at, and what can be done. Must never hide that it is not judged.
+ */
+import { useState } from "preact/hooks";
+import { ApiError, serverNow } from "../../api/client";
+import { type Monitor, type MonitorAlert, monitors, type Silence } from "../../api/monitors";
+import { agoText, isoText } from "../../format/time";
+import { formatValue } from "../../format/units";
+import { say } from "../../state/app";
+import { StateShape } from "../../ui/state";
+import { TryOut } from "./TryOut";
+import { matchersText, STATES, silences } from "./words";
+
+const TITLES: [string, string][] = [
+  ["summary", "What"],
+  ["description", "What exactly"],
+  ["why", "Why it matters"],
+  ["action", "What to do"],
+  ["runbook_url", "Runbook"],
+  ["dashboard_url", "Dashboard"],
+  ["owner", "Owner"],
+];
+const ALERTS_SHOWN = 50;
+
+function When({ ms }: { ms: number }) {
+  return <time title={isoText(ms)}>{agoText(ms, serverNow())}</time>;
+}
+
+function Alert(props: { alert: MonitorAlert; silenced: boolean; silence: (matchers: string) => void }) {
+  const { alert, silenced, silence } = props;
+  const shape = alert.state === "firing" ? "bad" : alert.state === "pending" ? "look" : "fine";
+  const since = alert.state === "inactive" ? alert.resolved_at_ms : (alert.fired_at_ms ?? alert.active_at_ms);
+  const { alertname: _, ...own } = alert.labels;
+  return (
+    <li>
+      <StateShape state={shape} /> {alert.state === "inactive" ? "over" : alert.state}{" "}
+      {since !== null && <When ms={since} />}, at <strong>{formatValue(Number(alert.value), "")}</strong>{" "}
+      <span class="muted">{matchersText(own)}</span>
+      {alert.annotations.summary && <div>{alert.annotations.summary}</div>}
+      {silenced && <span class="chip">silenced</span>}
+      {alert.state !== "inactive" && !silenced && (
+        <button type="button" class="button" onClick={() => silence(matchersText(alert.labels))}>
+          Silence
+        </button>
+      )}
+    </li>
+  );
+}
+
+export function Detail(props: {
+  monitor: Monitor;
+  silences: Silence[];
+  silence: (matchers: string) => void;
+  leave: () => void;
+  again: () => void;
+}) {
+  const { monitor: m, silence, leave, again } = props;
+  const [now] = useState(serverNow());
+  const [sure, setSure] = useState(false);
+  const state = STATES[m.state] ?? STATES.unknown;
+  const remove = async (): Promise<void> => {
+    if (!sure) {
+      setSure(true);
+      return;
+    }
+    try {
+      await monitors.remove(m.id);
+      say("The monitor is removed.");
+      leave();
+      again();
+    } catch (e) {
+      say(e instanceof ApiError ? e.message : String(e));
+    }
+  };
+  return (
+    <section class="change-panel monitor-detail" aria-label={`Monitor ${m.name}`}>
+      <h2>
+        <StateShape state={state.shape} /> {m.name}
+      </h2>
+      <p>
+        {state.word}
+        {m.since_ms > 0 && (
+          <>
+            {" "}
+            since <When ms={m.since_ms} />
+          </>
+        )}
+        : {state.says}.{m.why !== "" && <span class="change-wrong"> {m.why}</span>}
+      </p>
+      <pre class="code">{m.expr}</pre>
+      <p class="muted">
+        for {m.for}
+        {m.keep_firing_for !== "0s" && `, kept firing for ${m.keep_firing_for}`}
+        {m.enough !== null && `, judged only where ${m.enough}`}; looked at every{" "}
+        {formatValue(m.interval_ms / 1000, "s")}.
+      </p>
+      {m.alerts.length > 0 && (
+        <ul class="monitor-alerts">
+          {m.alerts.slice(0, ALERTS_SHOWN).map((a) => (
+            <Alert
+              key={JSON.stringify(a.labels)}
+              alert={a}
+              silenced={props.silences.some((s) => silences(s, a.labels))}
+              silence={silence}
+            />
+          ))}
+          {m.alerts.length > ALERTS_SHOWN && <li class="muted">and {m.alerts.length - ALERTS_SHOWN} more</li>}
+        </ul>
+      )}
+      <TryOut
+        expr={m.expr}
+        hold={m.for}
+        keep={m.keep_firing_for}
+        interval={`${Math.max(1, Math.round(m.interval_ms / 1000))}s`}
+        now={now}
+      />
+      <dl class="facts">
+        {TITLES.filter(([key]) => m.annotations[key]).map(([key, title]) => (
+          <div key={key}>
+            <dt>{title}</dt>
+            <dd>
+              {/^https?:/.test(m.annotations[key]!) ? (
+                <a href={m.annotations[key]} rel="noreferrer">
+                  {m.annotations[key]}
+                </a>
+              ) : (
+                m.annotations[key]
+              )}
+            </dd>
+          </div>
+        ))}
+        <div>
+          <dt>Detection</dt>
+          <dd>
+            {m.detection_ms === null
+              ? "not measured yet"
+              : `a sample is judged ${formatValue(m.detection_ms / 1000, "s")} after it was taken; the worst lately was ${formatValue((m.detection_worst_ms ?? 0) / 1000, "s")}`}
+          </dd>
+        </div>
+        <div>
+          <dt>Fired</dt>
+          <dd>{m.fired} times since the program was started</dd>
+        </div>
+        <div>
+          <dt>Written in</dt>
+          <dd>
+            {m.file}, line {m.line}, group {m.group}
+          </dd>
+        </div>
+      </dl>
+      <p class="row">
+        <button type="button" class="button" onClick={() => silence(matchersText({ alertname: m.name }))}>
+          Silence all of it
+        </button>
+        {m.is_own && (
+          <button type="button" class="button" onClick={() => void remove()}>
+            {sure ? "Yes, remove it" : "Remove"}
+          </button>
+        )}
+        <button type="button" class="button" onClick={leave}>
+          Close
+        </button>
+      </p>
+    </section>
+  );
+}
