@@ -5,6 +5,7 @@
 //! called silent, never fine: a claim that nobody checked must not stand here.
 
 pub mod conditions;
+mod watched;
 mod words;
 
 use crate::natural;
@@ -13,11 +14,14 @@ use model::Labels;
 use std::collections::BTreeMap;
 
 pub use conditions::Link;
+pub use watched::Watched;
 pub use words::{duration, value};
 
 /// What is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubjectKind {
+    /// What people said they care about.
+    Monitors,
     /// A machine.
     Host,
     /// A scraped target.
@@ -30,6 +34,7 @@ impl SubjectKind {
     /// As in the HTTP API.
     pub fn as_str(self) -> &'static str {
         match self {
+            SubjectKind::Monitors => "monitors",
             SubjectKind::Host => "host",
             SubjectKind::Service => "service",
             SubjectKind::Midwatch => "midwatch",
@@ -40,7 +45,7 @@ impl SubjectKind {
     /// because many are scraped once a minute.
     pub fn silent_after_ms(self) -> i64 {
         match self {
-            SubjectKind::Host | SubjectKind::Midwatch => 60_000,
+            SubjectKind::Host | SubjectKind::Midwatch | SubjectKind::Monitors => 60_000,
             SubjectKind::Service => 150_000,
         }
     }
@@ -144,11 +149,12 @@ pub struct Tile {
     pub selector: String,
 }
 
-/// Judges everything at `now_ms`. `problem` says why nothing can be recorded now, which no recorded number can say.
+/// Judges everything at `now_ms`. `watched` are the monitors. `problem` says why nothing can be recorded now, which no recorded number can say.
 pub fn judge(
     now_ms: i64,
     present: &Present,
     results: &[ConditionResult],
+    watched: &[Watched],
     problem: Option<&str>,
 ) -> HomeReport {
     let mut subjects: Vec<Subject> = Vec::new();
@@ -170,6 +176,7 @@ pub fn judge(
             subjects.push(subject);
         }
     }
+    subjects.extend(watched::subject(watched));
     if let Some(problem) = problem {
         tell_problem(&mut subjects, problem);
     }
@@ -210,6 +217,7 @@ fn subject(kind: SubjectKind, labels: &Labels) -> Subject {
         SubjectKind::Host => (format!("host/{instance}"), instance.to_string()),
         SubjectKind::Service => (format!("service/{job}/{instance}"), format!("{job} {instance}")),
         SubjectKind::Midwatch => ("midwatch".to_string(), "Midwatch".to_string()),
+        SubjectKind::Monitors => ("monitors".to_string(), "Monitors".to_string()),
     };
     let title = if title.trim().is_empty() { "this host".to_string() } else { title.trim().to_string() };
     Subject { id, title, kind, state: State::Silent, tiles: Vec::new() }

@@ -171,6 +171,9 @@ If something is damaged it says so, makes no file, and ends with 1, unless --par
     /// List what was archived, or bring it back
     #[command(subcommand, arg_required_else_help = true)]
     Archive(ArchiveCommand),
+    /// What is watched: list, check, test, try out on the past, silence
+    #[command(subcommand, arg_required_else_help = true)]
+    Monitor(crate::monitors::MonitorCommand),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),

@@ -14,6 +14,7 @@ mod export;
 mod http;
 mod keep;
 mod logs;
+mod monitors;
 mod plot;
 mod query;
 mod serve;
@@ -69,6 +70,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Change(args) => print(&change::run(&args)?),
         Command::Critique(args) => critique::run(&args),
         Command::Audit(args) => print(&delete::audit(&args)?),
+        Command::Monitor(command) => monitors::run(&command, server::now_ms),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
         Command::Config(ConfigCommand::Explain { name, .. }) => {

@@ -261,7 +261,13 @@ impl RuleState {
 
     fn judge(&mut self, judgement: Judgement, at_ms: i64) {
         if self.judgement.as_str() != judgement.as_str() {
-            self.since_ms = at_ms;
+            // What an earlier process saw begin began then.
+            let earlier = match (&self.judgement, &judgement) {
+                (Judgement::Unknown, Judgement::Firing) => self.alerts().filter_map(|a| a.fired_at_ms).min(),
+                (Judgement::Unknown, Judgement::Pending) => self.active().map(|a| a.active_at_ms).min(),
+                _ => None,
+            };
+            self.since_ms = earlier.unwrap_or(at_ms).min(at_ms);
         }
         self.judgement = judgement;
     }

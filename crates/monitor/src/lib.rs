@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod steps;
 pub mod template;
 pub mod tryout;
+pub mod unit_test;
 
 pub use alert::{Active, AlertState, Change, Judgement, RuleState, Seen};
 pub use problem::Problem;

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::gate::Stop;
 use ::query::{QueryError, Value};
 use look::home::conditions::{self, Condition};
-use look::home::{ConditionResult, HomeReport, Row, SUBJECTS, judge};
+use look::home::{ConditionResult, HomeReport, Row, SUBJECTS, Subject, SubjectKind, Tile, judge};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex};
 
@@ -49,8 +49,9 @@ pub fn report(app: &App, now_ms: i64, stop: Stop) -> Result<Arc<str>, QueryError
         results.push(evaluate(condition, &ask)?);
     }
     let problem = app.store.status().problem;
+    let watched = crate::monitors::tell::watched(&app.monitors, now_ms);
     let report: Arc<str> =
-        to_json(now_ms, &judge(now_ms, &present, &results, problem.as_deref())).to_string().into();
+        to_json(now_ms, &judge(now_ms, &present, &results, &watched, problem.as_deref())).to_string().into();
     *kept = Some((now_ms, report.clone()));
     Ok(report)
 }
@@ -70,6 +71,14 @@ fn evaluate(
     Ok(ConditionResult { condition, rows, details })
 }
 
+/// Where a tile leads.
+fn link(subject: &Subject, tile: &Tile) -> Json {
+    match subject.kind {
+        SubjectKind::Monitors => json!({ "monitor": tile.id }),
+        _ => json!({ "q": tile.q, "match": tile.selector }),
+    }
+}
+
 fn to_json(now_ms: i64, report: &HomeReport) -> Json {
     let subjects: Vec<Json> = report
         .subjects
@@ -81,7 +90,7 @@ fn to_json(now_ms: i64, report: &HomeReport) -> Json {
                 .map(|tile| {
                     json!({
                         "id": tile.id, "title": tile.title, "state": tile.state.as_str(), "value": tile.value,
-                        "detail": tile.detail, "link": { "q": tile.q, "match": tile.selector },
+                        "detail": tile.detail, "link": link(subject, tile),
                     })
                 })
                 .collect();

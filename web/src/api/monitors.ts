@@ -1,8 +1,9 @@
 /**
  * Questions about monitors, silences, and trials on the past. Must never judge: the server does.
  */
+
+import type { Labels } from "../state/selector";
 import { ask } from "./client";
-import type { Labels } from "./types";
 
 export type MonitorState =
   | "unknown"

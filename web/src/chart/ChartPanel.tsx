@@ -13,7 +13,7 @@ import { go, openPage, tick, view } from "../state/app";
 import { between } from "../state/range";
 import { metricOf, withMatcher } from "../state/selector";
 import { colour, colourEpoch, lineColours } from "../state/theme";
-import type { Under } from "../state/url";
+import { defaults, toUrl, type Under } from "../state/url";
 import { Failure, Loading, Notice } from "../ui/notice";
 import { ChangeMarks, marks, useMarks } from "./ChangeMarks";
 import { type Merged, merge, openGap } from "./data";
@@ -193,6 +193,13 @@ function Head({ data }: { data: Merged | null }) {
         >
           Missing?
         </button>
+        <a
+          class="button"
+          title="Watch this: be told when it passes a limit"
+          href={toUrl({ ...defaults("monitors"), own: { form: "new", expr: watchText(data) } })}
+        >
+          Watch it
+        </a>
         <button type="button" class="button" title={`${promql()} (c)`} onClick={() => void copyPromql()}>
           Copy PromQL
         </button>
@@ -209,6 +216,13 @@ function Head({ data }: { data: Merged | null }) {
       {f?.help && single && <p class="chart-help">{f.help}</p>}
     </div>
   );
+}
+
+/** A condition to begin with: what is shown, against a little more than it has reached. */
+function watchText(data: Merged | null): string {
+  const highest = Math.max(...(data?.lines ?? []).map((l) => l.line.stats.max ?? Number.NEGATIVE_INFINITY));
+  const limit = Number.isFinite(highest) ? Number((highest * 1.2).toPrecision(2)) : 0;
+  return `${promql().split("\n")[0] ?? ""} > ${limit}`;
 }
 
 export function ChartPanel() {

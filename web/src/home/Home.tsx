@@ -21,8 +21,12 @@ const FIRST_MS = 1000;
 const CONCERNS_SHOWN = 9;
 const SILENT_SHOWN = 12;
 
-/** Where a tile leads: Look, filtered to what it was judged by. */
+/** Where a tile leads: to its monitor, or to Look, filtered to what it was judged by. */
 function lookUrl(link: HomeTile["link"] | undefined): string {
+  if (link?.monitor !== undefined) {
+    const own: Record<string, string> = link.monitor === "" ? {} : { monitor: link.monitor };
+    return toUrl({ ...defaults("monitors"), own });
+  }
   return toUrl({ ...defaults("look"), range: view.value.range, q: link?.q ?? "", match: link?.match ?? "" });
 }
 

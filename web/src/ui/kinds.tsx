@@ -14,6 +14,8 @@ const DRAWINGS: Record<string, string> = {
   process: "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM8 1.5V5M8 11v3.5M1.5 8H5M11 8h3.5",
   cgroup: "M2 2h7v7H2zM7 9v5h7V7H9",
   service: "M8 2l5.5 3v6L8 14l-5.5-3V5zM8 8l5.5-3M8 8L2.5 5M8 8v6",
+  monitors:
+    "M8 2.5c-3 0-5.5 2.4-6.5 5.5 1 3.1 3.5 5.5 6.5 5.5s5.5-2.4 6.5-5.5C13.5 4.9 11 2.5 8 2.5zM8 5.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z",
   midwatch: "M1.5 9h3l2-5 3 8 2-5 1 2h2",
   metric: "M2 13h12M4 13V8M8 13V3M12 13V6",
   other: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2z",

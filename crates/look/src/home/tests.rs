@@ -57,8 +57,8 @@ fn headlines() {
     ];
     let missing = [result("memory", &[]), result("swap", &[])];
     let cases: [(i64, &[ConditionResult], State, &str); 6] = [
-        (1, &fine, State::Fine, "All fine. See you tomorrow."),
-        (60, &fine, State::Fine, "All fine. See you tomorrow."),
+        (1, &fine, State::Fine, "All that is checked here is fine. Nothing of your own is watched yet."),
+        (60, &fine, State::Fine, "All that is checked here is fine. Nothing of your own is watched yet."),
         (61, &fine, State::Silent, "1 thing is silent: no data of vm (nothing for 61 s)."),
         (
             1,
@@ -71,10 +71,10 @@ fn headlines() {
         (1, &[], State::Silent, "1 thing is silent."),
     ];
     for (ago_s, results, state, want) in cases {
-        let report = judge(NOW_MS, &host(ago_s), results, None);
+        let report = judge(NOW_MS, &host(ago_s), results, &[], None);
         assert_eq!((report.state, report.headline.as_str()), (state, want));
     }
-    let nothing = judge(NOW_MS, &[], &fine, None);
+    let nothing = judge(NOW_MS, &[], &fine, &[], None);
     assert_eq!(nothing.state, State::Silent);
     assert!(nothing.headline.starts_with("Nothing has been recorded yet"));
 }
@@ -92,7 +92,7 @@ fn a_tile_shows_the_worst_row_and_says_why() {
         ],
     );
     space.details = vec![(labels(&[VM, ("mountpoint", "/da\"ta")]), 18_000.0)];
-    let report = judge(NOW_MS, &host(1), &[space], None);
+    let report = judge(NOW_MS, &host(1), &[space], &[], None);
     let tile = &report.subjects[0].tiles[0];
     assert_eq!((tile.state, tile.value.as_str()), (State::Bad, "96 % of /da\"ta"));
     assert_eq!(
@@ -109,7 +109,7 @@ fn a_tile_shows_the_worst_row_and_says_why() {
 fn what_could_not_be_evaluated_is_silent_not_fine() {
     let mut failed = result("memory", &[]);
     failed.rows = Err("the query took too long".into());
-    let report = judge(NOW_MS, &host(1), &[failed], None);
+    let report = judge(NOW_MS, &host(1), &[failed], &[], None);
     assert_eq!(report.state, State::Silent);
     assert!(report.subjects[0].tiles[0].detail.contains("the query took too long"));
 }
@@ -128,7 +128,7 @@ fn every_kind_of_subject_in_its_order() {
     ];
     let up: [(&[(&str, &str)], f64); 2] =
         [(&[("job", "shop"), ("instance", "h:9")], 1.0), (&[("job", "shop"), ("instance", "h:10")], 0.0)];
-    let report = judge(NOW_MS, &present, &[result("up", &up), result("wal", &[(&[], 0.0)])], None);
+    let report = judge(NOW_MS, &present, &[result("up", &up), result("wal", &[(&[], 0.0)])], &[], None);
     let got: Vec<_> = report.subjects.iter().map(|s| (s.id.as_str(), s.state)).collect();
     let want = [
         ("host/vm", State::Silent),
@@ -162,8 +162,35 @@ fn the_table_is_sound() {
 
 #[test]
 fn what_stops_the_recording_comes_first() {
-    let report = judge(0, &[], &[], Some("no space left for wal; free some"));
+    let report = judge(0, &[], &[], &[], Some("no space left for wal; free some"));
     assert_eq!(report.headline, "Nothing can be recorded now: no space left for wal; free some.");
     assert_eq!((report.state, report.subjects[0].kind), (State::Bad, SubjectKind::Midwatch));
     assert_eq!(report.subjects[0].tiles[0].title, "Recording");
+}
+
+#[test]
+fn tomorrow_is_promised_only_where_everything_was_judged() {
+    let fine = [result("memory", &[(&[VM], 0.5)])];
+    let watched = |name: &str, state, value: &str| Watched {
+        id: name.into(),
+        name: name.into(),
+        state,
+        value: value.into(),
+        detail: String::new(),
+    };
+    let (good, firing) = (watched("A", State::Fine, "fine"), watched("Errors", State::Bad, "firing"));
+    let (blind, soon) = (watched("B", State::Silent, "no data"), watched("C", State::Look, "pending"));
+    for (list, state, want) in [
+        (vec![good.clone()], State::Fine, "All fine. See you tomorrow."),
+        (vec![good.clone(), blind], State::Silent, "1 thing is silent: b of Monitors (no data)."),
+        (
+            vec![good, firing, soon],
+            State::Bad,
+            "1 thing is bad, 1 is worth a look: errors of Monitors (firing), c of Monitors (pending).",
+        ),
+    ] {
+        let report = judge(NOW_MS, &host(1), &fine, &list, None);
+        assert_eq!((report.state, report.headline.as_str()), (state, want));
+        assert_eq!(report.subjects[0].kind, SubjectKind::Monitors);
+    }
 }

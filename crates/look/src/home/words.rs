@@ -35,7 +35,14 @@ pub(super) fn headline(subjects: &[Subject]) -> String {
     })
     .collect();
     if counts.is_empty() {
-        return "All fine. See you tomorrow.".into();
+        // Only what somebody said they care about can be all.
+        let is_watched = subjects.iter().any(|s| s.kind == super::SubjectKind::Monitors);
+        let said = if is_watched {
+            "All fine. See you tomorrow."
+        } else {
+            "All that is checked here is fine. Nothing of your own is watched yet."
+        };
+        return said.into();
     }
     let all = bad.iter().chain(&look).chain(&silent);
     let name = |(s, t): &(&Subject, &super::Tile)| {

@@ -2,9 +2,11 @@
 //! never change anything.
 
 use super::{LoadedGroup, Monitors, RuleRun, lock};
+use look::home::{State, Watched};
 use model::Labels;
 use model::time::{format_duration_ms, format_rfc3339_ms};
 use monitor::notify::dispatch::Muted;
+use monitor::notify::words::since_words;
 use monitor::notify::{Alert, fingerprint, object};
 use monitor::{Active, AlertState, Judgement, Rule};
 use serde_json::{Value as Json, json};
@@ -285,4 +287,46 @@ pub fn notifications(monitors: &Monitors, now_ms: i64) -> Json {
         "damaged_lines": notify.damaged,
         "heartbeat": config.heartbeat.as_ref().map(|h| json!({ "interval_ms": h.interval_ms, "last_ms": notify.heartbeat_ms })),
     })
+}
+
+/// Monitors as Home judges them.
+pub fn watched(monitors: &Monitors, now_ms: i64) -> Vec<Watched> {
+    let mut out = Vec::new();
+    for group in monitors.groups() {
+        let each = group.each(|_, rule, parsed, run| {
+            rule.alerting()?;
+            let judgement = run.state.judgement();
+            let state = match judgement {
+                Judgement::Firing if ["info", "none"].contains(&rule.label("severity")) => State::Look,
+                Judgement::Firing => State::Bad,
+                Judgement::Pending => State::Look,
+                Judgement::Fine => State::Fine,
+                Judgement::Unknown | Judgement::NoData | Judgement::TooLittle | Judgement::CannotJudge(_) => {
+                    State::Silent
+                }
+            };
+            let word = match judgement {
+                Judgement::Unknown => "not judged yet".to_string(),
+                Judgement::NoData => "no data".into(),
+                Judgement::TooLittle => "too little traffic to judge".into(),
+                Judgement::CannotJudge(_) => "cannot be judged".into(),
+                other => format!("{} since {}", other.as_str(), since_words(run.state.since_ms(), now_ms)),
+            };
+            let says = run.state.active().find_map(|a| {
+                a.annotations
+                    .iter()
+                    .find(|(n, _)| n == "summary" || n == "description")
+                    .map(|(_, v)| v.clone())
+            });
+            let detail = match judgement {
+                Judgement::CannotJudge(why) => why.clone(),
+                Judgement::NoData => format!("Nothing that it looks at has a sample: {}", rule.expr),
+                _ => says.unwrap_or_else(|| rule.expr.clone()),
+            };
+            let (id, name) = (parsed.id.clone(), rule.name.clone());
+            Some(Watched { id, name, state, value: word, detail })
+        });
+        out.extend(each.into_iter().flatten());
+    }
+    out
 }

@@ -115,20 +115,22 @@ export function Detail(props: {
         now={now}
       />
       <dl class="facts">
-        {TITLES.filter(([key]) => m.annotations[key]).map(([key, title]) => (
-          <div key={key}>
-            <dt>{title}</dt>
-            <dd>
-              {/^https?:/.test(m.annotations[key]!) ? (
-                <a href={m.annotations[key]} rel="noreferrer">
-                  {m.annotations[key]}
-                </a>
-              ) : (
-                m.annotations[key]
-              )}
-            </dd>
-          </div>
-        ))}
+        {TITLES.filter(([key]) => m.annotations[key] && !(key === "summary" && m.alerts.length > 0)).map(
+          ([key, title]) => (
+            <div key={key}>
+              <dt>{title}</dt>
+              <dd>
+                {/^https?:/.test(m.annotations[key]!) ? (
+                  <a href={m.annotations[key]} rel="noreferrer">
+                    {m.annotations[key]}
+                  </a>
+                ) : (
+                  m.annotations[key]
+                )}
+              </dd>
+            </div>
+          ),
+        )}
         <div>
           <dt>Detection</dt>
           <dd>

@@ -14,7 +14,7 @@ import { StateShape } from "../../ui/state";
 import { Detail } from "./Detail";
 import { NewForm } from "./NewForm";
 import { SilenceForm } from "./SilenceForm";
-import { matcherText, STATES, serviceOf, silences, sorted, tally, toldWords } from "./words";
+import { matcherText, STATES, saysOf, serviceOf, silences, sorted, tally, toldWords } from "./words";
 
 const EVERY_MS = 3000;
 const SHOWN = 500;
@@ -51,7 +51,7 @@ function Row({ monitor: m, quiet, chosen }: { monitor: Monitor; quiet: boolean; 
       <td data-label="severity" class={m.labels.severity ? "" : "none"}>
         {m.labels.severity ?? "–"}
       </td>
-      <td data-label="says">{m.annotations.summary ?? m.expr}</td>
+      <td data-label="says">{saysOf(m)}</td>
     </tr>
   );
 }
@@ -182,19 +182,21 @@ export function MonitorsPage() {
         <div class={`changes-body ${chosen || form || silencing ? "monitors-body-two" : ""}`}>
           <div>
             {data.problems.length > 0 && (
-              <Notice title="Something in the files cannot be used; the rest goes on." tone="bad">
-                <ul>
-                  {data.problems.map((p) => (
-                    <li key={`${p.file} ${p.line} ${p.what}`}>
-                      <code>
-                        {p.file}
-                        {p.line > 0 && `:${p.line}`}
-                      </code>{" "}
-                      {p.what}
-                    </li>
-                  ))}
-                </ul>
-              </Notice>
+              <div class="monitors-problems">
+                <Notice title="Something in the files cannot be used; the rest goes on." tone="bad">
+                  <ul>
+                    {data.problems.map((p) => (
+                      <li key={`${p.file} ${p.line} ${p.what}`}>
+                        <code>
+                          {p.file}
+                          {p.line > 0 && `:${p.line}`}
+                        </code>{" "}
+                        {p.what}
+                      </li>
+                    ))}
+                  </ul>
+                </Notice>
+              </div>
             )}
             {data.monitors.length === 0 ? (
               <Empty />

@@ -6,7 +6,8 @@ import type { Trial } from "../../api/monitors";
 import { dayText, isoText, spanText } from "../../format/time";
 import { formatValue } from "../../format/units";
 
-const W = 720;
+/** Units of the drawing: on a telephone fewer, so that its words stay as large as others. */
+const W = innerWidth < 600 ? 340 : 720;
 const H = 180;
 const LEFT = 52;
 const BOTTOM = 20;
@@ -34,7 +35,9 @@ export function Picture({ trial }: { trial: Trial }) {
     });
     return out;
   };
-  const ticks = [0, 0.25, 0.5, 0.75].map((f) => trial.start_ms + f * (trial.end_ms - trial.start_ms));
+  const ticks = (W < 600 ? [0, 0.5] : [0, 0.25, 0.5, 0.75]).map(
+    (f) => trial.start_ms + f * (trial.end_ms - trial.start_ms),
+  );
   const label = `The condition over ${spanText((trial.end_ms - trial.start_ms) / 1000)}: it would have fired ${trial.fired} times`;
   return (
     <svg class="trial" viewBox={`0 0 ${W} ${H}`} role="img" aria-label={label}>

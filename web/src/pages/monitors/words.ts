@@ -2,7 +2,7 @@
  * Words for monitors: how each is, in what order, what a silence is about. Must never call fine what was not judged.
  */
 import type { Monitor, MonitorState, Monitors, Silence, SilenceMatcher } from "../../api/monitors";
-import type { Labels } from "../../api/types";
+import type { Labels } from "../../state/selector";
 
 /** What people read, and the shape that stands beside it. */
 export const STATES: Record<MonitorState, { word: string; shape: string; says: string }> = {
@@ -29,6 +29,12 @@ export function sorted(list: readonly Monitor[]): Monitor[] {
 export function serviceOf(m: Monitor): string {
   const { service, team, job } = m.labels as Record<string, string | undefined>;
   return service ?? team ?? job ?? m.group;
+}
+
+/** What an alert of it says now; else its condition. */
+export function saysOf(m: Monitor): string {
+  const alert = m.alerts.find((a) => a.state !== "inactive");
+  return alert?.annotations.summary ?? m.expr;
 }
 
 /** How many are how: "1 firing, 3 without data, 12 fine". */
