@@ -310,7 +310,7 @@ groups:
         let lines = wrong.unwrap_err();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(
-            lines.iter().any(|l| l.starts_with("t.yml:12: Down at 10m") && l.contains("severity=\"ticket\"")),
+            lines.iter().any(|l| l.starts_with("t.yml:11: Down at 10m") && l.contains("severity=\"ticket\"")),
             "{lines:?}"
         );
     }
