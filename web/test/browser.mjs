@@ -3,9 +3,8 @@
 // Must never run against made-up data in the checks of the project, and never depend on how fast the machine is.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { headroomIsShown, planIsCriticised } from "./critic.mjs";
-
 import { whereToLook } from "./advise.mjs";
+import { headroomIsShown, planIsCriticised } from "./critic.mjs";
 import {
   address,
   base,

@@ -17,7 +17,8 @@ import type { Action } from "./registry";
 
 /** Pages that show a range of time. */
 const onTimed = (): boolean =>
-  onLook() || ["compare", "advise", "query", "logs", "traces", "changes", "critique"].includes(view.value.page);
+  onLook() ||
+  ["compare", "advise", "query", "logs", "traces", "changes", "critique"].includes(view.value.page);
 
 function toPage(page: Page): () => void {
   return () => view.value.page !== page && openPage(page);

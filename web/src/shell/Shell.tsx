@@ -59,7 +59,16 @@ const SHOWS = {
 };
 
 /** Pages that show a range of time. */
-const TIMED: readonly Page[] = ["look", "compare", "advise", "query", "logs", "traces", "changes", "critique"];
+const TIMED: readonly Page[] = [
+  "look",
+  "compare",
+  "advise",
+  "query",
+  "logs",
+  "traces",
+  "changes",
+  "critique",
+];
 
 /** Look leads back to how it was left; from Look itself, to all of it. */
 function hrefOf(page: Page): string {

@@ -210,8 +210,7 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.open.join("\n") !== b.open.join("\n") ||
     a.match !== b.match ||
     a.by !== b.by ||
-    ["show", "trace", "change", "form", "against", "service"].some(
-    ["show", "trace", "change", "form", "against", "monitor", "silence"].some(
+    ["show", "trace", "change", "form", "against", "service", "monitor", "silence"].some(
       (name) => (a.own[name] ?? "") !== (b.own[name] ?? ""),
     ) ||
     a.tab !== b.tab ||

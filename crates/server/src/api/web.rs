@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Paths that the interface handles itself, all by the same page.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/look",
     "/compare",
