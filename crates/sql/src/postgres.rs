@@ -61,12 +61,15 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// How long a client may take nothing of its answer.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// By what a client names its connection when it cancels a query: a number and a secret.
+type Key = (i32, Vec<u8>);
+
 /// What all connections share: the engine, and how a query of another connection is cancelled.
 pub struct Postgres {
     engine: Arc<Engine>,
     host: Arc<dyn Host>,
     settings: Settings,
-    running: Mutex<HashMap<(i32, Vec<u8>), Arc<AtomicBool>>>,
+    running: Mutex<HashMap<Key, Arc<AtomicBool>>>,
     catalog: tokio::sync::OnceCell<Arc<Catalog>>,
 }
 

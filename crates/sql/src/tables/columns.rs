@@ -32,7 +32,7 @@ pub fn instants(ms: impl Iterator<Item = i64>) -> ArrayRef {
 
 /// A column of maps from text to text.
 pub fn map_field(name: &str) -> Field {
-    let entries = vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)];
+    let entries = [Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)];
     Field::new_map(name, "entries", Arc::new(entries[0].clone()), Arc::new(entries[1].clone()), false, false)
 }
 

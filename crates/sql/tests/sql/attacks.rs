@@ -182,7 +182,7 @@ fn deep_and_long_texts_are_errors() {
         format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000)),
         long(16_000),
         format!("SELECT {}", "NOT ".repeat(10_000) + "true"),
-        format!("SELECT {} 1", "-".repeat(1) + &" - ".repeat(8_000)),
+        format!("SELECT {} 1", "-".to_string() + &" - ".repeat(8_000)),
         format!("SELECT 1 WHERE {}", vec!["1 = 1"; 8_000].join(" OR ")),
         vec!["SELECT 1"; 6_000].join(" UNION ALL "),
         format!("SELECT {}", vec!["1"; 30_000].join(",")),

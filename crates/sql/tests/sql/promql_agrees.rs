@@ -5,13 +5,16 @@ use model::Batch;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+/// The numbers of a job and a code, and samples: a second and a value.
+type Drawn = (usize, usize, Vec<(u16, i32)>);
+
 /// Samples of a few series at whole seconds of ten minutes, some of them missing, some series ended.
-fn batches() -> impl Strategy<Value = Vec<(usize, usize, Vec<(u16, i32)>)>> {
+fn batches() -> impl Strategy<Value = Vec<Drawn>> {
     let samples = prop::collection::btree_map(0u16..600, -1_000i32..1_000, 0..60);
     prop::collection::vec((0usize..3, 0usize..4, samples.prop_map(|m| m.into_iter().collect())), 1..12)
 }
 
-fn stored(series: &[(usize, usize, Vec<(u16, i32)>)]) -> Stored {
+fn stored(series: &[Drawn]) -> Stored {
     let mut all: BTreeMap<(usize, usize), BTreeMap<u16, i32>> = BTreeMap::new();
     for (job, code, samples) in series {
         all.entry((*job, *code)).or_default().extend(samples.iter().copied());
