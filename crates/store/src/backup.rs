@@ -3,6 +3,7 @@
 //! written last, so that a backup that was interrupted is never taken for a whole one. Format:
 //! `docs/formats/backup.md`. It must never write into the data folder, nor into a folder that holds something else.
 
+mod beside;
 mod list;
 mod restore;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::segment::settled_end;
 use crate::tables::{self, header::FileEntry};
 use crate::verify::{Finding, Report, Severity};
 use crate::wal;
+use beside::beside_of;
 use list::{List, Listed};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,8 +32,6 @@ use stdx::{Error, ErrorKind, Result};
 const IDENTITY: &str = "MIDWATCH-BACKUP";
 const IDENTITY_TEXT: &str = "This folder holds a backup of a data folder of Midwatch. It is whole if BACKUP.json is there.\n\
     midwatch verify FOLDER checks it, midwatch restore FOLDER --data NEW brings it back.\n";
-/// Files of a data folder that belong to it beside manifest, blocks and log; not every folder has them.
-const BESIDE: [&str; 5] = ["audit.log", "AUDIT_KEY", "usage.jsonl", "exemplars.log", "queries.json"];
 /// Folders of objects.
 const SUBS: [&str; 6] = ["blocks", "tiers", "manifest", "tables/logs", "tables/spans", "tables/changes"];
 /// How often it begins again because the log was cut while it was copied.
@@ -442,15 +442,18 @@ impl Work<'_> {
     /// Copies what lies beside the samples. These files are lines that are only added, or replaced whole by a rename: whatever
     /// moment the copy is of, a reader leaves out at most a line that was being written.
     fn beside(&mut self, to: &Path, name: &str, files: &mut Vec<Listed>) -> Result<()> {
-        for file in BESIDE {
-            let source = self.data.join(file);
+        for file in beside_of(&self.data)? {
+            let source = self.data.join(&file);
             if !source.is_file() {
                 continue;
             }
+            let folder = to.join(&file).parent().map_or_else(|| to.to_path_buf(), Path::to_path_buf);
+            std::fs::create_dir_all(&folder).map_err(|e| io_error(&folder, e))?;
             let watch = &mut self.watch;
             if let Some((bytes, crc32)) =
-                unless_gone(copy(&source, &to.join(file), u64::MAX, &mut |n| watch.bytes(n)))?
+                unless_gone(copy(&source, &to.join(&file), u64::MAX, &mut |n| watch.bytes(n)))?
             {
+                sync_folder(&folder)?;
                 self.result.copied_bytes += bytes;
                 files.push(Listed { path: format!("{name}/{file}"), bytes, crc32 });
             }

@@ -2,7 +2,7 @@
 //! that looks whole before it is.
 
 use super::list::{List, Listed};
-use super::{BESIDE, SUBS, copy, is_backup};
+use super::{SUBS, beside_of, copy, is_backup};
 use crate::folder;
 use crate::objects::{io_error, sync_folder};
 use crate::progress::{Progress, Watch};
@@ -73,6 +73,9 @@ pub fn restore(
             None => file.path.clone(),
         };
         let (from, to) = (source.join(&file.path), data.join(&path));
+        if let Some(folder) = to.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| io_error(folder, e))?;
+        }
         let (_, crc32) = copy(&from, &to, u64::MAX, &mut |n| watch.bytes(n))?;
         if crc32 != file.crc32 && !is_known(&restored, file) {
             return Err(Error::corrupt(format!("{} changed while it was copied", file.path)));
@@ -81,8 +84,13 @@ pub fn restore(
         restored.bytes += file.bytes;
         watch.file()?;
     }
-    for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER, "tables", ""]) {
+    for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER, "tables"]) {
         sync_folder(&data.join(sub))?;
+    }
+    for sub in ["critic/rules", "critic", "monitors", ""].map(|sub| data.join(sub)) {
+        if sub.is_dir() {
+            sync_folder(&sub)?;
+        }
     }
     folder::finish_restore(data)?;
     Ok(restored)
@@ -120,7 +128,7 @@ fn prepare(data: &Path, id: &str) -> Result<File> {
         let _ = std::fs::remove_dir_all(&sub);
         std::fs::create_dir_all(&sub).map_err(|e| io_error(&sub, e))?;
     }
-    for name in BESIDE.iter().filter(|_| is_unfinished) {
+    for name in beside_of(data)?.iter().filter(|_| is_unfinished) {
         let _ = std::fs::remove_file(data.join(name));
     }
     if let Ok(full) = data.canonicalize()

@@ -1,5 +1,6 @@
 //! Backups of folders that are written to meanwhile, restored and compared; what may be replaced, and what may not.
 
+use super::beside::BESIDE;
 use super::*;
 use crate::testing::{START_MS, append, contents, everything, files, fill, open};
 use crate::verify::verify;
@@ -43,7 +44,10 @@ fn what_lies_beside_the_samples_comes_back_with_its_permissions() {
     let home = tempfile::tempdir().unwrap();
     let [data, dest, back] = ["data", "backup", "back"].map(|n| home.path().join(n));
     fill(&data);
-    for name in BESIDE {
+    std::fs::create_dir_all(data.join("critic/rules")).unwrap();
+    std::fs::create_dir_all(data.join("monitors")).unwrap();
+    let names = BESIDE.into_iter().chain(["critic/rules/mine.toml"]);
+    for name in names.clone() {
         std::fs::write(data.join(name), format!("{name}\n")).unwrap();
     }
     std::fs::set_permissions(data.join("AUDIT_KEY"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -53,7 +57,7 @@ fn what_lies_beside_the_samples_comes_back_with_its_permissions() {
     make(&data, &dest).unwrap();
     assert!(is_whole(&dest));
     bring_back(&dest, &back).unwrap();
-    for name in BESIDE {
+    for name in names {
         let want = if name == "usage.jsonl" { "later\n".into() } else { format!("{name}\n") };
         assert_eq!(std::fs::read_to_string(back.join(name)).unwrap(), want);
     }
