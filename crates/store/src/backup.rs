@@ -442,7 +442,7 @@ impl Work<'_> {
     /// Copies what lies beside the samples. These files are lines that are only added, or replaced whole by a rename: whatever
     /// moment the copy is of, a reader leaves out at most a line that was being written.
     fn beside(&mut self, to: &Path, name: &str, files: &mut Vec<Listed>) -> Result<()> {
-        for file in beside_of(&self.data)? {
+        for file in beside_of(self.data)? {
             let source = self.data.join(&file);
             if !source.is_file() {
                 continue;

@@ -118,7 +118,7 @@ fn a_configuration_is_checked_without_a_start() {
     assert_eq!((good.code, &*good.stderr), (Some(0), ""), "{good:?}");
     assert_eq!(good.stdout, "prometheus.yml: good; 2 scrape jobs\n");
 
-    let warned = check("warned.yml", "rule_files: [x.yml]\nscrape_configs: [{job_name: a}]\n");
+    let warned = check("warned.yml", "remote_write: [{url: 'http://h/'}]\nscrape_configs: [{job_name: a}]\n");
     assert_eq!(warned.code, Some(0), "{warned:?}");
     assert!(warned.stderr.starts_with("warned.yml:1: warning: "), "{}", warned.stderr);
     assert!(warned.stdout.contains("left out"), "{}", warned.stdout);
