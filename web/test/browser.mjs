@@ -22,6 +22,7 @@ import {
   spoken,
   total,
 } from "./harness.mjs";
+import { monitorIsMade } from "./monitors.mjs";
 import { whatMoved } from "./moved.mjs";
 import { queryPage } from "./query.mjs";
 
@@ -552,6 +553,8 @@ await step("Critique: a plan is criticised, rejected with a reason, and a rule o
 );
 
 await step("Headroom: what is bounded", () => headroomIsShown(page, nameless));
+
+await step("Monitors: one is made, fires, and is silenced", () => monitorIsMade(page, nameless, HOSTILE));
 
 await step("Changes: recorded, listed, marked, and drawn in a chart", async () => {
   await page.goto(`${base}/changes`);

@@ -1,0 +1,35 @@
+// A monitor is made, fires, is opened with its picture, silenced, and told by Home. Must never depend on what this machine
+// happens to be like.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { base, params, results } from "./harness.mjs";
+
+export async function monitorIsMade(page, nameless, hostile) {
+  await page.goto(`${base}/monitors`);
+  await page.click("text=Make a monitor");
+  assert.equal(params(page).get("form"), "new");
+  await page.fill("textarea[name=expr]", "vector(7) > 1");
+  await page.fill("input[name=name]", "BrowserFires");
+  await page.click("text=at once");
+  assert.deepEqual(await nameless(page), []);
+  await page.click("button[type=submit]");
+  const row = page.locator("table tr", { hasText: "BrowserFires" });
+  await row.locator("text=/firing/i").waitFor();
+  await row.locator("a").click();
+  await page.waitForSelector(".monitor-detail svg[role=img]");
+  await page.screenshot({ path: join(results, "monitor.png"), fullPage: true });
+  await page
+    .locator(".monitor-detail")
+    .getByRole("button", { name: /silence/i })
+    .last()
+    .click();
+  await page.fill("input[name=author]", "nadia");
+  await page.fill("input[name=reason]", `moving it ${hostile}`);
+  await page.click("form button[type=submit]");
+  await page.waitForSelector(".silences");
+  assert.ok((await page.textContent(".silences")).includes(hostile), "text from outside is text");
+  await row.locator(".chip").waitFor();
+  assert.deepEqual(await nameless(page), []);
+  await page.goto(base);
+  await page.waitForSelector("text=BrowserFires");
+}
