@@ -291,8 +291,7 @@ await step("new samples arrive without reloading", async () => {
 
 await step("the palette goes anywhere, the help names every key", async () => {
   await page.keyboard.press("Control+k");
-  await page.waitForSelector(".palette");
-  await page.keyboard.type("targets");
+  await page.fill(".palette input", "targets");
   await page.keyboard.press("Enter");
   await address(page, (_p, url) => url.pathname === "/targets", "Targets");
   await page.waitForSelector(".page h1");
@@ -391,7 +390,7 @@ await step("a hostile label is text everywhere", async () => {
       r.url().includes("/look/find") &&
       r.url().endsWith(`q=${encodeURIComponent(HOSTILE)}&group=entity&limit=1`),
   );
-  await page.keyboard.type(HOSTILE);
+  await page.fill(".palette input", HOSTILE);
   await suggested;
   await page.waitForSelector(`.palette-entry >> text=${HOSTILE}`);
   assert.equal(await page.locator("img").count(), 0);
