@@ -82,6 +82,7 @@ function serve(req, res) {
     "/critique",
     "/headroom",
     "/monitors",
+    "/slos",
     "/targets",
     "/cardinality",
     "/midwatch",

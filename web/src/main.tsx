@@ -26,6 +26,7 @@ import "./css/query.css";
 import "./css/critic.css";
 import "./css/advise.css";
 import "./css/monitors.css";
+import "./css/slos.css";
 
 apply();
 watchSystem();

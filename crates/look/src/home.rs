@@ -14,7 +14,7 @@ use model::Labels;
 use std::collections::BTreeMap;
 
 pub use conditions::Link;
-pub use watched::Watched;
+pub use watched::{SLO_TILE, Watched};
 pub use words::{duration, value};
 
 /// What is judged.
@@ -176,7 +176,7 @@ pub fn judge(
             subjects.push(subject);
         }
     }
-    subjects.extend(watched::subject(watched));
+    subjects.extend(watched::subjects(watched));
     if let Some(problem) = problem {
         tell_problem(&mut subjects, problem);
     }

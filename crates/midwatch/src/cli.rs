@@ -174,6 +174,9 @@ If something is damaged it says so, makes no file, and ends with 1, unless --par
     /// What is watched: list, check, test, try out on the past, silence
     #[command(subcommand, arg_required_else_help = true)]
     Monitor(crate::monitors::MonitorCommand),
+    /// What is promised (service level objectives): list, show, check, import from OpenSLO
+    #[command(subcommand, arg_required_else_help = true)]
+    Slo(crate::slos::SloCommand),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),

@@ -18,6 +18,7 @@ mod monitors;
 mod plot;
 mod query;
 mod serve;
+mod slos;
 mod sql;
 mod table;
 #[cfg(test)]
@@ -71,6 +72,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Critique(args) => critique::run(&args),
         Command::Audit(args) => print(&delete::audit(&args)?),
         Command::Monitor(command) => monitors::run(&command, server::now_ms),
+        Command::Slo(command) => slos::run(&command, server::now_ms),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),
         Command::Config(ConfigCommand::Explain { markdown: true, .. }) => print(&config::explain::document()),
         Command::Config(ConfigCommand::Explain { name, .. }) => {

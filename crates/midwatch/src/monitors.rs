@@ -242,7 +242,7 @@ fn told(trial: &Json) -> String {
 }
 
 /// Whether a text is an expression that a rule can have.
-fn check_expr(text: &str) -> Result<(), String> {
+pub fn check_expr(text: &str) -> Result<(), String> {
     let expr = ::query::parse(text).map_err(|e| e.to_string())?;
     match expr.value_type {
         ::query::ValueType::Vector | ::query::ValueType::Scalar => Ok(()),

@@ -3,6 +3,7 @@
 //!
 //! * [`read`] reads rule files of Prometheus into [`rule::Group`]s; [`template`] fills labels and annotations in.
 //! * [`alert`] is the state machine of one rule: rows of its condition in, states and series out.
+//! * [`slo`] has service level objectives: what is counted, error budgets, how fast they burn.
 //! * [`schedule`] says which group is due when, [`steps`] notices that a clock was set.
 //! * [`notify`] holds what an Alertmanager is: routes, groups, silences, inhibition, an outbox, and the bodies of requests.
 //!
@@ -16,6 +17,7 @@ pub mod read;
 pub mod rule;
 pub mod saved;
 pub mod schedule;
+pub mod slo;
 pub mod steps;
 pub mod template;
 pub mod tryout;

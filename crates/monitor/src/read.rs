@@ -123,7 +123,7 @@ impl Reader<'_> {
         let rules = rules.iter().filter_map(|n| self.rule(n, &common)).collect();
         let interval_ms = interval_ms.max(INTERVAL_MS_MIN);
         let (file, line) = (self.file.to_string(), node.line);
-        Some(Group { file, name, interval_ms, query_offset_ms, limit, rules, line })
+        Some(Group { file, name, interval_ms, query_offset_ms, limit, rules, line, slo: None })
     }
 
     fn rule(&mut self, node: &Node, common: &[(String, Template)]) -> Option<Rule> {
@@ -203,17 +203,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Keys of a table, after those that are unknown were told.
     fn entries<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<&'n [Entry]> {
-        let Value::Map(entries) = &node.value else {
-            self.problems.error(node.line, format!("expected {what}, found {}", node.kind()));
-            return None;
-        };
-        for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
-            let hint = did_you_mean(&entry.key, known.iter().copied());
-            self.problems.error(entry.line, format!("unknown key {:?} in {what}{hint}", short(&entry.key)));
-        }
-        Some(entries)
+        entries(self.problems, node, what, known)
     }
 
     fn duration(&mut self, node: Option<&Node>, key: &str) -> Option<i64> {
@@ -273,6 +264,24 @@ impl Reader<'_> {
     }
 }
 
+/// Keys of a table, after those that are unknown were told.
+pub(crate) fn entries<'n>(
+    problems: &mut Problems,
+    node: &'n Node,
+    what: &str,
+    known: &[&str],
+) -> Option<&'n [Entry]> {
+    let Value::Map(entries) = &node.value else {
+        problems.error(node.line, format!("expected {what}, found {}", node.kind()));
+        return None;
+    };
+    for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
+        let hint = did_you_mean(&entry.key, known.iter().copied());
+        problems.error(entry.line, format!("unknown key {:?} in {what}{hint}", short(&entry.key)));
+    }
+    Some(entries)
+}
+
 /// A duration as Prometheus's files have it: with a unit, but for 0.
 ///
 /// # Errors
@@ -284,11 +293,11 @@ pub fn duration_ms(text: &str) -> Result<i64, String> {
     parse_duration_ms(text)
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-fn is_label_name(name: &str) -> bool {
+pub(crate) fn is_label_name(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -1,6 +1,7 @@
 //! The nouns: groups of rules, as rule files have them. Plain data.
 
 use crate::template::Template;
+use std::sync::Arc;
 
 /// Rules that are evaluated together, one after another.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Group {
     pub rules: Vec<Rule>,
     /// Where it begins.
     pub line: usize,
+    /// The objective that its rules are made of; what it counts is recorded before they are evaluated.
+    pub slo: Option<Arc<crate::slo::Slo>>,
 }
 
 /// A rule.

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::gate::Stop;
 use ::query::{QueryError, Value};
 use look::home::conditions::{self, Condition};
-use look::home::{ConditionResult, HomeReport, Row, SUBJECTS, Subject, SubjectKind, Tile, judge};
+use look::home::{ConditionResult, HomeReport, Row, SLO_TILE, SUBJECTS, Subject, SubjectKind, Tile, judge};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex};
 
@@ -74,7 +74,10 @@ fn evaluate(
 /// Where a tile leads.
 fn link(subject: &Subject, tile: &Tile) -> Json {
     match subject.kind {
-        SubjectKind::Monitors => json!({ "monitor": tile.id }),
+        SubjectKind::Monitors => match tile.id.strip_prefix(SLO_TILE) {
+            Some(id) => json!({ "slo": id }),
+            None => json!({ "monitor": tile.id }),
+        },
         _ => json!({ "q": tile.q, "match": tile.selector }),
     }
 }

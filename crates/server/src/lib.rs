@@ -30,6 +30,7 @@ mod scrape;
 mod server;
 mod settings;
 mod sink;
+mod slos;
 mod spans;
 #[cfg(feature = "sql")]
 mod sql;

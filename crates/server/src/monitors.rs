@@ -11,12 +11,16 @@ mod loaded;
 mod notifier;
 mod own;
 mod send;
+mod slo_own;
+pub mod slo_tell;
+mod slos;
 pub mod tell;
 
 pub use ask::limit_words;
 pub use loaded::{LoadedGroup, RuleRun};
 pub use notifier::Notify;
 pub use own::{NewMonitor, add_monitor, keep_silences, new_id, remove_monitor};
+pub use slo_own::{put_slos, read_new, remove_slo};
 
 use crate::clock::now_ms;
 use crate::settings::{MonitorSettings, QuerySettings};
@@ -183,6 +187,7 @@ impl Drop for Threads {
             let _ = thread.join();
         }
         self.monitors.save_alerts(now_ms());
+        self.monitors.save_slos(now_ms(), true);
     }
 }
 

@@ -93,6 +93,13 @@ const everywhere: Action[] = [
     run: toPage("monitors"),
   },
   {
+    id: "slos",
+    title: "SLOs: what is promised, and whether it is kept",
+    area: "Everywhere",
+    keys: ["g p"],
+    run: toPage("slos"),
+  },
+  {
     id: "what-moved",
     title: "What moved: all series of this time against before",
     area: "Everywhere",

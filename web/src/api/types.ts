@@ -102,7 +102,7 @@ export interface HomeTile {
   state: Condition;
   value: string;
   detail: string;
-  link: { q?: string; match?: string; monitor?: string };
+  link: { q?: string; match?: string; monitor?: string; slo?: string };
 }
 
 export interface Subject {

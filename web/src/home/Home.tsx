@@ -23,6 +23,7 @@ const SILENT_SHOWN = 12;
 
 /** Where a tile leads: to its monitor, or to Look, filtered to what it was judged by. */
 function lookUrl(link: HomeTile["link"] | undefined): string {
+  if (link?.slo !== undefined) return toUrl({ ...defaults("slos"), own: { slo: link.slo } });
   if (link?.monitor !== undefined) {
     const own: Record<string, string> = link.monitor === "" ? {} : { monitor: link.monitor };
     return toUrl({ ...defaults("monitors"), own });

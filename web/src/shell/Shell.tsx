@@ -13,6 +13,7 @@ import { HeadroomPage } from "../pages/HeadroomPage";
 import { LogsPage } from "../pages/LogsPage";
 import { MidwatchPage } from "../pages/MidwatchPage";
 import { MonitorsPage } from "../pages/monitors/MonitorsPage";
+import { SlosPage } from "../pages/slos/SlosPage";
 import { TargetsPage } from "../pages/TargetsPage";
 import { TracesPage } from "../pages/traces/TracesPage";
 import { Help } from "../palette/Help";
@@ -26,6 +27,7 @@ import { RangeControl } from "./RangeControl";
 
 const PAGES: readonly Place[] = [
   { page: "home", title: "Home" },
+  { page: "slos", title: "SLOs" },
   { page: "monitors", title: "Monitors" },
   { page: "look", title: "Look" },
   { page: "compare", title: "What moved" },
@@ -53,6 +55,7 @@ const SHOWS = {
   critique: CriticPage,
   headroom: HeadroomPage,
   monitors: MonitorsPage,
+  slos: SlosPage,
   targets: TargetsPage,
   cardinality: CardinalityPage,
   midwatch: MidwatchPage,

@@ -19,6 +19,7 @@ export type Page =
   | "critique"
   | "headroom"
   | "monitors"
+  | "slos"
   | "targets"
   | "cardinality"
   | "midwatch";
@@ -69,6 +70,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
   critique: ["plan", "target", "goal", "show"],
   changes: ["kind", "service", "host", "change", "form"],
   monitors: ["monitor", "state", "silence", "form", "expr"],
+  slos: ["slo", "form"],
 };
 
 export const PATHS: Record<Page, string> = {
@@ -81,6 +83,7 @@ export const PATHS: Record<Page, string> = {
   critique: "/critique",
   headroom: "/headroom",
   monitors: "/monitors",
+  slos: "/slos",
   logs: "/logs",
   query: "/query",
   targets: "/targets",
@@ -210,7 +213,7 @@ export function isNavigation(a: ViewState, b: ViewState): boolean {
     a.open.join("\n") !== b.open.join("\n") ||
     a.match !== b.match ||
     a.by !== b.by ||
-    ["show", "trace", "change", "form", "against", "service", "monitor", "silence"].some(
+    ["show", "trace", "change", "form", "against", "service", "monitor", "silence", "slo"].some(
       (name) => (a.own[name] ?? "") !== (b.own[name] ?? ""),
     ) ||
     a.tab !== b.tab ||

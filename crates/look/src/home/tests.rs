@@ -174,6 +174,8 @@ fn tomorrow_is_promised_only_where_everything_was_judged() {
     let watched = |name: &str, state, value: &str| Watched {
         id: name.into(),
         name: name.into(),
+        service: String::new(),
+        is_slo: false,
         state,
         value: value.into(),
         detail: String::new(),

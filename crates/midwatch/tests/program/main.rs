@@ -37,6 +37,7 @@ mod postgres;
 mod remote_write;
 mod scrape;
 #[cfg(feature = "sql")]
+mod slos;
 mod sql;
 mod stopping;
 mod surroundings;

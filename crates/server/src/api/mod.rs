@@ -27,6 +27,7 @@ mod read;
 mod remote_write;
 mod saved;
 mod series;
+mod slos;
 #[cfg(feature = "sql")]
 mod sql;
 #[cfg(not(feature = "sql"))]
@@ -83,6 +84,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/monitors/check", post(monitors::check))
         .route("/api/v1/monitors/{id}", get(monitors::one))
         .route("/api/v1/monitors/{id}/remove", post(monitors::remove))
+        .route("/api/v1/slos", get(slos::list).post(slos::make))
+        .route("/api/v1/slos/check", post(slos::check))
+        .route("/api/v1/slos/{id}", get(slos::one))
+        .route("/api/v1/slos/{id}/badge.svg", get(slos::badge))
+        .route("/api/v1/slos/{id}/spent", get(slos::spent))
+        .route("/api/v1/slos/{id}/impact", get(slos::impact))
+        .route("/api/v1/slos/{id}/tiers", get(slos::tiers))
+        .route("/api/v1/slos/{id}/remove", post(slos::remove))
         .route("/api/v1/silences", post(alertmanager::silence_told))
         .route("/api/v1/silences/{id}/end", post(alertmanager::unsilence_told))
         .route("/api/v2/alerts", get(alertmanager::alerts).post(alertmanager::post_alerts))

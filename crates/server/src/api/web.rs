@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Paths that the interface handles itself, all by the same page.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/",
     "/look",
     "/compare",
@@ -19,6 +19,7 @@ const PAGES: [&str; 14] = [
     "/critique",
     "/headroom",
     "/monitors",
+    "/slos",
     "/targets",
     "/cardinality",
     "/midwatch",

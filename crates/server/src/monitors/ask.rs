@@ -29,19 +29,7 @@ impl Monitors {
     /// # Errors
     /// Why not, in words.
     pub(super) fn ask(&self, expr: &Expr, at_ms: i64, interval_ms: i64) -> Result<Answer, String> {
-        let interval = Duration::from_millis(interval_ms.unsigned_abs());
-        let deadline = Instant::now() + interval.clamp(Duration::from_secs(5), TIMEOUT_MAX);
-        let options = QueryOptions {
-            lookback_ms: self.query.lookback_ms,
-            limits: Limits {
-                samples_max: self.query.samples_max,
-                bytes_max: self.query.bytes_max,
-                series_max: self.query.series_max,
-                ..Limits::default()
-            },
-            stop: Some(Arc::new(move || Instant::now() >= deadline)),
-            ..QueryOptions::default()
-        };
+        let options = self.options(interval_ms);
         let view = self.store.view();
         let seen = Seen { view: &view, series: AtomicUsize::new(0), newest_ms: AtomicI64::new(i64::MIN) };
         let result = ::query::instant(&seen, expr, at_ms, &options);
@@ -52,6 +40,23 @@ impl Monitors {
             series: seen.series.load(Relaxed),
             newest_ms: (newest_ms != i64::MIN).then_some(newest_ms),
         })
+    }
+
+    /// What bounds an evaluation that is done once in so many milliseconds.
+    pub(super) fn options(&self, interval_ms: i64) -> QueryOptions {
+        let interval = Duration::from_millis(interval_ms.unsigned_abs());
+        let deadline = Instant::now() + interval.clamp(Duration::from_secs(5), TIMEOUT_MAX);
+        QueryOptions {
+            lookback_ms: self.query.lookback_ms,
+            limits: Limits {
+                samples_max: self.query.samples_max,
+                bytes_max: self.query.bytes_max,
+                series_max: self.query.series_max,
+                ..Limits::default()
+            },
+            stop: Some(Arc::new(move || Instant::now() >= deadline)),
+            ..QueryOptions::default()
+        }
     }
 
     /// A query of a template.

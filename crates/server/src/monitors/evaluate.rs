@@ -63,6 +63,10 @@ impl Monitors {
     fn evaluate(&self, loaded: &LoadedGroup, at_ms: i64) {
         let group = &loaded.group;
         let mut batch = Batch::default();
+        let counted = match &group.slo {
+            Some(slo) => self.count_slo(loaded, slo, at_ms),
+            None => Ok(()),
+        };
         for (i, (rule, parsed)) in group.rules.iter().zip(&loaded.parsed).enumerate() {
             if self.is_stopping() {
                 return;
@@ -71,7 +75,7 @@ impl Monitors {
             let asked_ms = at_ms - group.query_offset_ms;
             let (series, error) = match rule.kind {
                 Kind::Recording => self.record(rule, parsed, asked_ms, group),
-                Kind::Alerting(_) => self.judge(loaded, i, at_ms, asked_ms),
+                Kind::Alerting(_) => self.judge(loaded, i, at_ms, asked_ms, &counted),
             };
             self.counters.evaluations.inc();
             if !error.is_empty() {
@@ -94,7 +98,7 @@ impl Monitors {
         self.deliver(&mut batch);
     }
 
-    fn deliver(&self, batch: &mut Batch) {
+    pub(super) fn deliver(&self, batch: &mut Batch) {
         if !batch.samples.is_empty() {
             let batch = std::mem::take(batch);
             // A failure is counted by the sink, and shown with its sources.
@@ -144,9 +148,11 @@ impl Monitors {
         i: usize,
         at_ms: i64,
         asked_ms: i64,
+        counted: &Result<(), String>,
     ) -> (Vec<(Labels, f64)>, String) {
         let (group, rule, parsed) = (&loaded.group, &loaded.group.rules[i], &loaded.parsed[i]);
-        let asked = self.ask(&parsed.expr, asked_ms, group.interval_ms).and_then(|answer| {
+        let asked = counted.clone().and_then(|()| self.ask(&parsed.expr, asked_ms, group.interval_ms));
+        let asked = asked.and_then(|answer| {
             let enough =
                 parsed.enough.as_ref().map(|e| self.ask(e, asked_ms, group.interval_ms)).transpose()?;
             let newest_ms = answer.newest_ms;
@@ -160,7 +166,8 @@ impl Monitors {
         let mut guard = lock(&loaded.run);
         let Some(run) = guard.rules.get_mut(i) else { return (Vec::new(), error) };
         let changes = run.state.step(rule, group.limit, at_ms, asked.map(|(seen, _)| seen), around);
-        if let Some(newest_ms) = newest_ms {
+        // What an objective's alerts look at was recorded a moment ago, and says nothing of how old its sources are.
+        if let Some(newest_ms) = newest_ms.filter(|_| group.slo.is_none()) {
             run.measure((now_ms() - newest_ms).max(0));
         }
         run.note(at_ms);
@@ -228,7 +235,7 @@ impl Monitors {
 }
 
 /// Adds series to a batch, and the end of those that were there before and are no more.
-fn write(batch: &mut Batch, series: &[(Labels, f64)], before: &mut Vec<Labels>, at_ms: i64) {
+pub(super) fn write(batch: &mut Batch, series: &[(Labels, f64)], before: &mut Vec<Labels>, at_ms: i64) {
     let now: BTreeSet<&Labels> = series.iter().map(|(labels, _)| labels).collect();
     for gone in before.iter().filter(|l| !now.contains(l)) {
         batch.push(gone, at_ms, f64::from_bits(STALE_NAN_BITS));

@@ -2,11 +2,12 @@
 //! cannot be read any more goes on as it was read last. It must never take a state away from a rule that is still there.
 
 use super::loaded::{GroupRun, LoadedGroup, Parsed, RuleRun};
+use super::slos::SloRun;
 use super::{Monitors, lock};
 use foldhash::{HashMap, HashMapExt};
 use monitor::notify::Alert;
 use monitor::schedule::Schedule;
-use monitor::{AlertState, Group, Problem};
+use monitor::{AlertState, Group, Problem, slo};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,8 @@ use std::time::SystemTime;
 
 /// The rule file that is written by this program, in the folder of what is kept.
 pub const OWN_FILE: &str = "own.yml";
+/// The file of objectives that is written by this program, in the same folder.
+pub const OWN_SLOS: &str = "slos.yml";
 /// The most rule files.
 const FILES_MAX: usize = 2_000;
 /// The largest rule file, in bytes.
@@ -42,6 +45,11 @@ impl Monitors {
         self.folder.join(OWN_FILE)
     }
 
+    /// Where objectives are kept that were made on pages and by requests.
+    pub fn own_slos(&self) -> PathBuf {
+        self.folder.join(OWN_SLOS)
+    }
+
     /// Reads files that changed; true if any did.
     pub(super) fn read_files(&self, now_ms: i64) -> bool {
         let (paths, mut problems) = self.paths();
@@ -61,6 +69,7 @@ impl Monitors {
         }
         problems.extend(read.files.iter().flat_map(|f| f.problems.iter().cloned()));
         let mut groups: Vec<Group> = read.files.iter().flat_map(|f| f.groups.iter().cloned()).collect();
+        one_of_each(&mut groups, &mut problems);
         let mut rules = 0;
         groups.retain(|g| {
             rules += g.rules.len();
@@ -96,6 +105,15 @@ impl Monitors {
             Ok(text) => text,
             Err(e) => return kept(fail(format!("it cannot be read: {e}")), before),
         };
+        if slo::read::is_slo_file(&text) {
+            let read = slo::read::read(&name, &text, &check);
+            if !read.is_readable {
+                let none = || fail("it holds no objectives".into());
+                return kept(read.problems.into_iter().next().unwrap_or_else(none), before);
+            }
+            let groups = read.slos.into_iter().map(|slo| slo::rules::group(Arc::new(slo))).collect();
+            return RuleFile { path, stamp, groups, problems: read.problems };
+        }
         let read = monitor::read::read(&name, &text, self.settings.interval_ms, &check);
         if !read.is_readable {
             let problem =
@@ -107,7 +125,11 @@ impl Monitors {
 
     /// How a file is named to people: our own by its last part, others as they were given.
     fn name_of(&self, path: &Path) -> String {
-        if path == self.own_file() { OWN_FILE.to_string() } else { path.display().to_string() }
+        match path {
+            path if path == self.own_file() => OWN_FILE.to_string(),
+            path if path == self.own_slos() => OWN_SLOS.to_string(),
+            path => path.display().to_string(),
+        }
     }
 
     /// Rule files that there are, in order, our own last.
@@ -127,10 +149,7 @@ impl Monitors {
             problems.push(Problem { file: String::new(), line: 0, what, is_error: true });
             paths.truncate(FILES_MAX);
         }
-        let own = self.own_file();
-        if own.is_file() {
-            paths.push(own);
-        }
+        paths.extend([self.own_file(), self.own_slos()].into_iter().filter(|own| own.is_file()));
         (paths, problems)
     }
 
@@ -138,10 +157,10 @@ impl Monitors {
     fn load(&self, groups: Vec<Group>, now_ms: i64) {
         let mut due = lock(&self.due);
         let mut runs: HashMap<String, RuleRun> = HashMap::new();
-        let mut timing: HashMap<String, (Option<i64>, u64)> = HashMap::new();
+        let mut timing: HashMap<String, (Option<i64>, u64, Option<SloRun>)> = HashMap::new();
         for old in &due.groups {
             let mut run = lock(&old.run);
-            timing.insert(old.group.key(), (run.last_ms, run.missed));
+            timing.insert(old.group.key(), (run.last_ms, run.missed, run.slo.take()));
             let keys = old.parsed.iter().map(|p| p.key.clone());
             runs.extend(keys.zip(run.rules.iter_mut().map(std::mem::take)));
         }
@@ -151,8 +170,11 @@ impl Monitors {
                 let parsed: Option<Vec<Parsed>> = (0..group.rules.len()).map(|i| parse(&group, i)).collect();
                 let parsed = parsed?;
                 let rules = parsed.iter().map(|p| runs.remove(&p.key).unwrap_or_default()).collect();
-                let (last_ms, missed) = timing.remove(&group.key()).unwrap_or_default();
-                let run = GroupRun { last_ms, missed, took_s: 0.0, rules };
+                let (last_ms, missed, known) = timing.remove(&group.key()).unwrap_or_default();
+                let slo = group.slo.as_ref().map(|slo| {
+                    known.filter(|run| run.is_of(slo)).unwrap_or_else(|| SloRun::open(&self.folder, slo))
+                });
+                let run = GroupRun { last_ms, missed, took_s: 0.0, rules, slo };
                 let schedule = Schedule::new(&group.key(), group.interval_ms);
                 Some(Arc::new(LoadedGroup { group, schedule, parsed, run: Mutex::new(run) }))
             })
@@ -162,6 +184,8 @@ impl Monitors {
         self.changed.notify_all();
         self.is_dirty.store(true, Relaxed);
         self.end_rules(runs.into_values(), now_ms);
+        let gone = timing.into_values().filter_map(|(.., slo)| slo);
+        gone.for_each(|slo| self.end_series(slo.series(), now_ms));
     }
 
     /// Alerts of rules that are there no more are over, though nobody knows whether it is fine.
@@ -182,6 +206,26 @@ impl Monitors {
             }
         }
     }
+}
+
+/// Leaves out objectives whose address another file's has, and those that are too many.
+fn one_of_each(groups: &mut Vec<Group>, problems: &mut Vec<Problem>) {
+    let mut known: HashMap<String, String> = HashMap::new();
+    groups.retain(|group| {
+        let Some(slo) = &group.slo else { return true };
+        let what = match known.get(&slo.id) {
+            Some(file) => format!("the objective {:?} stands in {file} too, and is left out here", slo.name),
+            None if known.len() >= slo::SLOS_MAX => {
+                format!("more than {} objectives in all files: {:?} is left out", slo::SLOS_MAX, slo.name)
+            }
+            None => {
+                known.insert(slo.id.clone(), group.file.clone());
+                return true;
+            }
+        };
+        problems.push(Problem { file: group.file.clone(), line: slo.line, what, is_error: true });
+        false
+    });
 }
 
 /// Whether a text is an expression that a rule can have.

@@ -169,7 +169,7 @@ fn read_text(path: &Path) -> String {
 }
 
 /// A file of ours; `Null` if there is none. One that makes no sense is set aside for whoever wants to look.
-fn read_json(path: &Path) -> Json {
+pub(super) fn read_json(path: &Path) -> Json {
     let text = read_text(path);
     if text.is_empty() {
         return Json::Null;

@@ -2,6 +2,7 @@
 //! due when.
 
 use super::lock;
+use super::slos::SloRun;
 use monitor::schedule::Schedule;
 use monitor::{Group, RuleState};
 use query::Expr;
@@ -48,6 +49,8 @@ pub struct GroupRun {
     pub missed: u64,
     /// In order of the rules.
     pub rules: Vec<RuleRun>,
+    /// Of the objective that the rules are made of.
+    pub slo: Option<SloRun>,
 }
 
 /// What is known of a rule's evaluations.
@@ -111,7 +114,10 @@ impl Due {
     pub fn schedule(&mut self, now_ms: i64) {
         self.generation += 1;
         let each = self.groups.iter().enumerate();
-        self.queue = each.map(|(i, g)| (g.schedule.next_after(now_ms), i)).collect();
+        // People who made an objective wait for its first answer.
+        let is_new = |g: &LoadedGroup| g.group.slo.is_some() && lock(&g.run).last_ms.is_none();
+        let at = |g: &LoadedGroup| if is_new(g) { now_ms } else { g.schedule.next_after(now_ms) };
+        self.queue = each.map(|(i, g)| (at(g), i)).collect();
     }
 
     /// Takes the group that is due for longest; else says when the next will be.

@@ -112,6 +112,7 @@ pub fn run(monitors: &Arc<Monitors>, events: &Receiver<Event>, runtime: &Handle)
         if saved_at.elapsed() >= SAVE_PERIOD {
             saved_at = Instant::now();
             monitors.save_alerts(now_ms);
+            monitors.save_slos(now_ms, false);
         }
     }
 }

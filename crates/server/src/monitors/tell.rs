@@ -213,6 +213,7 @@ pub fn one(group: &LoadedGroup, i: usize, rule: &Rule, run: &RuleRun, _now_ms: i
         "labels": object(rule.labels.iter().map(|(n, t)| (n.as_str(), t.text()))),
         "annotations": object(alerting.annotations.iter().map(|(n, t)| (n.as_str(), t.text()))),
         "group": group.group.name,
+        "slo": group.group.slo.as_ref().map(|slo| slo.id.as_str()),
         "file": group.group.file,
         "line": rule.line,
         "is_own": group.group.file == super::files::OWN_FILE,
@@ -291,8 +292,9 @@ pub fn notifications(monitors: &Monitors, now_ms: i64) -> Json {
 
 /// Monitors as Home judges them.
 pub fn watched(monitors: &Monitors, now_ms: i64) -> Vec<Watched> {
-    let mut out = Vec::new();
-    for group in monitors.groups() {
+    let mut out = super::slo_tell::watched(monitors, now_ms);
+    // An objective stands for its alerts.
+    for group in monitors.groups().into_iter().filter(|g| g.group.slo.is_none()) {
         let each = group.each(|_, rule, parsed, run| {
             rule.alerting()?;
             let judgement = run.state.judgement();
@@ -324,7 +326,9 @@ pub fn watched(monitors: &Monitors, now_ms: i64) -> Vec<Watched> {
                 _ => says.unwrap_or_else(|| rule.expr.clone()),
             };
             let (id, name) = (parsed.id.clone(), rule.name.clone());
-            Some(Watched { id, name, state, value: word, detail })
+            // A template is filled in by alerts, each with a service of its own.
+            let service = Some(rule.label("service")).filter(|s| !s.contains("{{")).unwrap_or("").to_string();
+            Some(Watched { id, name, service, is_slo: false, state, value: word, detail })
         });
         out.extend(each.into_iter().flatten());
     }

@@ -215,17 +215,32 @@ impl Facets {
 
 /// The traces that are shown, whole.
 fn whole(app: &App, shown: &[&Match], stop: &Stop) -> Result<Vec<Json>> {
-    let (Some(first), Some(last)) =
-        (shown.iter().map(|m| m.start_ns).min(), shown.iter().map(|m| m.start_ns).max())
-    else {
-        return Ok(Vec::new());
+    let wanted: Vec<(TraceId, i64)> = shown.iter().map(|m| (m.id, m.start_ns)).collect();
+    let by_id = whole_traces(app, &wanted, SPANS_OF_SHOWN_MAX, stop)?;
+    let empty = SpanBatch::default();
+    Ok(shown.iter().map(|m| summary(m, by_id.get(&m.id).unwrap_or(&empty))).collect())
+}
+
+/// All spans of some traces, at most so many, by what a span of each is known to begin at.
+///
+/// # Errors
+/// `Cancelled` if it takes too long.
+pub fn whole_traces(
+    app: &App,
+    wanted: &[(TraceId, i64)],
+    spans_max: usize,
+    stop: &Stop,
+) -> Result<HashMap<TraceId, SpanBatch>> {
+    let starts = || wanted.iter().map(|(_, start_ns)| *start_ns);
+    let (Some(first), Some(last)) = (starts().min(), starts().max()) else {
+        return Ok(HashMap::new());
     };
     let scan = Scan {
         from_ns: first.saturating_sub(AROUND_NS),
         to_ns: last.saturating_add(AROUND_NS),
         predicates: vec![Predicate::In {
             column: "trace_id".into(),
-            values: shown.iter().map(|m| m.id.to_string()).collect(),
+            values: wanted.iter().map(|(id, _)| id.to_string()).collect(),
         }],
         columns: Some(columns(&[
             "time",
@@ -252,10 +267,9 @@ fn whole(app: &App, shown: &[&Match], stop: &Stop) -> Result<Vec<Json>> {
                 SpanBatch { origins: vec![origin], spans: vec![Span { origin: 0, ..span }] },
             );
         }
-        count < SPANS_OF_SHOWN_MAX
+        count < spans_max
     })?;
-    let empty = SpanBatch::default();
-    Ok(shown.iter().map(|m| summary(m, by_id.get(&m.id).unwrap_or(&empty))).collect())
+    Ok(by_id)
 }
 
 /// One trace of the list: its root, its services, and bars to draw.
