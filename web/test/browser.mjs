@@ -25,6 +25,7 @@ import {
 import { monitorIsMade } from "./monitors.mjs";
 import { whatMoved } from "./moved.mjs";
 import { queryPage } from "./query.mjs";
+import { promiseIsMade } from "./slos.mjs";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
 let page = await newPage();
@@ -554,6 +555,10 @@ await step("Critique: a plan is criticised, rejected with a reason, and a rule o
 await step("Headroom: what is bounded", () => headroomIsShown(page, nameless));
 
 await step("Monitors: one is made, fires, and is silenced", () => monitorIsMade(page, nameless, HOSTILE));
+
+await step("SLOs: a promise is made, counted, shown, and told by Home", () =>
+  promiseIsMade(page, nameless, HOSTILE),
+);
 
 await step("Changes: recorded, listed, marked, and drawn in a chart", async () => {
   await page.goto(`${base}/changes`);

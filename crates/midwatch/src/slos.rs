@@ -162,17 +162,32 @@ fn show(id: &str, is_json: bool, server: &At) -> anyhow::Result<ExitCode> {
     if is_json {
         return crate::print(&format!("{slo}\n"));
     }
-    let mut out = format!("{} ({})\n\n{}\n{}\n", text(&slo["name"]), text(&slo["state_words"]), text(&slo["promise"]), text(&slo["says"]));
-    for (key, title) in [("about", "Promise"), ("service", "Service"), ("owner", "Owner"), ("action", "What to do")] {
+    let mut out = format!(
+        "{} ({})\n\n{}\n{}\n",
+        text(&slo["name"]),
+        text(&slo["state_words"]),
+        text(&slo["promise"]),
+        text(&slo["says"])
+    );
+    for (key, title) in
+        [("about", "Promise"), ("service", "Service"), ("owner", "Owner"), ("action", "What to do")]
+    {
         if !text(&slo[key]).is_empty() {
             out += &format!("{title}: {}\n", text(&slo[key]));
         }
     }
     out += "\nOver        burns      bad of all\n";
     for b in slo["burns"].as_array().into_iter().flatten() {
-        let rate = b["rate"].as_f64().map_or_else(|| "-".into(), |r| format!("{}x", words::number((r * 100.0).round() / 100.0)));
+        let rate = b["rate"]
+            .as_f64()
+            .map_or_else(|| "-".into(), |r| format!("{}x", words::number((r * 100.0).round() / 100.0)));
         let (bad, total) = (b["bad"].as_f64().unwrap_or(0.0), b["total"].as_f64().unwrap_or(0.0));
-        out += &format!("{:<10} {rate:>7}  {:>8} of {}\n", text(&b["window"]), words::count(bad), words::count(total));
+        out += &format!(
+            "{:<10} {rate:>7}  {:>8} of {}\n",
+            text(&b["window"]),
+            words::count(bad),
+            words::count(total)
+        );
     }
     crate::print(&out)
 }
@@ -187,7 +202,11 @@ fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
         is_bad |= errors > 0;
         out += &match errors {
             0 => format!("{name}: good; {} objectives\n", file.slos.len()),
-            n => format!("{name}: {}; {} objectives can be used\n", crate::serve::errors_in_words(n), file.slos.len()),
+            n => format!(
+                "{name}: {}; {} objectives can be used\n",
+                crate::serve::errors_in_words(n),
+                file.slos.len()
+            ),
         };
         for slo in &file.slos {
             out += &format!("  {}: {}\n", clean(&slo.id), clean(&words::promise(slo)));
@@ -206,7 +225,13 @@ fn read_file(path: &std::path::Path) -> anyhow::Result<(String, String)> {
     Ok((name, text))
 }
 
-fn import(files: &[PathBuf], is_print: bool, is_change: bool, reason: &str, server: &At) -> anyhow::Result<ExitCode> {
+fn import(
+    files: &[PathBuf],
+    is_print: bool,
+    is_change: bool,
+    reason: &str,
+    server: &At,
+) -> anyhow::Result<ExitCode> {
     let mut out = if is_print { "slos:\n".to_string() } else { String::new() };
     let mut problems = 0;
     for path in files {
@@ -224,15 +249,21 @@ fn import(files: &[PathBuf], is_print: bool, is_change: bool, reason: &str, serv
             continue;
         }
         // Only what was understood is taken over.
-        let all: String = std::iter::once("slos:\n".to_string()).chain(file.slos.iter().map(write::yaml)).collect();
+        let all: String =
+            std::iter::once("slos:\n".to_string()).chain(file.slos.iter().map(write::yaml)).collect();
         let body = json!({ "yaml": all, "change": is_change, "user": std::env::var("USER").unwrap_or_default(), "reason": reason });
         let client = Client::new(&server.url, TIMEOUT)?;
         answer::good(client.post_json("/api/v1/slos", &body.to_string())?, "")?;
-        file.slos.iter().for_each(|slo| out += &format!("{}: {}\n", clean(&slo.id), clean(&words::promise(slo))));
+        file.slos
+            .iter()
+            .for_each(|slo| out += &format!("{}: {}\n", clean(&slo.id), clean(&words::promise(slo))));
     }
     crate::print(&out)?;
     if problems > 0 {
-        bail!("{} in these files; what was understood was taken over", crate::serve::errors_in_words(problems));
+        bail!(
+            "{} in these files; what was understood was taken over",
+            crate::serve::errors_in_words(problems)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,12 @@ use stdx::{Error, ErrorKind, Result};
 use store::tables::{Scan, ScanStats, to_spans};
 
 /// Reads spans until `take` has enough (then it gives false), and says what reading them cost.
-pub fn read(app: &App, scan: Scan, stop: &Stop, mut take: impl FnMut(SpanBatch) -> bool) -> Result<ScanStats> {
+pub fn read(
+    app: &App,
+    scan: Scan,
+    stop: &Stop,
+    mut take: impl FnMut(SpanBatch) -> bool,
+) -> Result<ScanStats> {
     let mut rows = app.store.tables().scan(scan)?;
     for batch in rows.by_ref() {
         if stop() {

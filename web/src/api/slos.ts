@@ -99,6 +99,49 @@ export interface Slos {
   problems: { file: string; line: number; what: string; is_error: boolean }[];
 }
 
+export interface Spent {
+  range_ms: number;
+  bad: number | null;
+  labels: {
+    label: string;
+    bits: number;
+    values: number;
+    shares: { value: string; bad: number; total: number }[];
+  }[];
+  why: string;
+}
+
+export interface Impact {
+  range_ms: number;
+  requests: { bad: number; total: number; first_bad_ms: number | null; until_ms: number } | null;
+  service?: string;
+  source: string | null;
+  looked_at?: number;
+  named?: number;
+  is_cut?: boolean;
+  kept?: number | null;
+  who: { whom: string; field: string; count: number; most: { value: string; count: number }[] }[];
+  why: string;
+}
+
+export interface Tiers {
+  range_ms: number;
+  requests: number;
+  is_cut: boolean;
+  budget_s: number | null;
+  typical_s: number | null;
+  slow_s: number | null;
+  tiers: {
+    name: string;
+    budget_s: number | null;
+    typical_s: number | null;
+    slow_s: number | null;
+    share: number | null;
+    is_over: boolean | null;
+  }[];
+  why: string;
+}
+
 const path = (id: string, rest = ""): string => `/api/v1/slos/${encodeURIComponent(id)}${rest}`;
 
 export const slos = {
@@ -112,5 +155,11 @@ export const slos = {
     reason?: string;
   }): Promise<{ slos: { id: string; name: string }[] }> => ask("/api/v1/slos", undefined, body),
   remove: (id: string): Promise<unknown> => ask(path(id, "/remove"), undefined, {}),
+  spent: (id: string, last: string, signal?: AbortSignal): Promise<Spent> =>
+    ask(path(id, `/spent?last=${last}`), signal),
+  impact: (id: string, last: string, signal?: AbortSignal): Promise<Impact> =>
+    ask(path(id, `/impact?last=${last}`), signal),
+  tiers: (id: string, last: string, signal?: AbortSignal): Promise<Tiers> =>
+    ask(path(id, `/tiers?last=${last}`), signal),
   badge: (id: string): string => path(id, "/badge.svg"),
 };

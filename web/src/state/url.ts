@@ -69,7 +69,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
   critique: ["plan", "target", "goal", "show"],
   changes: ["kind", "service", "host", "change", "form"],
-  monitors: ["monitor", "state", "silence", "form", "expr"],
+  monitors: ["monitor", "state", "silence", "form", "expr", "show"],
   slos: ["slo", "form"],
 };
 

@@ -69,7 +69,11 @@ fn a_promise_is_counted_over_what_is_stored_told_and_kept() {
     // Home says it, by service; the badge says it in words.
     let home_page = midwatch.data("/api/v1/home");
     let subject = &home_page["subjects"][0];
-    assert_eq!((subject["title"].as_str(), subject["state"].as_str()), (Some("shop"), Some("bad")), "{subject}");
+    assert_eq!(
+        (subject["title"].as_str(), subject["state"].as_str()),
+        (Some("shop"), Some("bad")),
+        "{subject}"
+    );
     assert_eq!(subject["tiles"][0]["link"]["slo"], "shop-works");
     let badge = midwatch.get("/api/v1/slos/shop-works/badge.svg");
     assert_eq!(badge.header("content-type"), "image/svg+xml; charset=utf-8");
@@ -82,7 +86,11 @@ fn a_promise_is_counted_over_what_is_stored_told_and_kept() {
     let url = format!("http://{}", midwatch.address);
     let listed = home.run(&["slo", "list", "--url", &url]);
     assert_eq!(listed.code, Some(2), "{}", listed.stderr);
-    assert!(listed.stdout.contains("burns fast") && listed.stdout.contains("shop-works"), "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains("burns fast") && listed.stdout.contains("shop-works"),
+        "{}",
+        listed.stdout
+    );
     let shown = home.run(&["slo", "show", "shop-works", "--url", &url]);
     assert!(shown.stdout.contains("Customers can buy."), "{}", shown.stdout);
     // Once removed it is gone, and the audit knows who made it.
@@ -101,7 +109,11 @@ fn what_cannot_be_judged_is_said() {
     traffic(&midwatch, 0.0001, i64::MAX);
     for (name, keys, state) in [
         ("Nothing there", json!({ "total": "no_such_total", "bad": "no_such_bad" }), "no_data"),
-        ("Hardly used", json!({ "total": "shop_requests_total", "bad": "shop_failures_total" }), "too_little"),
+        (
+            "Hardly used",
+            json!({ "total": "shop_requests_total", "bad": "shop_failures_total" }),
+            "too_little",
+        ),
     ] {
         let mut body = json!({ "slo": { "name": name, "objective": "99 %", "window": "7d" } });
         keys.as_object().unwrap().iter().for_each(|(k, v)| body["slo"][k] = v.clone());
@@ -115,7 +127,10 @@ fn what_cannot_be_judged_is_said() {
         (json!({ "name": "a" }), "an objective counts one of"),
         (json!({ "name": "a", "total": "b", "bad": "c", "objective": "100 %" }), "leaves no budget"),
         (json!({ "name": "a", "total": "b((", "bad": "c", "objective": "99 %" }), "cannot be asked"),
-        (json!({ "name": "a", "total": "b", "bad": "c", "objective": "99 %", "windw": "1d" }), "did you mean"),
+        (
+            json!({ "name": "a", "total": "b", "bad": "c", "objective": "99 %", "windw": "1d" }),
+            "did you mean",
+        ),
         (json!({ "name": "Hardly used", "total": "b", "bad": "c", "objective": "99 %" }), "already"),
     ] {
         let (status, answer) = make(&midwatch, &json!({ "slo": slo }));
@@ -173,7 +188,7 @@ spec:
     );
     let imported = home.run(&["slo", "import", file.to_str().unwrap(), "--url", &url]);
     assert_eq!(imported.code, Some(1), "one of two cannot be used");
-    assert!(imported.stderr.contains("open.yaml:31: error: slices: budgetingMethod"), "{}", imported.stderr);
+    assert!(imported.stderr.contains("open.yaml:37: error: slices: budgetingMethod"), "{}", imported.stderr);
     assert!(imported.stdout.contains("99.5 % of requests are good, over 28 days."), "{}", imported.stdout);
     let slo = midwatch.data("/api/v1/slos/web-is-there");
     assert_eq!(slo["asks"]["good"], "sum(increase(web_total{code!~\"5..\"}[30s] anchored))");

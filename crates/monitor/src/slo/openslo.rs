@@ -114,7 +114,8 @@ struct Reader<'n, 'p> {
 
 impl<'n> Reader<'n, '_> {
     fn find(&mut self, kind: &str, name: &str, line: usize) -> Option<&'n Node> {
-        let found = self.documents.iter().find(|d| text_at(d, "kind") == kind && text_at(d, "metadata/name") == name);
+        let found =
+            self.documents.iter().find(|d| text_at(d, "kind") == kind && text_at(d, "metadata/name") == name);
         if found.is_none() {
             self.problems.error(line, format!("there is no {kind} {:?} in this file", short(name)));
         }
@@ -131,7 +132,10 @@ impl<'n> Reader<'n, '_> {
         let method = text_at(root, "spec/budgetingMethod");
         if !["", "Occurrences"].contains(&method) {
             let line = at(root, "spec/budgetingMethod").map_or(root.line, |n| n.line);
-            let what = format!("{name}: budgetingMethod {:?} is not supported: each event counts once (Occurrences)", short(method));
+            let what = format!(
+                "{name}: budgetingMethod {:?} is not supported: each event counts once (Occurrences)",
+                short(method)
+            );
             self.problems.error(line, what);
             return Vec::new();
         }
@@ -162,7 +166,8 @@ impl<'n> Reader<'n, '_> {
                 ("", percent) => share(&format!("{percent} %")),
                 (target, _) => share(target),
             };
-            let Ok(target) = target.map_err(|e| self.problems.error(objective.line, format!("{name}: {e}"))) else {
+            let Ok(target) = target.map_err(|e| self.problems.error(objective.line, format!("{name}: {e}")))
+            else {
                 continue;
             };
             let title = match (text_at(objective, "displayName"), objectives.len()) {
@@ -201,7 +206,8 @@ impl<'n> Reader<'n, '_> {
         let windows = items(root, "spec/timeWindow");
         let Some(window) = windows.first() else { return Some(Window::Rolling(28 * DAY_MS)) };
         let text = text_at(window, "duration");
-        let is_rolling = at(window, "isRolling").and_then(Node::truth).unwrap_or(at(window, "calendar").is_none());
+        let is_rolling =
+            at(window, "isRolling").and_then(Node::truth).unwrap_or(at(window, "calendar").is_none());
         if is_rolling {
             let read = length_ms(text)
                 .ok_or_else(|| format!("duration {:?}: one such as 30d or 4w", short(text)))
@@ -211,7 +217,10 @@ impl<'n> Reader<'n, '_> {
         let zone = text_at(window, "calendar/timeZone");
         if !["", "UTC", "Etc/UTC", "GMT", "Z"].contains(&zone) {
             let line = at(window, "calendar/timeZone").map_or(window.line, |n| n.line);
-            let what = format!("timeZone {:?} is read as UTC: windows of the calendar begin at midnight there", short(zone));
+            let what = format!(
+                "timeZone {:?} is read as UTC: windows of the calendar begin at midnight there",
+                short(zone)
+            );
             self.problems.warning(line, what);
         }
         let period = match text {
@@ -221,7 +230,8 @@ impl<'n> Reader<'n, '_> {
             "1Q" | "3M" => Period::Quarter,
             "1Y" | "1y" => Period::Year,
             other => {
-                let what = format!("a window of the calendar is 1d, 1w, 1M, 1Q or 1Y, not {:?}", short(other));
+                let what =
+                    format!("a window of the calendar is 1d, 1w, 1M, 1Q or 1Y, not {:?}", short(other));
                 self.problems.error(window.line, what);
                 return None;
             }
@@ -235,7 +245,10 @@ impl<'n> Reader<'n, '_> {
             let query = |key: &str| at(ratio, key).map(|node| (query_of(node), node.line));
             for key in ["raw", "rawType"] {
                 if let Some(node) = at(ratio, key) {
-                    self.problems.error(node.line, format!("ratioMetric.{key} is not supported: give total, and good or bad"));
+                    self.problems.error(
+                        node.line,
+                        format!("ratioMetric.{key} is not supported: give total, and good or bad"),
+                    );
                     return None;
                 }
             }
@@ -274,7 +287,8 @@ impl<'n> Reader<'n, '_> {
             "gte" => Op::AtLeast,
             "gt" => Op::Above,
             other => {
-                self.problems.error(objective.line, format!("op is lte, lt, gte or gt, not {:?}", short(other)));
+                self.problems
+                    .error(objective.line, format!("op is lte, lt, gte or gt, not {:?}", short(other)));
                 return None;
             }
         };
@@ -316,7 +330,10 @@ impl<'n> Reader<'n, '_> {
     fn pair(&mut self, node: &Node) -> Option<Pair> {
         let kind = text_at(node, "spec/condition/kind");
         if !kind.eq_ignore_ascii_case("burnrate") {
-            self.problems.error(node.line, format!("a condition of kind {:?} is not supported: burnrate is", short(kind)));
+            self.problems.error(
+                node.line,
+                format!("a condition of kind {:?} is not supported: burnrate is", short(kind)),
+            );
             return None;
         }
         let duration = |key: &str| length_ms(text_at(node, key));
@@ -325,7 +342,11 @@ impl<'n> Reader<'n, '_> {
             self.problems.error(node.line, "a burnrate condition needs threshold and lookbackWindow");
             return None;
         };
-        let short_ms = rounded(duration("spec/condition/alertAfter").filter(|ms| *ms > 0 && *ms <= long_ms).unwrap_or(long_ms / 12));
+        let short_ms = rounded(
+            duration("spec/condition/alertAfter")
+                .filter(|ms| *ms > 0 && *ms <= long_ms)
+                .unwrap_or(long_ms / 12),
+        );
         let severity = match text_at(node, "spec/severity") {
             "" => "page".to_string(),
             severity => severity.to_lowercase(),
@@ -337,7 +358,10 @@ impl<'n> Reader<'n, '_> {
 /// The PromQL of a metric source.
 fn query_of(node: &Node) -> String {
     let source = at(node, "metricSource").unwrap_or(node);
-    let text = ["spec/query", "spec/promql", "spec/expr", "query"].into_iter().map(|p| text_at(source, p)).find(|t| !t.is_empty());
+    let text = ["spec/query", "spec/promql", "spec/expr", "query"]
+        .into_iter()
+        .map(|p| text_at(source, p))
+        .find(|t| !t.is_empty());
     text.unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

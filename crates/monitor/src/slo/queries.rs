@@ -119,11 +119,14 @@ fn bound(limit: f64) -> String {
     }
 }
 
-static RANGE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\[\s*(?:(?:[0-9]+(?:ms|[smhdwy]))+|\{\{\s*\.window\s*\}\}|\$window|\$__rate_interval)\s*\]").ok());
+static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\[\s*(?:(?:[0-9]+(?:ms|[smhdwy]))+|\{\{\s*\.window\s*\}\}|\$window|\$__rate_interval)\s*\]")
+        .ok()
+});
 static RATE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\brate\s*\(").ok());
-static SUMMED: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(?:sum\s*\(\s*)?increase\s*\(\s*([^\[\]()]*(?:\{[^}]*\})?)\s*\[\$window\]\s*\)\s*\)?$").ok());
+static SUMMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^(?:sum\s*\(\s*)?increase\s*\(\s*([^\[\]()]*(?:\{[^}]*\})?)\s*\[\$window\]\s*\)\s*\)?$").ok()
+});
 
 /// An expression for events as people write it: a selector of counters, or rates and increases of some over any time, whose time
 /// is replaced by ours. `sum(rate(x[5m]))` is the selector `x`.
@@ -176,13 +179,16 @@ mod tests {
         assert!(part.starts_with(
             "sum(increase(http_seconds_bucket{job=\"a\",le=~\"0[.]30*\"}[30s] anchored)) or histogram_fraction("
         ));
-        let ratio = Sli::Ratio { total: "sum(increase(a[$window])) + b".into(), part: "c".into(), is_bad: true };
+        let ratio =
+            Sli::Ratio { total: "sum(increase(a[$window])) + b".into(), part: "c".into(), is_bad: true };
         let Asked::Events { total, part, .. } = events(&ratio, 3_600_000) else { panic!() };
         assert_eq!(total, "sum(sum(increase(a[1h] anchored)) + b)");
         assert_eq!(part, "sum(increase(c[1h] anchored))");
         assert_eq!(series(&ratio, 1), None);
         let spans = Sli::Spans { service: "shop \"x\"".into(), operation: String::new(), below: None };
         let Some(Asked::Events { total, .. }) = series(&spans, 60_000) else { panic!() };
-        assert!(total.starts_with("(increase(traces_span_metrics_calls_total{service_name=\"shop \\\"x\\\"\""));
+        assert!(
+            total.starts_with("(increase(traces_span_metrics_calls_total{service_name=\"shop \\\"x\\\"\"")
+        );
     }
 }

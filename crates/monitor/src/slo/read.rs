@@ -3,8 +3,8 @@
 
 use super::queries::{self, Asked, simplified};
 use super::{
-    ENOUGH, Op, Pair, Period, SLOS_MAX, STEP_MS, Sli, Slo, Tier, TierOf, WINDOW_MS_MAX, WINDOW_MS_MIN, Window,
-    slug, usual_pairs,
+    ENOUGH, Op, Pair, Period, SLOS_MAX, STEP_MS, Sli, Slo, Tier, TierOf, WINDOW_MS_MAX, WINDOW_MS_MIN,
+    Window, slug, usual_pairs,
 };
 use crate::problem::{Problem, Problems};
 use crate::read::{Check, duration_ms, entries, is_label_name, short};
@@ -16,8 +16,27 @@ const TEXT_CHARS_MAX: usize = 4_000;
 const PARTS_MAX: usize = 20;
 
 const KEYS: &[&str] = &[
-    "name", "service", "about", "owner", "action", "objective", "window", "total", "good", "bad", "latency",
-    "below", "spans", "operation", "value", "at_most", "at_least", "above", "enough", "alerts", "tiers",
+    "name",
+    "service",
+    "about",
+    "owner",
+    "action",
+    "objective",
+    "window",
+    "total",
+    "good",
+    "bad",
+    "latency",
+    "below",
+    "spans",
+    "operation",
+    "value",
+    "at_most",
+    "at_least",
+    "above",
+    "enough",
+    "alerts",
+    "tiers",
     "labels",
 ];
 const ALERT_KEYS: &[&str] = &["burns", "over", "and", "severity"];
@@ -39,7 +58,9 @@ pub fn is_slo_file(text: &str) -> bool {
     let mut lines = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#') && l.trim() != "---");
     let first = lines.next().unwrap_or("");
     let has = |key: &str| text.lines().any(|l| l.starts_with(key));
-    first.starts_with("slos:") || (has("apiVersion:") && text.contains("openslo")) || (has("slos:") && !has("groups:"))
+    first.starts_with("slos:")
+        || (has("apiVersion:") && text.contains("openslo"))
+        || (has("slos:") && !has("groups:"))
 }
 
 /// Reads a file of objectives of either form.
@@ -88,9 +109,13 @@ fn root_of(root: &Node, check: Check<'_>, problems: &mut Problems) -> Option<Vec
         }
     };
     if items.len() > SLOS_MAX {
-        problems.error(items[SLOS_MAX].line, format!("more than {SLOS_MAX} objectives; the others are left out"));
+        problems
+            .error(items[SLOS_MAX].line, format!("more than {SLOS_MAX} objectives; the others are left out"));
     }
-    Some(distinct(items.iter().take(SLOS_MAX).filter_map(|node| one(node, check, problems)).collect(), problems))
+    Some(distinct(
+        items.iter().take(SLOS_MAX).filter_map(|node| one(node, check, problems)).collect(),
+        problems,
+    ))
 }
 
 /// Leaves out those whose address another has.
@@ -100,7 +125,10 @@ pub(super) fn distinct(slos: Vec<Slo>, problems: &mut Problems) -> Vec<Slo> {
         match out.iter().find(|s| s.id == slo.id) {
             Some(other) => problems.error(
                 slo.line,
-                format!("{:?} has the same address as {:?} ({}), and is left out; give it another name", slo.name, other.name, slo.id),
+                format!(
+                    "{:?} has the same address as {:?} ({}), and is left out; give it another name",
+                    slo.name, other.name, slo.id
+                ),
             ),
             None => out.push(slo),
         }
@@ -232,7 +260,8 @@ fn one(node: &Node, check: Check<'_>, problems: &mut Problems) -> Option<Slo> {
 }
 
 fn sli(form: &mut Form<'_, '_>) -> Option<Sli> {
-    let said: Vec<&str> = ["total", "latency", "spans", "value"].into_iter().filter(|k| form.get(k).is_some()).collect();
+    let said: Vec<&str> =
+        ["total", "latency", "spans", "value"].into_iter().filter(|k| form.get(k).is_some()).collect();
     let [kind] = said.as_slice() else {
         let what = "an objective counts one of: total with good or bad; latency with below; spans; value with at_most, below, at_least or above";
         let line = form.line;
@@ -264,7 +293,12 @@ fn sli(form: &mut Form<'_, '_>) -> Option<Sli> {
             below: form.limit("below"),
         }),
         _ => {
-            let ops = [("at_most", Op::AtMost), ("below", Op::Below), ("at_least", Op::AtLeast), ("above", Op::Above)];
+            let ops = [
+                ("at_most", Op::AtMost),
+                ("below", Op::Below),
+                ("at_least", Op::AtLeast),
+                ("above", Op::Above),
+            ];
             let (key, op) = ops.into_iter().find(|(key, _)| form.get(key).is_some()).or_else(|| {
                 form.error("value", "value: needs at_most, below, at_least or above beside it".into());
                 None
@@ -281,11 +315,16 @@ fn sli(form: &mut Form<'_, '_>) -> Option<Sli> {
 /// What is wrong with it.
 pub fn share(text: &str) -> Result<f64, String> {
     let bare = text.trim().trim_end_matches('%').trim();
-    let number = bare.parse::<f64>().map_err(|_| format!("objective: expected a share such as 99.9 %, found {:?}", short(text)))?;
+    let number = bare
+        .parse::<f64>()
+        .map_err(|_| format!("objective: expected a share such as 99.9 %, found {:?}", short(text)))?;
     let share = if text.contains('%') || number > 1.0 { number / 100.0 } else { number };
     match share {
         share if (0.5..1.0).contains(&share) => Ok(share),
-        share if share >= 1.0 => Err("objective: 100 % leaves no budget, so nothing can be said of it; promise a little less".into()),
+        share if share >= 1.0 => {
+            Err("objective: 100 % leaves no budget, so nothing can be said of it; promise a little less"
+                .into())
+        }
         _ => Err("objective: it is below 50 %; it is the share that has to be good".into()),
     }
 }
@@ -342,7 +381,8 @@ fn tiers(form: &mut Form<'_, '_>, check: Check<'_>) -> Vec<Tier> {
         let Some(keys) = entries(form.problems, node, "a tier", TIER_KEYS) else { continue };
         let mut of = Form { entries: keys, line: node.line, problems: form.problems };
         let (name, budget_s) = (of.text("name"), of.limit("budget").unwrap_or(0.0));
-        let services = of.list("services").iter().filter_map(|n| n.text().map(str::to_string)).collect::<Vec<_>>();
+        let services =
+            of.list("services").iter().filter_map(|n| n.text().map(str::to_string)).collect::<Vec<_>>();
         let expr = of.text("expr");
         if name.is_empty() || budget_s <= 0.0 || services.is_empty() == expr.is_empty() {
             of.problems.error(node.line, "a tier needs a name, a budget such as 2s, and services or expr");
@@ -370,7 +410,10 @@ fn labels(form: &mut Form<'_, '_>) -> Vec<(String, String)> {
     for entry in pairs.iter().take(PARTS_MAX) {
         match entry.value.text().filter(|_| is_label_name(&entry.key) && entry.key != model::labels::NAME) {
             Some(text) => out.push((entry.key.clone(), text.to_string())),
-            None => form.problems.error(entry.line, format!("labels: {:?} is not a name for a label, or has no text", short(&entry.key))),
+            None => form.problems.error(
+                entry.line,
+                format!("labels: {:?} is not a name for a label, or has no text", short(&entry.key)),
+            ),
         }
     }
     out
@@ -409,7 +452,10 @@ pub(super) fn finish(mut slo: Slo, check: Check<'_>, problems: &mut Problems) ->
             wrong.push("an alert needs burns (a number), over (up to 30d), and a shorter time in and".into());
         } else if pair.factor > 1.0 / slo.allowed() {
             let most = super::words::number(1.0 / slo.allowed());
-            wrong.push(format!("nothing burns {}x: if everything fails it burns {most}x", super::words::number(pair.factor)));
+            wrong.push(format!(
+                "nothing burns {}x: if everything fails it burns {most}x",
+                super::words::number(pair.factor)
+            ));
         }
     }
     let is_good = wrong.is_empty();

@@ -67,12 +67,8 @@ fn rule(slo: &Slo, word: &str, pairs: &[&Pair]) -> Rule {
         slo.id
     ))
     .unwrap_or_else(|_| Template::plain(&safe));
-    let objective = format!(
-        "{} % of {} good over {}",
-        number(slo.objective * 100.0),
-        slo.events(),
-        slo.window.words()
-    );
+    let objective =
+        format!("{} % of {} good over {}", number(slo.objective * 100.0), slo.events(), slo.window.words());
     let mut annotations = vec![
         ("summary".to_string(), summary),
         text("description", format!("Promised: {objective}.")),
@@ -97,7 +93,13 @@ fn rule(slo: &Slo, word: &str, pairs: &[&Pair]) -> Rule {
     }
     labels.extend(slo.labels.iter().map(|(n, v)| text(n, v.clone())));
     let alerting = Alerting { for_ms: 0, keep_firing_for_ms: 0, annotations, enough: Some(judged) };
-    Rule { name: format!("{} {word}", slo.name), expr, labels, kind: Kind::Alerting(alerting), line: slo.line }
+    Rule {
+        name: format!("{} {word}", slo.name),
+        expr,
+        labels,
+        kind: Kind::Alerting(alerting),
+        line: slo.line,
+    }
 }
 
 /// What is recorded of a verdict.

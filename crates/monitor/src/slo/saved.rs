@@ -11,10 +11,8 @@ const BUCKETS_MAX: usize = 20_000;
 
 /// What was counted as JSON.
 pub fn to_json(slo: &Slo, history: &History) -> Json {
-    let buckets: Vec<Json> = history
-        .buckets()
-        .map(|(at, b)| json!([at, b.length_ms, b.known_ms, b.good, b.total]))
-        .collect();
+    let buckets: Vec<Json> =
+        history.buckets().map(|(at, b)| json!([at, b.length_ms, b.known_ms, b.good, b.total])).collect();
     json!({
         "format": FORMAT,
         "slo": slo.id,

@@ -39,7 +39,8 @@ pub struct Explained {
 
 /// Compares rows of bad events with rows of all, label by label; what explains most comes first.
 pub fn explain(bad: &[(Labels, f64)], total: &[(Labels, f64)]) -> Vec<Explained> {
-    let sum = |rows: &[(Labels, f64)]| rows.iter().map(|(_, v)| v.max(0.0)).filter(|v| v.is_finite()).sum::<f64>();
+    let sum =
+        |rows: &[(Labels, f64)]| rows.iter().map(|(_, v)| v.max(0.0)).filter(|v| v.is_finite()).sum::<f64>();
     let (all_bad, all) = (sum(bad), sum(total));
     if all_bad < BAD_MIN || all <= 0.0 {
         return Vec::new();
@@ -71,7 +72,11 @@ pub fn explain(bad: &[(Labels, f64)], total: &[(Labels, f64)]) -> Vec<Explained>
             .sum();
         let mut shares: Vec<Share> = values
             .iter()
-            .map(|(value, (bad, total))| Share { value: (*value).to_string(), bad: *bad, total: total.max(*bad) })
+            .map(|(value, (bad, total))| Share {
+                value: (*value).to_string(),
+                bad: *bad,
+                total: total.max(*bad),
+            })
             .collect();
         shares.sort_by(|a, b| b.bad.total_cmp(&a.bad).then_with(|| a.value.cmp(&b.value)));
         let count = shares.len();
@@ -104,15 +109,21 @@ mod tests {
 
     fn rows(list: &[(&str, &str, f64)]) -> Vec<(Labels, f64)> {
         let row = |(route, pod, v): &(&str, &str, f64)| {
-            (Labels::from_pairs([("__name__", "m"), ("route", *route), ("pod", *pod), ("job", "j")]).unwrap(), *v)
+            (
+                Labels::from_pairs([("__name__", "m"), ("route", *route), ("pod", *pod), ("job", "j")])
+                    .unwrap(),
+                *v,
+            )
         };
         list.iter().map(row).collect()
     }
 
     #[test]
     fn the_label_that_the_bad_ones_have_in_common_comes_first() {
-        let total = rows(&[("/pay", "a", 100.0), ("/pay", "b", 100.0), ("/list", "a", 400.0), ("/list", "b", 400.0)]);
-        let good = rows(&[("/pay", "a", 60.0), ("/pay", "b", 70.0), ("/list", "a", 399.0), ("/list", "b", 400.0)]);
+        let total =
+            rows(&[("/pay", "a", 100.0), ("/pay", "b", 100.0), ("/list", "a", 400.0), ("/list", "b", 400.0)]);
+        let good =
+            rows(&[("/pay", "a", 60.0), ("/pay", "b", 70.0), ("/list", "a", 399.0), ("/list", "b", 400.0)]);
         let bad = less(&total, &good);
         let found = explain(&bad, &total);
         let names: Vec<&str> = found.iter().map(|e| e.label.as_str()).collect();

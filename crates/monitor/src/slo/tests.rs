@@ -124,7 +124,10 @@ fn run(head: &str, script: &str) {
         }
         let said = match &verdict {
             Some(v) => {
-                let left = v.budget.left.map_or_else(|| "nothing known".into(), |l| format!("{:.0} % left", l * 100.0));
+                let left = v
+                    .budget
+                    .left
+                    .map_or_else(|| "nothing known".into(), |l| format!("{:.0} % left", l * 100.0));
                 format!("{}, {left}", v.state.as_str())
             }
             None => String::new(),
@@ -207,7 +210,11 @@ fn a_month_of_the_calendar_begins_anew() {
 #[test]
 fn the_usual_alerts_fit_the_objective() {
     for (objective, window_ms, want) in [
-        (0.999, 30 * DAY_MS, "14.4x over 1h and 5m, 6x over 6h and 30m, 3x over 1d and 2h, 1x over 3d and 6h"),
+        (
+            0.999,
+            30 * DAY_MS,
+            "14.4x over 1h and 5m, 6x over 6h and 30m, 3x over 1d and 2h, 1x over 3d and 6h",
+        ),
         // If all fails a budget of 10 % burns ten times too fast: 14.4 would never be reached.
         (0.9, 30 * DAY_MS, "9x over 1h and 5m, 6x over 6h and 30m, 3x over 1d and 2h, 1x over 3d and 6h"),
         (0.999, DAY_MS, "14.4x over 1h and 5m, 6x over 6h and 30m, 3x over 1d and 2h"),

@@ -98,17 +98,16 @@ pub fn present(slo: &Slo, verdict: &Verdict) -> String {
             slo.events(),
             slo.window.words(),
             match budget.left {
-                Some(l) if l <= 0.0 => format!("{} were bad where {} may be", count(bad), count(budget.allowed)),
+                Some(l) if l <= 0.0 =>
+                    format!("{} were bad where {} may be", count(bad), count(budget.allowed)),
                 Some(l) => format!("{} of the budget is left", left(l)),
                 None => "nothing is known of the budget".into(),
             }
         ),
         None => format!("Nothing was counted in {}.", slo.window.words()),
     };
-    let fast = verdict.pairs.iter().filter(|p| p.fires).max_by(|a, b| {
-        let of = |p: &super::PairVerdict| p.long.rate.unwrap_or(0.0);
-        of(a).total_cmp(&of(b))
-    });
+    // What wakes people first, and of that the shortest time: it is nearest to now.
+    let fast = verdict.pairs.iter().filter(|p| p.fires).min_by_key(|p| (!p.pair.is_page(), p.pair.long_ms));
     let now = match (&verdict.state, fast) {
         (State::BurnsFast | State::BurnsSlowly, Some(p)) => format!(
             "In the last {} {} of {} {} went wrong, {} times as many as may. ",
@@ -130,18 +129,26 @@ pub fn present(slo: &Slo, verdict: &Verdict) -> String {
                     span(b.window_ms),
                     count(slo.enough)
                 ),
-                None => format!("There were fewer than {} {} in the last hour: too little to judge how it is now. ", count(slo.enough), slo.events()),
+                None => format!(
+                    "There were fewer than {} {} in the last hour: too little to judge how it is now. ",
+                    count(slo.enough),
+                    slo.events()
+                ),
             }
         }
-        (State::NoData, _) => "Nothing that it counts has had a sample for five minutes: how it is now is not known. ".into(),
+        (State::NoData, _) => {
+            "Nothing that it counts has had a sample for five minutes: how it is now is not known. ".into()
+        }
         (State::CannotJudge(why), _) => format!("It cannot be judged now: {}. ", why.trim_end_matches('.')),
-        (State::Unknown, _) => return "It was not looked at yet; the first count comes within seconds.".into(),
+        (State::Unknown, _) => {
+            return "It was not looked at yet; the first count comes within seconds.".into();
+        }
         _ => String::new(),
     };
     let gap = match () {
         () if budget.unread > 0.01 => " The past is still being counted.".to_string(),
         () if budget.measured < 0.95 => {
-            format!(" There was data for {} of the time.", percent(budget.measured))
+            format!(" There was data for {} of that.", span(budget.sum.known_ms as i64))
         }
         () => String::new(),
     };

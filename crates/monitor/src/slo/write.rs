@@ -63,7 +63,9 @@ pub fn keys(slo: &Slo) -> Vec<(&'static str, Json)> {
     }
     if !slo.tiers.is_empty() {
         let each = slo.tiers.iter().map(|t| match &t.of {
-            TierOf::Services(services) => json!({ "name": t.name, "budget": t.budget_s, "services": services }),
+            TierOf::Services(services) => {
+                json!({ "name": t.name, "budget": t.budget_s, "services": services })
+            }
             TierOf::Expr(expr) => json!({ "name": t.name, "budget": t.budget_s, "expr": expr }),
         });
         out.push(("tiers", each.collect()));

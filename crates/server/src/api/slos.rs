@@ -37,14 +37,16 @@ pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> ApiResu
 /// A picture that can stand anywhere.
 pub async fn badge(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let (group, slo) = slo_tell::find(&app.monitors, &id).ok_or_else(not_there)?;
-    let verdict = slo_tell::verdict(&group).unwrap_or_else(|| {
-        monitor::slo::judge(&slo, &monitor::slo::History::default(), now_ms(), None)
-    });
+    let verdict = slo_tell::verdict(&group)
+        .unwrap_or_else(|| monitor::slo::judge(&slo, &monitor::slo::History::default(), now_ms(), None));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, max-age=0")),
         // Opened by itself it is a document: it may do nothing.
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     Ok((headers, badge::svg(&slo, &verdict)).into_response())
@@ -64,7 +66,9 @@ struct Wanted {
 async fn wanted(request: Request) -> ApiResult<Wanted> {
     let body = read_body(request, BODY_BYTES_MAX).await?;
     let mut json: Json = serde_json::from_slice(&body).map_err(|e| {
-        ApiError::bad(format!("the body is not JSON ({e}); send {{\"slo\": {{\"name\", ...}}}} or {{\"yaml\": TEXT}}"))
+        ApiError::bad(format!(
+            "the body is not JSON ({e}); send {{\"slo\": {{\"name\", ...}}}} or {{\"yaml\": TEXT}}"
+        ))
     })?;
     let text = match (json["yaml"].as_str(), json["slo"].is_object()) {
         (Some(text), _) => text.to_string(),
@@ -76,15 +80,19 @@ async fn wanted(request: Request) -> ApiResult<Wanted> {
             }
             slo.to_string()
         }
-        (None, false) => return Err(ApiError::bad("send {\"slo\": {\"name\", \"objective\", ...}} or {\"yaml\": TEXT}")),
+        (None, false) => {
+            return Err(ApiError::bad("send {\"slo\": {\"name\", \"objective\", ...}} or {\"yaml\": TEXT}"));
+        }
     };
     let (slos, problems) = read_new(&text).map_err(ApiError::bad)?;
     Ok(Wanted { slos, problems, json })
 }
 
 fn told(wanted: &Wanted) -> Json {
-    let each = wanted.slos.iter().map(|slo| json!({ "id": slo.id, "name": slo.name, "yaml": write::yaml(slo) }));
-    let problems = wanted.problems.iter().map(|p| json!({ "line": p.line, "what": p.what, "is_error": p.is_error }));
+    let each =
+        wanted.slos.iter().map(|slo| json!({ "id": slo.id, "name": slo.name, "yaml": write::yaml(slo) }));
+    let problems =
+        wanted.problems.iter().map(|p| json!({ "line": p.line, "what": p.what, "is_error": p.is_error }));
     json!({ "slos": each.collect::<Vec<_>>(), "problems": problems.collect::<Vec<_>>() })
 }
 

@@ -29,7 +29,8 @@ pub fn put_slos(monitors: &Monitors, new: Vec<Slo>, is_change: bool, who: &Who) 
     let _one = lock(&CHANGES);
     let mut own = own(monitors)?;
     for slo in &new {
-        let elsewhere = monitors.groups().into_iter().find_map(|g| g.group.slo.clone().filter(|s| s.id == slo.id));
+        let elsewhere =
+            monitors.groups().into_iter().find_map(|g| g.group.slo.clone().filter(|s| s.id == slo.id));
         if let Some(other) = elsewhere.filter(|s| s.file != OWN_SLOS) {
             let text = format!("the objective {:?} stands in {}: change it there", other.name, other.file);
             return Err(Error::new(ErrorKind::Conflict, text));
@@ -37,14 +38,18 @@ pub fn put_slos(monitors: &Monitors, new: Vec<Slo>, is_change: bool, who: &Who) 
         match own.iter_mut().find(|s| s.id == slo.id) {
             Some(old) if is_change => *old = slo.clone(),
             Some(old) => {
-                let text = format!("there is an objective {:?} already; give this one another name, or change that one", old.name);
+                let text = format!(
+                    "there is an objective {:?} already; give this one another name, or change that one",
+                    old.name
+                );
                 return Err(Error::new(ErrorKind::Conflict, text));
             }
             None => own.push(slo.clone()),
         }
     }
     if own.len() > monitor::slo::SLOS_MAX {
-        let text = format!("there are {} objectives already, which is the most; remove one", monitor::slo::SLOS_MAX);
+        let text =
+            format!("there are {} objectives already, which is the most; remove one", monitor::slo::SLOS_MAX);
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     let what = if is_change { "slo_changed" } else { "slo_added" };
@@ -60,10 +65,16 @@ pub fn remove_slo(monitors: &Monitors, id: &str, who: &Who) -> Result<()> {
     let _one = lock(&CHANGES);
     let mut own = own(monitors)?;
     let Some(at) = own.iter().position(|s| s.id == id) else {
-        let elsewhere = monitors.groups().into_iter().find_map(|g| g.group.slo.clone().filter(|s| s.id == id));
+        let elsewhere =
+            monitors.groups().into_iter().find_map(|g| g.group.slo.clone().filter(|s| s.id == id));
         return Err(match elsewhere {
-            Some(slo) => Error::new(ErrorKind::Conflict, format!("it stands in {}: remove it there", slo.file)),
-            None => Error::new(ErrorKind::NotFound, "there is no objective with this id; GET /api/v1/slos lists all"),
+            Some(slo) => {
+                Error::new(ErrorKind::Conflict, format!("it stands in {}: remove it there", slo.file))
+            }
+            None => Error::new(
+                ErrorKind::NotFound,
+                "there is no objective with this id; GET /api/v1/slos lists all",
+            ),
         });
     };
     let gone = own.remove(at);
@@ -75,14 +86,21 @@ fn own(monitors: &Monitors) -> Result<Vec<Slo>> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::wrap(ErrorKind::Unavailable, "the file of own objectives cannot be read", e)),
+        Err(e) => {
+            return Err(Error::wrap(ErrorKind::Unavailable, "the file of own objectives cannot be read", e));
+        }
     };
     let file = read::read(OWN_SLOS, &text, &check);
     // What cannot be read would be lost by writing.
     match file.problems.iter().find(|p| p.is_error) {
         Some(problem) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("{} has to be mended by hand first: line {}: {}", path.display(), problem.line, problem.what),
+            format!(
+                "{} has to be mended by hand first: line {}: {}",
+                path.display(),
+                problem.line,
+                problem.what
+            ),
         )),
         None => Ok(file.slos),
     }
@@ -95,8 +113,9 @@ fn change(monitors: &Monitors, what: &str, who: &Who, details: serde_json::Value
         return Err(Error::new(ErrorKind::Conflict, "the file of own objectives would be longer than 4 MiB"));
     }
     Audit::open(monitors.store.folder())?.note(now_ms(), what, who, details)?;
-    replace(&monitors.own_slos(), text.as_bytes())
-        .map_err(|e| Error::wrap(ErrorKind::Unavailable, "the file of own objectives cannot be written", e))?;
+    replace(&monitors.own_slos(), text.as_bytes()).map_err(|e| {
+        Error::wrap(ErrorKind::Unavailable, "the file of own objectives cannot be written", e)
+    })?;
     monitors.read_files(now_ms());
     Ok(())
 }

@@ -40,7 +40,12 @@ pub fn since(group: &LoadedGroup, range_ms: i64) -> Json {
     let Some(of) = run.slo.as_ref() else { return Json::Null };
     let until_ms = of.history.until_ms().unwrap_or(0);
     let sum = of.history.sum(until_ms - range_ms, until_ms);
-    let first = of.history.buckets().filter(|(at, b)| *at >= until_ms - range_ms && b.total > b.good).map(|(at, _)| at).next();
+    let first = of
+        .history
+        .buckets()
+        .filter(|(at, b)| *at >= until_ms - range_ms && b.total > b.good)
+        .map(|(at, _)| at)
+        .next();
     json!({ "bad": sum.bad(), "total": sum.total, "first_bad_ms": first, "until_ms": until_ms })
 }
 
@@ -118,8 +123,13 @@ pub fn one(group: &LoadedGroup, slo: &Slo, is_whole: bool) -> Json {
         json["asks"] = asks;
         json["tiers"] = tiers.collect();
         json["yaml"] = write::yaml(slo).into();
-        json["definition"] = write::keys(slo).into_iter().map(|(k, v)| (k.to_string(), v)).collect::<serde_json::Map<_, _>>().into();
-        json["changes"] = of.changes.iter().map(|(at, state)| json!({ "at_ms": at, "state": state })).collect();
+        json["definition"] = write::keys(slo)
+            .into_iter()
+            .map(|(k, v)| (k.to_string(), v))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        json["changes"] =
+            of.changes.iter().map(|(at, state)| json!({ "at_ms": at, "state": state })).collect();
         json["past_problem"] = of.past_problem.as_str().into();
         json["picture"] = verdict.map(|v| picture(of, v)).into();
     }
@@ -135,10 +145,13 @@ fn write_window(slo: &Slo) -> Json {
 fn picture(of: &SloRun, verdict: &Verdict) -> Json {
     let budget = &verdict.budget;
     let until_ms = of.history.until_ms().unwrap_or(budget.from_ms);
-    let step_ms = ((until_ms - budget.from_ms) / POINTS).max(STEP_MS);
+    // What was before the first data is no part of the picture, but for a margin that shows that there was none.
+    let first_ms = of.history.buckets().find(|(_, b)| b.known_ms > 0).map_or(budget.from_ms, |(at, _)| at);
+    let from_ms = budget.from_ms.max(first_ms - (until_ms - first_ms) / 20);
+    let step_ms = ((until_ms - from_ms) / POINTS).max(STEP_MS);
     let mut spent = 0.0;
     let mut points = Vec::new();
-    let mut at = budget.from_ms;
+    let mut at = from_ms;
     while at < until_ms && points.len() <= POINTS as usize {
         let end = (at + step_ms).min(until_ms);
         let sum = of.history.sum(at, end);
@@ -147,7 +160,7 @@ fn picture(of: &SloRun, verdict: &Verdict) -> Json {
         points.push(json!([end, sum.bad(), sum.total, left, sum.known_ms > 0.0]));
         at = end;
     }
-    json!({ "from_ms": budget.from_ms, "to_ms": until_ms, "step_ms": step_ms, "points": points })
+    json!({ "from_ms": from_ms, "to_ms": until_ms, "step_ms": step_ms, "points": points })
 }
 
 /// Objectives as Home shows them.

@@ -163,7 +163,9 @@ impl Monitors {
                 let weight = (wanted.step_ms / STEP_MS).max(1) as f64;
                 let values = self.ask_steps(&expr, wanted)?;
                 let judged = values.into_iter().filter(|(_, v)| !v.is_nan());
-                Ok(judged.map(|(at, v)| (at, (if op.holds(v, *limit) { weight } else { 0.0 }, weight))).collect())
+                Ok(judged
+                    .map(|(at, v)| (at, (if op.holds(v, *limit) { weight } else { 0.0 }, weight)))
+                    .collect())
             }
         }
     }

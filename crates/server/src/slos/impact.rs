@@ -23,9 +23,38 @@ const VALUE_CHARS_MAX: usize = 80;
 
 /// Fields that name somebody, by whom: OpenTelemetry's (user.id, enduser.id) and usual ones.
 const FIELDS: [(&str, &[&str]); 4] = [
-    ("users", &["user.id", "enduser.id", "user_id", "userId", "user", "customer.id", "customer_id", "customer", "account.id", "account_id"]),
-    ("tenants", &["tenant.id", "tenant_id", "tenant", "org.id", "org_id", "organization", "workspace_id", "team_id"]),
-    ("API keys", &["api_key.id", "api_key_id", "api.key", "api_key", "apikey", "api_key_hash", "client.id", "client_id"]),
+    (
+        "users",
+        &[
+            "user.id",
+            "enduser.id",
+            "user_id",
+            "userId",
+            "user",
+            "customer.id",
+            "customer_id",
+            "customer",
+            "account.id",
+            "account_id",
+        ],
+    ),
+    (
+        "tenants",
+        &["tenant.id", "tenant_id", "tenant", "org.id", "org_id", "organization", "workspace_id", "team_id"],
+    ),
+    (
+        "API keys",
+        &[
+            "api_key.id",
+            "api_key_id",
+            "api.key",
+            "api_key",
+            "apikey",
+            "api_key_hash",
+            "client.id",
+            "client_id",
+        ],
+    ),
     ("sessions", &["session.id", "session_id", "enduser.session"]),
 ];
 
@@ -84,7 +113,8 @@ impl Counted {
 pub fn run(app: &App, slo: &Slo, now_ms: i64, range_ms: i64, stop: &Stop) -> Result<Json> {
     let service = service(slo);
     if service.is_empty() {
-        let why = "Nobody said whose promise this is: with `service` its spans and log records can be looked at.";
+        let why =
+            "Nobody said whose promise this is: with `service` its spans and log records can be looked at.";
         return Ok(json!({ "range_ms": range_ms, "source": null, "who": [], "why": why }));
     }
     let range_ns = ((now_ms - range_ms).saturating_mul(1_000_000), now_ms.saturating_mul(1_000_000));

@@ -29,7 +29,8 @@ pub fn run(app: &App, slo: &Slo, now_ms: i64, range_ms: i64, stop: Stop) -> Resu
         }
     };
     let Some(Asked::Events { total, part, is_bad }) = queries::series(&slo.sli, range_ms) else {
-        let why = "What it counts is an expression of its own, or a value: it cannot be taken apart by labels.";
+        let why =
+            "What it counts is an expression of its own, or a value: it cannot be taken apart by labels.";
         return Ok(json!({ "range_ms": range_ms, "bad": null, "labels": [], "why": why }));
     };
     let totals = ask(&total)?;

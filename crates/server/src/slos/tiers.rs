@@ -42,14 +42,17 @@ pub fn run(app: &App, slo: &Slo, now_ms: i64, range_ms: i64, stop: Stop) -> Resu
         asked.push(told(&tier.name, Some(tier.budget_s), value, value, None));
     }
     let service = service(slo);
-    let taken = if service.is_empty() { Vec::new() } else { requests_of(app, slo, (now_ms, range_ms), &stop)? };
+    let taken =
+        if service.is_empty() { Vec::new() } else { requests_of(app, slo, (now_ms, range_ms), &stop)? };
     let (_, below) = requests(slo);
     let mut tiers = of_traces(slo, &taken);
     tiers.extend(asked);
     let mut all: Vec<f64> = taken.iter().map(|t| t.all_s).collect();
     let why = match () {
         () if !tiers.is_empty() => "",
-        () if service.is_empty() => "Nobody said whose promise this is: with `service` its traces can be looked at.",
+        () if service.is_empty() => {
+            "Nobody said whose promise this is: with `service` its traces can be looked at."
+        }
         () => "There is no trace of these requests in this time.",
     };
     Ok(json!({
@@ -58,7 +61,13 @@ pub fn run(app: &App, slo: &Slo, now_ms: i64, range_ms: i64, stop: Stop) -> Resu
     }))
 }
 
-fn told(name: &str, budget_s: Option<f64>, typical_s: Option<f64>, slow_s: Option<f64>, share: Option<f64>) -> Json {
+fn told(
+    name: &str,
+    budget_s: Option<f64>,
+    typical_s: Option<f64>,
+    slow_s: Option<f64>,
+    share: Option<f64>,
+) -> Json {
     let is_over = budget_s.zip(slow_s).map(|(budget, slow)| slow > budget);
     json!({
         "name": name, "budget_s": budget_s, "typical_s": typical_s, "slow_s": slow_s, "share": share,
@@ -80,7 +89,12 @@ fn value_of(app: &App, text: &str, now_ms: i64, stop: Stop) -> Result<Option<f64
     })
 }
 
-fn requests_of(app: &App, slo: &Slo, (now_ms, range_ms): (i64, i64), stop: &Stop) -> stdx::Result<Vec<Taken>> {
+fn requests_of(
+    app: &App,
+    slo: &Slo,
+    (now_ms, range_ms): (i64, i64),
+    stop: &Stop,
+) -> stdx::Result<Vec<Taken>> {
     let (operation, _) = requests(slo);
     let equals = |column: &str, value: &str| Predicate::Equals { column: column.into(), value: value.into() };
     let mut predicates = vec![equals("service", service(slo))];
@@ -192,7 +206,8 @@ mod tests {
             services: list.iter().map(|(n, s)| ((*n).to_string(), *s)).collect(),
             all_s: list.iter().map(|(_, s)| s).sum(),
         };
-        let taken = [one(&[("web", 2.0), ("db", 1.0)]), one(&[("web", 2.0)]), one(&[("web", 1.0), ("cart", 1.0)])];
+        let taken =
+            [one(&[("web", 2.0), ("db", 1.0)]), one(&[("web", 2.0)]), one(&[("web", 1.0), ("cart", 1.0)])];
         let tier = |name: &str, budget_s, services: &[&str]| monitor::slo::Tier {
             name: name.into(),
             budget_s,

@@ -13,6 +13,7 @@ import { Columns } from "../../ui/columns";
 import { StateShape } from "../../ui/state";
 import { BudgetBar } from "./BudgetBar";
 import { BudgetChart } from "./BudgetChart";
+import { Evidence } from "./Evidence";
 import { burnText, STATES } from "./words";
 
 function When({ ms }: { ms: number }) {
@@ -105,7 +106,7 @@ function Definition({ slo }: { slo: WholeSlo }) {
           <dd>
             {slo.budget === null
               ? "not looked at yet"
-              : `for ${formatValue(slo.budget.measured * 100, "")} % of ${slo.window_words}${slo.budget.unread > 0.01 ? `; ${formatValue(slo.budget.unread * 100, "")} % of it is still being counted` : ""}`}
+              : `for ${spanText((slo.budget.measured * (slo.now_ms - slo.budget.from_ms)) / 1000)} of ${slo.window_words}${slo.budget.unread > 0.01 ? `; ${formatValue(slo.budget.unread * 100, "")} % of it is still being counted` : ""}`}
           </dd>
         </div>
         {slo.past_problem !== "" && (
@@ -217,6 +218,7 @@ export function SloView(props: { slo: WholeSlo; change: () => void; leave: () =>
         )}
       </section>
       <Burning slo={slo} />
+      <Evidence slo={slo} />
       <Definition slo={slo} />
       <Changes slo={slo} />
       <Badge slo={slo} />

@@ -1,0 +1,38 @@
+// A promise is made, counted over what is stored, shown in words with its budget, and told by Home. Must never depend on what this
+// machine happens to be like.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { base, params, results } from "./harness.mjs";
+
+export async function promiseIsMade(page, nameless, hostile) {
+  await page.goto(`${base}/slos`);
+  await page.click("text=Make a promise");
+  assert.equal(params(page).get("form"), "new");
+  await page.fill("input[name=name]", "Browser keeps it");
+  await page.fill("input[name=about]", `Said by a browser ${hostile}`);
+  await page.click("text=a value within a limit");
+  await page.fill("input[name=value]", "vector(1)");
+  await page.fill("input[name=at_most]", "2");
+  await page.fill("input[name=objective]", "200 %");
+  assert.deepEqual(await nameless(page), []);
+  await page.click("form button[type=submit]");
+  await page.waitForSelector("form [role=alert]");
+  await page.fill("input[name=objective]", "99 %");
+  await page.click("form button[type=submit]");
+  // A page of its own, with an address that can be given to anybody.
+  await page.waitForSelector(".slo h1");
+  assert.equal(params(page).get("slo"), "browser-keeps-it");
+  await page.locator(".slo-state", { hasText: "fine" }).waitFor();
+  assert.ok((await page.textContent(".slo-about")).includes(hostile), "text from outside is text");
+  assert.ok((await page.textContent(".slo-words")).includes("99 % of the time"), "in plain words");
+  await page.waitForSelector(".budget-chart");
+  const badge = await page.request.get(`${base}/api/v1/slos/browser-keeps-it/badge.svg`);
+  assert.ok((await badge.text()).includes("Browser keeps it: fine"), "a badge in words");
+  await page.screenshot({ path: join(results, "slo.png"), fullPage: true });
+  assert.deepEqual(await nameless(page), []);
+  await page.goto(base);
+  await page.click("a.tile:has-text('Browser keeps it')");
+  await page.waitForSelector(".slo h1");
+  await page.click("text=All SLOs");
+  await page.locator(".slos-table tr", { hasText: "Browser keeps it" }).waitFor();
+}
