@@ -9,6 +9,8 @@ use std::process::Command;
 
 /// Set in the process that has a mount namespace of its own.
 const INSIDE: &str = "MIDWATCH_TORTURE_MOUNTS";
+/// The name of the copy of a disk as the power cut left it.
+const AS_CUT: &str = "as-cut";
 const IMAGE_BYTES: u64 = 256 << 20;
 /// What the images may take together, with what they share counted once.
 const POOL_BYTES: u64 = 3 << 30;
@@ -155,12 +157,22 @@ impl Disks {
         command("cp", &["--reflink=always"], &[&self.image(disk), &self.image(to)])
     }
 
+    /// Copies the last disk that had to be repaired, as it was before that, to a file that takes the room of its data.
+    ///
+    /// # Errors
+    /// If there was none, or no room.
+    pub fn keep_as_cut(&self, file: &Path) -> Result<(), String> {
+        command("cp", &["--sparse=always"], &[&self.image(AS_CUT), file])
+    }
+
     /// Does what a machine does when it starts, and mounts the disk.
     ///
     /// # Errors
     /// If it cannot be mounted.
     pub fn mount(&self, disk: &str, file_system: FileSystem) -> Result<Mounted, String> {
         if file_system == FileSystem::NoJournal {
+            // As it was, for whoever has to find out what went wrong.
+            self.cut(disk, AS_CUT)?;
             command("e2fsck", &["-f", "-y"], &[&self.image(disk)])?;
         }
         let number = self.mounts.get();

@@ -215,6 +215,10 @@ impl Disk<'_> {
         if let (Err(_), Some(kept)) = (&checked, &kept) {
             let acknowledged: u64 = self.ledger.acknowledged.iter().sum();
             let _ = std::fs::rename(kept, kept.with_file_name(format!("{disk}-after-{acknowledged}")));
+            if self.file_system == FileSystem::NoJournal {
+                let image = kept.with_file_name(format!("{disk}-after-{acknowledged}.img"));
+                self.disks.keep_as_cut(&image).map_err(|e| format!("cannot keep the disk: {e}"))?;
+            }
         }
         checked
     }
