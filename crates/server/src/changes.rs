@@ -149,15 +149,13 @@ fn read_memory(path: &PathBuf) -> Memory {
     }
 }
 
-/// Written beside and renamed: half a file would make everything new.
+/// Whole or not at all: half a file would make everything new.
 fn write_memory(path: &PathBuf, memory: &Memory) -> std::io::Result<()> {
     let kernel = memory.kernel.as_ref().map(|(r, b)| serde_json::json!({ "release": r, "boot_id": b }));
     let json = serde_json::json!({
         "format": 1, "packages": memory.packages, "files": memory.files, "kernel": kernel, "binaries": memory.binaries,
     });
-    let beside = path.with_extension("json.tmp");
-    std::fs::write(&beside, json.to_string())?;
-    std::fs::rename(beside, path)
+    store::durable::replace(path, json.to_string().as_bytes())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use stdx::{Error, ErrorKind, Result};
@@ -144,19 +144,10 @@ fn read(path: &Path) -> std::result::Result<Vec<SavedQuery>, String> {
     }
 }
 
-/// Whole or not at all: beside it, then in its place.
 fn write(path: &Path, queries: &[SavedQuery]) -> std::io::Result<()> {
-    let beside = path.with_extension("json.new");
     let contents = Contents { format: FORMAT, queries: queries.to_vec() };
-    let mut file = File::create(&beside)?;
-    file.write_all(serde_json::to_string_pretty(&contents)?.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    let text = serde_json::to_string_pretty(&contents)? + "\n";
+    store::durable::replace(path, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use model::{MatchOp, Matcher};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -168,10 +168,7 @@ impl Usage {
             out.push(b'\n');
         }
         drop(state);
-        let staged = self.path.with_extension("jsonl.new");
-        let mut file = File::create(&staged)?;
-        file.write_all(&out).and_then(|()| file.sync_all())?;
-        std::fs::rename(&staged, &self.path)
+        store::durable::replace(&self.path, &out)
     }
 }
 

@@ -3,7 +3,8 @@
 //! knows a value can find its line, whoever reads the line does not learn the value. Format: `docs/formats/audit.md`.
 
 use crate::delete::{Deletion, Reach};
-use crate::objects::{io_error, sync_folder};
+use crate::durable::sync_folder;
+use crate::objects::io_error;
 use model::Matcher;
 use model::labels::NAME;
 use ring::hmac;

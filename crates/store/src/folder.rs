@@ -1,7 +1,8 @@
 //! The data folder: that it is ours, that nobody else has it open, and that it can be written.
 //! It must never touch a folder that holds somebody else's files.
 
-use crate::objects::{Location, io_error, sync_folder};
+use crate::durable::sync_folder;
+use crate::objects::{Location, io_error};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use stdx::{Error, ErrorKind, Result};

@@ -18,6 +18,7 @@ mod bucket_tests;
 mod cells;
 pub mod chunk;
 mod delete;
+pub mod durable;
 pub mod exemplars;
 mod export;
 mod folder;

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use stdx::{Error, Result};
 
-pub use folder::{io_error, sync_folder};
+pub use folder::io_error;
 pub use location::Location;
 
 /// What the name of a file ends with that was set aside.

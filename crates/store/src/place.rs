@@ -3,10 +3,9 @@
 
 use crate::folder::DataFolder;
 use crate::lease::unique_name;
-use crate::objects::{Location, Objects, io_error, sync_folder};
+use crate::durable;
+use crate::objects::{Location, Objects, io_error};
 use crate::settings::Settings;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use stdx::{Error, Result};
 
@@ -108,15 +107,9 @@ fn log_of(folder: &Path, location: &Location) -> Result<String> {
         ))),
         None => {
             let name = unique_name();
-            let (file, staged) = (folder.join(BUCKET), folder.join(format!(".{BUCKET}")));
-            let write = || -> std::io::Result<()> {
-                let mut out = File::create(&staged)?;
-                write!(out, "{location}\n{name}\n")?;
-                out.sync_all()?;
-                std::fs::rename(&staged, &file)
-            };
-            write().map_err(|e| io_error(&file, e))?;
-            sync_folder(folder)?;
+            let file = folder.join(BUCKET);
+            let text = format!("{location}\n{name}\n");
+            durable::replace(&file, text.as_bytes()).map_err(|e| io_error(&file, e))?;
             Ok(name)
         }
     }

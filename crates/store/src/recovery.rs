@@ -4,7 +4,8 @@
 use crate::block;
 use crate::head::Head;
 use crate::manifest::Manifest;
-use crate::objects::{DAMAGED, Objects, io_error, sync_folder};
+use crate::durable::sync_folder;
+use crate::objects::{DAMAGED, Objects, io_error};
 use crate::series_counts::SeriesCounts;
 use crate::settings::Settings;
 use crate::store::Shared;

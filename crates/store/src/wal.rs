@@ -3,12 +3,13 @@
 //! A segment that failed once is sealed and never written or synced again.
 //! Format: `docs/formats/wal.md`.
 
-use crate::objects::{io_error, sync_folder};
+use crate::durable;
+use crate::objects::io_error;
 use crate::planted;
 use crate::wal_histogram;
 use crate::xor::{put_signed, put_text, put_value, put_varint};
 use model::{HistogramAt, Labels, Metadata};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use stdx::Result;
@@ -112,24 +113,13 @@ impl Wal {
         let number = self.next;
         self.next += 1;
         let path = segment_path(&self.folder, number);
-        let open = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            let mut header = MAGIC.to_vec();
-            header.extend_from_slice(&number.to_le_bytes());
-            file.write_all(&header)?;
-            planted::sync(|| file.sync_all())?;
-            Ok(file)
-        };
-        match open() {
+        let header = [&MAGIC[..], &number.to_le_bytes()].concat();
+        match durable::create(&path, &header) {
             Ok(file) => {
-                sync_folder(&self.folder)?;
                 (self.file, self.number, self.written, self.names) = (Some(file), number, HEADER_BYTES, 0);
                 Ok(true)
             }
-            Err(e) => {
-                let _ = std::fs::remove_file(&path);
-                Err(io_error(&path, e))
-            }
+            Err(e) => Err(io_error(&path, e)),
         }
     }
 

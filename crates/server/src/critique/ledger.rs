@@ -215,7 +215,9 @@ impl Ledger {
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             match self.path.parent() {
-                Some(folder) if is_new => std::fs::File::open(folder)?.sync_all(),
+                Some(folder) if is_new => {
+                    store::durable::alone_in(folder, || store::durable::sync_names(folder))
+                }
                 _ => Ok(()),
             }
         });

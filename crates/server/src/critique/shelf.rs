@@ -131,14 +131,7 @@ impl Shelf {
         }
         std::fs::create_dir_all(&self.thumbs).map_err(io)?;
         let path = self.thumbs.join(format!("{}.toml", rule.id));
-        let beside = path.with_extension("tmp");
-        let written = std::fs::File::create(&beside).and_then(|mut file| {
-            std::io::Write::write_all(&mut file, text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(io)?;
-        std::fs::rename(&beside, &path).map_err(io)?;
-        std::fs::File::open(&self.thumbs).and_then(|folder| folder.sync_all()).map_err(io)?;
+        store::durable::replace(&path, text.as_bytes()).map_err(io)?;
         self.forget();
         Ok((rule, text))
     }

@@ -3,7 +3,6 @@
 
 use ingest::patterns::{Line, Patterns, Settings};
 use model::LogBatch;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -85,22 +84,9 @@ impl PatternBook {
             (patterns.version(), patterns.to_text())
         };
         *saved_at = Instant::now();
-        if write_atomically(&self.path, text.as_bytes()).is_ok() {
+        if store::durable::replace(&self.path, text.as_bytes()).is_ok() {
             self.saved_version.store(version, Relaxed);
         }
-    }
-}
-
-/// Whole and durable, or as it was before.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    match path.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
     }
 }
 

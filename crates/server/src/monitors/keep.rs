@@ -13,6 +13,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
+pub use store::durable::replace;
+
 const ALERTS: &str = "alerts.json";
 const SILENCES: &str = "silences.json";
 const OUTBOX: &str = "outbox.log";
@@ -136,28 +138,6 @@ impl OutboxFile {
 
 fn framed(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{:08x} {line}\n", crc32fast::hash(line.as_bytes()))).collect()
-}
-
-/// Puts a file in the place of another: after a crash there is the old one or the new one.
-///
-/// # Errors
-/// As the file system's.
-pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let staged = path.with_extension("new");
-    let mut file = private(&staged)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&staged, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-}
-
-/// A file that only its owner can read: alerts may hold what is not for everybody.
-fn private(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn read_text(path: &Path) -> String {

@@ -2,7 +2,8 @@
 //! instant. It must never name a file that is not durable. Format: `docs/formats/backup.md`.
 
 use super::{crc32_of, put};
-use crate::objects::{io_error, sync_folder};
+use crate::durable::sync_folder;
+use crate::objects::io_error;
 use crate::progress::Watch;
 use serde::{Deserialize, Serialize};
 use std::path::{Component, Path};

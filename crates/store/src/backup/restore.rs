@@ -4,7 +4,8 @@
 use super::list::{List, Listed};
 use super::{SUBS, beside_of, copy, is_backup};
 use crate::folder;
-use crate::objects::{io_error, sync_folder};
+use crate::durable::sync_folder;
+use crate::objects::io_error;
 use crate::progress::{Progress, Watch};
 use crate::tables;
 use std::fs::File;

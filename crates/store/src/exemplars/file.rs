@@ -2,7 +2,8 @@
 //! line whose checksum is wrong.
 
 use super::Example;
-use crate::objects::{io_error, sync_folder};
+use crate::durable::{replace, sync_folder};
+use crate::objects::io_error;
 use model::Labels;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -116,13 +117,9 @@ impl File {
 
     /// Replaces all lines; synced when this returns.
     pub fn rewrite(&mut self, lines: &str) -> Result<()> {
-        let (path, new) = (self.path(), self.folder.join(format!("{FILE}.new")));
-        let io = |e| io_error(&new, e);
-        let mut file = fs::File::create(&new).map_err(io)?;
-        file.write_all(lines.as_bytes()).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        fs::rename(&new, &path).map_err(io)?;
+        let path = self.path();
+        replace(&path, lines.as_bytes()).map_err(|e| io_error(&path, e))?;
         self.lines = lines.lines().count();
-        sync_folder(&self.folder)
+        Ok(())
     }
 }

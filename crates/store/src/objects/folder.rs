@@ -2,8 +2,9 @@
 //! file of that name. It must never replace a file.
 
 use super::DAMAGED;
+use crate::durable::{self, sync_folder};
 use crate::pinned::Pinned;
-use crate::planted::{self, Bug};
+use crate::planted;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -150,20 +151,21 @@ impl Folder {
 
 impl Staged {
     pub fn finish(mut self) -> Result<()> {
+        let folder = self.file.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut write = || -> std::io::Result<()> {
             self.out.flush()?;
             planted::sync(|| self.out.get_ref().sync_all())?;
-            std::fs::hard_link(&self.staged, &self.file)
+            std::fs::hard_link(&self.staged, &self.file)?;
+            // The second name goes before the folder is synced: one sync for both.
+            let _ = std::fs::remove_file(&self.staged);
+            durable::sync_names(&folder)
         };
-        write().map_err(|e| match e.kind() {
+        durable::alone_in(&folder, &mut write).map_err(|e| match e.kind() {
             std::io::ErrorKind::AlreadyExists => {
                 Error::new(ErrorKind::Conflict, format!("{} is there already", self.name))
             }
             _ => io_error(&self.file, e),
-        })?;
-        // The second name goes before the folder is synced: one sync for both.
-        let _ = std::fs::remove_file(&self.staged);
-        self.file.parent().map_or(Ok(()), sync_folder)
+        })
     }
 }
 
@@ -191,14 +193,6 @@ fn remove_staged(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Makes names created in a folder durable.
-pub fn sync_folder(folder: &Path) -> Result<()> {
-    if planted::is(Bug::SkipFolderFsync) {
-        return Ok(());
-    }
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| io_error(folder, e))
 }
 
 /// An error of the operating system, with what to do where that is known.

@@ -3,7 +3,8 @@
 
 use super::log::{self, Log};
 use super::{Shared, frame, recent};
-use crate::objects::{DAMAGED, io_error, sync_folder};
+use crate::durable::sync_folder;
+use crate::objects::{DAMAGED, io_error};
 use std::path::Path;
 use std::sync::Arc;
 use stdx::Result;

@@ -2,7 +2,6 @@
 //! (docs/formats/log-files.md). What cannot be read is begun anew, and then files are followed from their ends.
 
 use super::reader::Identity;
-use crate::logs::patterns::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -108,7 +107,7 @@ impl Journal {
         }
         let content = Content { format: FORMAT, files: self.places.clone() };
         if let Ok(bytes) = serde_json::to_vec_pretty(&content) {
-            self.is_changed = write_atomically(&self.path, &bytes).is_err();
+            self.is_changed = store::durable::replace(&self.path, &bytes).is_err();
         }
     }
 }
