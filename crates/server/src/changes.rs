@@ -12,7 +12,7 @@ use crate::clock::now_ms;
 use crate::gate::Stop;
 use look::changes::{Detector, Memory, SAID, join};
 use model::Change;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stdx::{Error, ErrorKind, Result};
@@ -150,7 +150,7 @@ fn read_memory(path: &PathBuf) -> Memory {
 }
 
 /// Whole or not at all: half a file would make everything new.
-fn write_memory(path: &PathBuf, memory: &Memory) -> std::io::Result<()> {
+fn write_memory(path: &Path, memory: &Memory) -> std::io::Result<()> {
     let kernel = memory.kernel.as_ref().map(|(r, b)| serde_json::json!({ "release": r, "boot_id": b }));
     let json = serde_json::json!({
         "format": 1, "packages": memory.packages, "files": memory.files, "kernel": kernel, "binaries": memory.binaries,

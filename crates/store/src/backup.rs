@@ -12,9 +12,9 @@ mod tests;
 pub use restore::{Restored, restore};
 
 use crate::block;
+use crate::durable::sync_folder;
 use crate::folder;
 use crate::manifest::{self, BlockEntry, Manifest};
-use crate::durable::sync_folder;
 use crate::objects::{Objects, io_error};
 use crate::progress::{Progress, Watch};
 use crate::segment::settled_end;

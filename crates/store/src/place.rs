@@ -1,9 +1,9 @@
 //! Where a store lies: all of it in one folder; or its blocks in a bucket, and its log in a folder on this machine, since
 //! an acknowledgement cannot wait for a bucket. It must never let the log of one bucket be read into another.
 
+use crate::durable;
 use crate::folder::DataFolder;
 use crate::lease::unique_name;
-use crate::durable;
 use crate::objects::{Location, Objects, io_error};
 use crate::settings::Settings;
 use std::path::Path;

@@ -2,9 +2,9 @@
 //! names are removed, the log is read into the head. It must never remove what may be the only copy of a sample.
 
 use crate::block;
+use crate::durable::sync_folder;
 use crate::head::Head;
 use crate::manifest::Manifest;
-use crate::durable::sync_folder;
 use crate::objects::{DAMAGED, Objects, io_error};
 use crate::series_counts::SeriesCounts;
 use crate::settings::Settings;

@@ -3,8 +3,8 @@
 
 use super::list::{List, Listed};
 use super::{SUBS, beside_of, copy, is_backup};
-use crate::folder;
 use crate::durable::sync_folder;
+use crate::folder;
 use crate::objects::io_error;
 use crate::progress::{Progress, Watch};
 use crate::tables;
