@@ -172,6 +172,7 @@ fn read_toml(text: &str, config: &mut Config, problems: &mut Problems) {
         match (section, &entry.value.value) {
             (None, _) => read_setting("", entry, config, problems),
             (Some((name, _)), Value::Map(inside)) => {
+                without_sql(cfg!(feature = "sql"), name, entry.line, problems);
                 inside.iter().for_each(|e| read_setting(name, e, config, problems));
             }
             (Some((name, _)), _) => {
@@ -179,6 +180,16 @@ fn read_toml(text: &str, config: &mut Config, problems: &mut Problems) {
                 problems.error(entry.line, what);
             }
         }
+    }
+}
+
+/// Says so when a section is about what this program was built without.
+fn without_sql(is_built: bool, section: &str, line: usize, problems: &mut Problems) {
+    if !is_built && matches!(section, "postgres" | "sql") {
+        let what = format!(
+            "[{section}] has no effect: this program was built without SQL; `make build` builds it in"
+        );
+        problems.warning(line, what);
     }
 }
 
@@ -234,6 +245,7 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     }
     let files = config.scrape_config_files.iter_mut().chain(&mut config.monitors.files);
     files.chain(&mut config.monitors.notifications).for_each(|f| *f = folder.join(&*f));
+    config.logs.journal_folder.iter_mut().for_each(|f| *f = folder.join(&*f));
 }
 
 impl Config {
@@ -281,6 +293,7 @@ impl Config {
         }
         // The machine's own logs are part of recording the machine.
         self.logs.usual_files &= self.host_enabled;
+        self.logs.journal &= self.host_enabled;
         if !self.otlp_enabled {
             (self.otlp.listen_grpc, self.otlp.listen_http) = (None, None);
         }

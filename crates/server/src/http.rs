@@ -159,6 +159,12 @@ impl Params {
         Params(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
+    /// With those of a form's body, which come first.
+    #[cfg(feature = "sql")]
+    pub fn with_form(self, body: &[u8]) -> Params {
+        Params(form_urlencoded::parse(body).into_owned().chain(self.0).collect())
+    }
+
     /// Reads them.
     ///
     /// # Errors

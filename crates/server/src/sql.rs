@@ -10,6 +10,7 @@ use ::sql::answer::{Bounds, Format};
 use ::sql::postgres::{Admitted, Host, Postgres, Stop, Work};
 use ::sql::{Limits, Query, Sources, SqlError};
 use axum::body::Bytes;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -99,9 +100,12 @@ fn run(
 ) -> std::result::Result<(), SqlError> {
     let sources = api::sql_sources(app, stop.clone());
     let mut rows = app.sql.start(&asking.query, &sources, &limits(app), &**stop)?;
-    let _ = begun.send(());
+    let begun = Cell::new(Some(begun));
     let runtime = tokio::runtime::Handle::current();
     let take = |part: std::io::Result<Bytes>| {
+        if let Some(begun) = begun.take() {
+            let _ = begun.send(());
+        }
         let sent = runtime.block_on(tokio::time::timeout(TAKE_TIMEOUT, sender.send(part)));
         matches!(sent, Ok(Ok(())))
     };
@@ -114,7 +118,11 @@ fn run(
         &**stop,
         &mut |part| take(Ok(part.into())),
     );
-    if let Err(e) = &written {
+    if let Err(e) = written {
+        if begun.take().is_some() {
+            // The status of the answer still says it.
+            return Err(e);
+        }
         // Nothing was too long for a client that has left.
         if let Some(bound) = e.bound.filter(|_| !sender.is_closed()) {
             app.limits.hit(bound, &e.message);

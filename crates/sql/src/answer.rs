@@ -67,11 +67,11 @@ pub struct Bounds {
 /// Takes parts; false when nobody wants more.
 pub type Sink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
 
-/// Writes a whole answer. What goes wrong after its beginning is in the answer itself where its format can say it, and is
-/// returned in any case.
+/// Writes a whole answer. What goes wrong before the first part was handed over is returned, and nothing is written; later it
+/// is in the answer itself where its format can say it, and is returned in any case.
 ///
 /// # Errors
-/// What went wrong. Of an answer in JSON nothing more has to be said.
+/// What went wrong. Of an answer in JSON that has begun nothing more has to be said.
 pub fn write(
     rows: &mut Rows,
     format: Format,
@@ -87,7 +87,10 @@ pub fn write(
     if let Ok(false) = ended {
         return Ok(());
     }
-    let error = ended.err();
+    let error = match ended {
+        Err(e) if written.bytes == 0 => return Err(e),
+        ended => ended.err(),
+    };
     writer.finish(&written, started.elapsed().as_secs_f64(), error.as_ref(), &warnings())?;
     if error.is_none() || format == Format::Json {
         sink(std::mem::take(&mut writer.out));

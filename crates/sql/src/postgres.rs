@@ -1,13 +1,17 @@
 //! PostgreSQL's protocol on a connection: psql, drivers and tools that speak it ask the same questions, within the same limits.
 //! No passwords and no TLS: whoever serves this has to see to it that only this machine reaches it. It must never hold more of
-//! a client's message than the longest query takes, and never let a connection stay for nothing.
+//! a client's message than the longest query takes, never hand on one whose parts do not fit it, and never let a connection
+//! stay for nothing.
 
 mod catalog;
 mod commands;
+mod frames;
 mod session;
 
 use crate::{Engine, Limits, Sources, answer};
+use frames::Frames;
 use pgwire::api::{ClientInfo, DefaultClient, NoopHandler, PgWireConnectionState};
+use pgwire::error::{ErrorInfo, PgWireError};
 use pgwire::messages::PgWireFrontendMessage;
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
 use session::Session;
@@ -15,7 +19,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -56,8 +60,8 @@ pub struct Settings {
 
 /// How long a client may take to introduce itself.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes that a client may send before a whole message of it was read: the longest query, and its parameters.
-const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Bytes that are read of a client at a time.
+const READ_BYTES: usize = 8 << 10;
 /// How long a client may take nothing of its answer.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -86,8 +90,7 @@ impl Postgres {
             Ok(Ok(())) => {}
             _ => return,
         }
-        let unread = Arc::new(AtomicUsize::new(0));
-        let stream = Bounded { stream, unread: unread.clone(), stalled: None };
+        let stream = Bounded { stream, frames: Frames::default(), stalled: None };
         let mut socket = Framed::new(stream, PgWireMessageServerCodec::new(DefaultClient::new(peer, false)));
         socket.set_state(PgWireConnectionState::AwaitingStartup);
         let session = Arc::new(Session::new(self.clone()));
@@ -100,8 +103,17 @@ impl Postgres {
                 true => STARTUP_TIMEOUT,
                 false => Duration::from_millis(self.settings.idle_timeout_ms),
             };
-            let Ok(Some(Ok(message))) = tokio::time::timeout(patience, socket.next()).await else { break };
-            unread.store(0, Relaxed);
+            let message = match tokio::time::timeout(patience, socket.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(PgWireError::IoError(e)))) if e.kind() == io::ErrorKind::InvalidData => {
+                    // Where the next message begins is not known any more.
+                    let info = ErrorInfo::new("FATAL".into(), "08P01".into(), e.to_string());
+                    let error = PgWireError::UserError(Box::new(info));
+                    let _ = process_error(&mut socket, error, false).await;
+                    break;
+                }
+                _ => break,
+            };
             if matches!(message, PgWireFrontendMessage::Terminate(_)) {
                 break;
             }
@@ -148,10 +160,10 @@ async fn refuse_encryption(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection that ends when a message is too long, or when nothing of an answer is taken.
+/// A connection that gives whole messages only, and ends when one is wrong or too long, or when nothing of an answer is taken.
 struct Bounded {
     stream: TcpStream,
-    unread: Arc<AtomicUsize>,
+    frames: Frames,
     stalled: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
@@ -161,13 +173,24 @@ impl AsyncRead for Bounded {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let more = buf.filled().len() - before;
-        if self.unread.fetch_add(more, Relaxed) + more > MESSAGE_BYTES_MAX {
-            return Poll::Ready(Err(io::Error::other("a message is too long")));
+        loop {
+            match self.frames.ready() {
+                Err(wrong) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, wrong))),
+                Ok(0) => {}
+                Ok(_) => {
+                    let ready = self.frames.take(buf.remaining());
+                    buf.put_slice(&ready);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let mut bytes = [0; READ_BYTES];
+            let mut read = ReadBuf::new(&mut bytes);
+            std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.frames.push(read.filled());
         }
-        read
     }
 }
 

@@ -161,3 +161,13 @@ fn files_of_targets() {
         assert!(error.contains(part), "{text}: {error}");
     }
 }
+
+#[test]
+fn a_program_without_sql_says_what_has_no_effect() {
+    let mut problems = Problems { file: "f".into(), ..Problems::default() };
+    without_sql(true, "postgres", 3, &mut problems);
+    without_sql(false, "query", 4, &mut problems);
+    assert!(problems.list.is_empty());
+    without_sql(false, "postgres", 5, &mut problems);
+    assert!(problems.list[0].to_string().starts_with("f:5: warning: [postgres] has no effect"));
+}

@@ -209,6 +209,32 @@ fn hostile_bytes_end_a_connection_and_nothing_else() {
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut Vec::new());
     }
+    // Messages that end early, alone and with more behind them; and formats for some columns only.
+    let message =
+        |kind: u8, body: &[u8]| [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat();
+    let parse = &b"\0SELECT $1::bigint, 2\0\0\x01\0\0\0\x14"[..];
+    let bind = &b"\0\0\0\x01\0\x01\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x07\0\x02\0\0\0\0"[..];
+    let end = [message(b'E', b"\0\0\0\0\0"), message(b'S', b""), message(b'X', b"")].concat();
+    let said = |messages: &[Vec<u8>]| {
+        let mut stream = TcpStream::connect(psql.address).unwrap();
+        let _ = stream.write_all(&after(&messages.concat()));
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let whole = said(&[message(b'P', parse), message(b'B', bind), end.clone()]);
+    assert!(whole.contains("SELECT 1") && !whole.contains("ERROR"), "{whole}");
+    for cut in 0..parse.len() {
+        assert!(said(&[message(b'P', &parse[..cut]), end.clone()]).contains("08P01"), "until {cut}");
+    }
+    for cut in 0..bind.len() {
+        let told = said(&[message(b'P', parse), message(b'B', &bind[..cut]), end.clone()]);
+        assert!(told.contains("08P01"), "until {cut}: {told}");
+    }
+    let three = [&bind[..bind.len() - 6], &[0, 3, 0, 0, 0, 0, 0, 0]].concat();
+    let told = said(&[message(b'P', parse), message(b'B', &three), end]);
+    assert!(told.contains("the answer has 2 columns, and formats are given for 3"), "{told}");
+    assert!(!psql._midwatch.process.stderr().contains("panicked"), "{}", psql._midwatch.process.stderr());
     // Rows that a client names are no reason to take memory for them.
     let parse = b"P\0\0\0\x2d\0SELECT * FROM generate_series(1, 10)\0\0\0";
     let mut many = parse.to_vec();

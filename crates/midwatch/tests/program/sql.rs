@@ -42,6 +42,11 @@ fn answers_over_http() {
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     let (_, body) = ask(&midwatch, "/api/v1/sql", &form, "query=SELECT+1+AS+one&format=csv");
     assert_eq!(body, "one\r\n1\r\n");
+    // What curl sends with -d, and with --data-urlencode.
+    for body in ["SELECT 'a=b&c' AS one", "SELECT%20%27a%3Db%26c%27%20AS%20one"] {
+        let (_, answer) = ask(&midwatch, "/api/v1/sql?format=csv", &form, body);
+        assert_eq!(answer, "one\r\na=b&c\r\n", "{body}");
+    }
     let arrow = midwatch.post("/api/v1/sql?format=arrow", &[], text.as_bytes()).unwrap();
     assert_eq!(arrow.header("content-type"), "application/vnd.apache.arrow.stream");
     assert_eq!(&arrow.body[..4], [0xff; 4]);
@@ -59,8 +64,9 @@ fn errors_over_http_have_the_shape_of_all_others() {
         ("SELEC 1", 400, "bad_data", "this is not SQL"),
         ("SELECT nope FROM metrics", 400, "bad_data", "there is no column"),
         ("DROP TABLE metrics", 403, "forbidden", "made, changed or dropped"),
-        // It fails while it runs: the answer has begun, and says so at its end.
-        ("SELECT 1/0", 200, "execution", "zero"),
+        ("SELECT 1/0", 422, "execution", "zero"),
+        // It fails when much of the answer is on its way, and says so at its end.
+        ("SELECT 1/(100000 - value) FROM generate_series(1, 100000)", 200, "execution", "zero"),
         (" ", 400, "bad_data", "missing"),
     ] {
         let (got, answer) = ask(&midwatch, "/api/v1/sql", &[], body);

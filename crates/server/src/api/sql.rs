@@ -25,9 +25,8 @@ pub async fn query(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let from_url = Params::of_url(&request);
     let asked = match kind.split(';').next().unwrap_or("").trim() {
         "application/x-www-form-urlencoded" => {
-            let params = Params::read(request).await?;
-            let text = params.required("query", params.get("query"))?.to_string();
-            from_params(Query { text, parameters: Vec::new() }, &params, &headers)?
+            let body = read_body(request, BODY_BYTES_MAX).await?;
+            from_form(&body, from_url, &headers)?
         }
         "application/json" => {
             let body = read_body(request, BODY_BYTES_MAX).await?;
@@ -35,9 +34,7 @@ pub async fn query(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         }
         _ => {
             let body = read_body(request, BODY_BYTES_MAX).await?;
-            let text =
-                String::from_utf8(body.to_vec()).map_err(|_| ApiError::bad("the query is not UTF-8 text"))?;
-            from_params(Query { text, parameters: Vec::new() }, &from_url, &headers)?
+            from_params(plain(&body)?, &from_url, &headers)?
         }
     };
     if asked.query.text.trim().is_empty() {
@@ -47,6 +44,29 @@ pub async fn query(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let body = ask(&app, asked).await?;
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, format.content_type())], Body::from_stream(body))
         .into_response())
+}
+
+/// A form with `query`, or the query itself: curl's `-d` says of any body that it is a form.
+fn from_form(body: &[u8], from_url: Params, headers: &HeaderMap) -> ApiResult<Asking> {
+    let text = plain(body)?;
+    let params = from_url.with_form(body);
+    if let Some(named) = params.get("query") {
+        let query = Query { text: named.to_string(), ..text };
+        return from_params(query, &params, headers);
+    }
+    // Every query has a space in it, unless somebody has encoded it.
+    let is_encoded = !text.text.trim().contains(char::is_whitespace);
+    let decoded = || form_urlencoded::parse(body).next().map(|(name, _)| name.into_owned());
+    let query = match is_encoded.then(decoded).flatten() {
+        Some(decoded) => Query { text: decoded, ..text },
+        None => text,
+    };
+    from_params(query, &params, headers)
+}
+
+fn plain(body: &[u8]) -> ApiResult<Query> {
+    let text = String::from_utf8(body.to_vec()).map_err(|_| ApiError::bad("the query is not UTF-8 text"))?;
+    Ok(Query { text, parameters: Vec::new() })
 }
 
 fn from_params(query: Query, params: &Params, headers: &HeaderMap) -> ApiResult<Asking> {

@@ -325,6 +325,7 @@ impl Running {
         let state = self.catalog.session(&engine.session(&host.sources(&stop), &host.limits())?)?;
         let mut rows = engine.start_in(state, Asked::Statement { ast, values, text }, &*stop)?;
         let schema = shown_schema(rows.schema());
+        enough_formats(&self.format, &schema)?;
         let fields = arrow_schema_to_pg_fields(&schema, &self.format, None).map_err(unknown_type)?;
         let fields = Arc::new(fields);
         if self.sender.blocking_send(Part::Fields(fields.clone())).is_err() {
@@ -346,6 +347,19 @@ impl Running {
             }
         }
         Ok(())
+    }
+}
+
+/// A client says for all columns at once how it wants them, or for each.
+fn enough_formats(format: &Format, schema: &SchemaRef) -> Result<(), SqlError> {
+    let columns = schema.fields().len();
+    match format {
+        Format::Individual(formats) if formats.len() != columns => {
+            let said =
+                format!("the answer has {columns} columns, and formats are given for {}", formats.len());
+            Err(SqlError::new(ErrorKind::Invalid, said))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -485,7 +499,9 @@ impl QueryParser for Session {
         if let Some(Command::Show(name, _)) = &statement.command {
             return Ok(vec![FieldInfo::new(name.clone(), None, None, Type::TEXT, FieldFormat::Text)]);
         }
-        arrow_schema_to_pg_fields(&statement.schema, format.unwrap_or(&Format::UnifiedText), None)
+        let format = format.unwrap_or(&Format::UnifiedText);
+        enough_formats(format, &statement.schema).map_err(|e| self.told(e, ""))?;
+        arrow_schema_to_pg_fields(&statement.schema, format, None)
     }
 }
 
