@@ -1,5 +1,6 @@
-//! Spans on their way to the store: which traces are kept, and what is counted of all of them. What is counted goes
-//! through the sink like any other source, every ten seconds. It must never hold a lock while it waits for the disk.
+//! Spans on their way to the store: all of them are durable before they are acknowledged; which traces are kept is said when
+//! their rows are written to files, and looked at again after a start. What is counted of all of them goes through the sink like
+//! any other source, every ten seconds. It must never hold a lock while it waits for the disk.
 
 use crate::app::App;
 use crate::clock::now_ms;
@@ -8,11 +9,12 @@ use ingest::spans::tail::{Shares, TailSettings};
 use ingest::spans::{Graph, SpanMetrics, Tail};
 use model::{Batch, SpanBatch};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use stdx::Result;
 use stdx::metrics::{Registry, Value};
 use store::Store;
+use store::tables::Tables;
 use tokio::sync::watch;
 
 /// How often what was counted is written.
@@ -25,7 +27,7 @@ const LATE_MS: i64 = 10 * 60 * 1000;
 /// What all requests with spans share.
 pub struct Spans {
     derived: Mutex<Derived>,
-    tail: Mutex<Tail>,
+    tail: Arc<Mutex<Tail>>,
     counters: Counters,
 }
 
@@ -37,8 +39,6 @@ struct Derived {
 
 struct Counters {
     received: Value,
-    dropped: Value,
-    unwritten: Value,
     cut: Value,
     late: Value,
     waiting: Value,
@@ -52,11 +52,6 @@ impl Counters {
     fn new(r: &Registry) -> Counters {
         Counters {
             received: r.counter("midwatch_spans_received_total", "Spans that were taken."),
-            dropped: r.counter("midwatch_spans_dropped_total", "Spans of ordinary traces outside of the share that is kept."),
-            unwritten: r.counter(
-                "midwatch_spans_unwritten_total",
-                "Spans of traces that were kept after waiting, and could not be written.",
-            ),
             cut: r.counter(
                 "midwatch_spans_cut_total",
                 "Attributes, events and links left out of spans that have too many, and values cut.",
@@ -81,23 +76,32 @@ impl Counters {
 }
 
 impl Spans {
-    /// Nothing is counted yet.
-    pub fn new(settings: TailSettings, registry: &Registry) -> Spans {
-        let tail = Mutex::new(Tail::new(settings));
+    /// Nothing is counted yet. Where not all traces are kept, what is in no file yet waits for its decision again.
+    pub fn new(settings: TailSettings, registry: &Registry, tables: &Tables, now_ms: i64) -> Spans {
+        let mut tail = Tail::new(settings);
+        let keeps_all = tail.keeps_all();
+        if !keeps_all {
+            tables.recent_spans(|batch| tail.step(&batch, now_ms));
+        }
+        let tail = Arc::new(Mutex::new(tail));
+        if !keeps_all {
+            let tail = tail.clone();
+            tables.thin_spans(Box::new(move |rows| lock(&tail).keeps(rows)));
+        }
         Spans { derived: Mutex::default(), tail, counters: Counters::new(registry) }
     }
 
-    /// Writes the spans that are kept; when this returns, they are durable, or decided to be dropped.
+    /// Writes spans; when this returns, they are durable.
     ///
     /// # Errors
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
     pub async fn keep(&self, store: &Arc<Store>, batch: SpanBatch, now_ms: i64) -> Result<()> {
         let counted = self.worth_counting(&batch, now_ms);
         let received = batch.spans.len();
-        let decided = self.tail.lock().unwrap_or_else(|e| e.into_inner()).step(batch, now_ms);
-        store.tables().append_spans(decided.keep)?.wait().await?;
+        // Before they are written, so that nothing that goes to a file is unknown.
+        lock(&self.tail).step(&batch, now_ms);
+        store.tables().append_spans(batch)?.wait().await?;
         self.counters.received.add(received as f64);
-        self.counters.dropped.add(decided.dropped_spans as f64);
         let mut derived = self.derived.lock().unwrap_or_else(|e| e.into_inner());
         derived.metrics.observe(&counted, now_ms);
         derived.graph.observe(&counted, now_ms);
@@ -119,12 +123,12 @@ impl Spans {
 
     /// Traces kept and dropped, by service; empty while all are kept.
     pub fn shares(&self) -> BTreeMap<String, Shares> {
-        self.tail.lock().unwrap_or_else(|e| e.into_inner()).shares.clone()
+        lock(&self.tail).shares.clone()
     }
 
     /// Spans that wait for the decision on their trace.
     pub fn waiting(&self) -> usize {
-        self.tail.lock().unwrap_or_else(|e| e.into_inner()).waiting().0
+        lock(&self.tail).waiting().0
     }
 
     /// Operations and edges that are counted.
@@ -146,7 +150,11 @@ impl Spans {
     }
 }
 
-/// Writes what was counted and decided until told to stop, and once more then.
+fn lock(tail: &Mutex<Tail>) -> MutexGuard<'_, Tail> {
+    tail.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Writes what was counted, and decides what is due, until told to stop, and once more then.
 pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut counted = Instant::now();
     loop {
@@ -158,7 +166,7 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
             counted = Instant::now();
             write_counted(&app).await;
         }
-        write_decided(&app, is_last).await;
+        decide(&app);
         if is_last {
             return;
         }
@@ -175,23 +183,8 @@ async fn write_counted(app: &App) {
     }
 }
 
-async fn write_decided(app: &App, is_last: bool) {
-    let decided = {
-        let mut tail = app.spans.tail.lock().unwrap_or_else(|e| e.into_inner());
-        let decided = if is_last { tail.flush() } else { tail.step(SpanBatch::default(), now_ms()) };
-        app.spans.counters.waiting.set(tail.waiting().0 as f64);
-        decided
-    };
-    app.spans.counters.dropped.add(decided.dropped_spans as f64);
-    let count = decided.keep.spans.len();
-    if count == 0 {
-        return;
-    }
-    let written = match app.store.tables().append_spans(decided.keep) {
-        Ok(pending) => pending.wait().await.map(drop),
-        Err(e) => Err(e),
-    };
-    if written.is_err() {
-        app.spans.counters.unwritten.add(count as f64);
-    }
+fn decide(app: &App) {
+    let mut tail = lock(&app.spans.tail);
+    tail.step(&SpanBatch::default(), now_ms());
+    app.spans.counters.waiting.set(tail.waiting().0 as f64);
 }

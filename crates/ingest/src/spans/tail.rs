@@ -1,6 +1,7 @@
 //! Which traces are kept when not all can be: those with an error and the slow ones whole, a share of the others, by trace id, so
-//! that every machine decides the same. A trace is decided when nothing came of it for a while, or when the buffer is full.
-//! It must never drop a span without counting it, nor hold more than its bounds.
+//! that every machine decides the same. A trace is decided when nothing came of it for a while, or when too many wait. Spans
+//! themselves are not here: they are stored as they come, and whoever writes them for long asks which to leave out.
+//! It must never say that a trace may go of which it knows nothing, nor hold more than its bounds.
 
 use super::mask::mask;
 use super::metrics::service_label;
@@ -11,13 +12,13 @@ use std::collections::{BTreeMap, VecDeque};
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TailSettings {
-    /// Of so many ordinary traces one is kept. At 1 nothing is dropped, and nothing waits.
+    /// Of so many ordinary traces one is kept. At 1 all are, and nothing waits.
     pub keep_one_in: u64,
     /// Or slower than this, in milliseconds.
     pub slow_ms: u64,
     /// A trace is decided after so long without a span of it, in milliseconds.
     pub quiet_ms: i64,
-    /// Spans that wait at the most.
+    /// Spans of traces that wait for their decision, at the most.
     pub spans_max: usize,
 }
 
@@ -29,8 +30,10 @@ impl Default for TailSettings {
 
 /// A call is slow if it is slower than this share of those of its operation, as far as they are known.
 const SLOW_QUANTILE: f64 = 0.99;
-/// Traces whose decision is remembered for spans that come late.
-const REMEMBERED_MAX: usize = 200_000;
+/// Traces whose decision is remembered, for spans that come late and until their rows are written for long.
+const REMEMBERED_MAX: usize = 500_000;
+/// Traces that are not decided when their rows are written are kept, unless they have more than one row of so many.
+const UNDECIDED_FEW: usize = 10;
 /// Operations of which the usual duration is estimated.
 const OPERATIONS_MAX: usize = 10_000;
 /// Calls of an operation that must be known before any is called slow.
@@ -42,24 +45,13 @@ const BUCKETS: usize = 256;
 /// Services with a count of their own.
 const SERVICES_MAX: usize = 1_000;
 
-/// Traces of one service (that of the first span of each) since the start.
+/// Traces of one service (that of the first span of each) that were decided since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
     /// Traces that are kept whole.
     pub kept: u64,
-    /// Traces that were dropped.
+    /// Traces that are not.
     pub dropped: u64,
-    /// Spans that were dropped.
-    pub dropped_spans: u64,
-}
-
-/// What became of spans that waited.
-#[derive(Debug, Default)]
-pub struct Decided {
-    /// To be written.
-    pub keep: SpanBatch,
-    /// Spans that are gone.
-    pub dropped_spans: u64,
 }
 
 /// Traces that wait for their decision.
@@ -76,9 +68,10 @@ pub struct Tail {
     pub shares: BTreeMap<String, Shares>,
 }
 
-#[derive(Default)]
 struct Waiting {
-    batch: SpanBatch,
+    /// Of its first span.
+    service: String,
+    spans: usize,
     seen_ms: i64,
     is_interesting: bool,
 }
@@ -136,47 +129,51 @@ impl Tail {
         self.settings.keep_one_in <= 1
     }
 
-    /// Takes spans, and returns those that are decided by now.
-    pub fn step(&mut self, batch: SpanBatch, now_ms: i64) -> Decided {
+    /// Looks at spans that come, and decides the traces that are due.
+    pub fn step(&mut self, batch: &SpanBatch, now_ms: i64) {
         if self.keeps_all() {
-            return Decided { keep: batch, dropped_spans: 0 };
+            return;
         }
-        let mut decided = Decided::default();
-        let SpanBatch { origins, spans } = batch;
-        for mut span in spans {
-            let Some(origin) = origins.get(span.origin as usize) else { continue };
-            let is_interesting = self.is_interesting(&origin.service, &span);
-            match self.remembered.get(&span.trace_id) {
-                // An error that comes late is kept, though the rest of its trace is gone.
-                Some(true) => put(&mut decided.keep, span, origin),
-                Some(false) if is_interesting => put(&mut decided.keep, span, origin),
-                Some(false) => {
-                    decided.dropped_spans += 1;
-                    self.share_of(&origin.service).dropped_spans += 1;
-                }
-                None => {
-                    let id = span.trace_id;
-                    let waiting = self.waiting.entry(id).or_default();
-                    waiting.is_interesting |= is_interesting;
-                    waiting.seen_ms = now_ms;
-                    span.origin = place(&mut waiting.batch, origin);
-                    waiting.batch.spans.push(span);
-                    self.spans += 1;
-                    self.order.push_back((id, now_ms));
-                }
+        for span in &batch.spans {
+            let Some(origin) = batch.origins.get(span.origin as usize) else { continue };
+            let is_interesting = self.is_interesting(&origin.service, span);
+            let id = span.trace_id;
+            if let Some(is_kept) = self.remembered.get_mut(&id) {
+                // An error that comes late saves what is still there of its trace.
+                *is_kept |= is_interesting;
+                continue;
             }
+            let new = || Waiting {
+                service: service_label(&origin.service).to_string(),
+                spans: 0,
+                seen_ms: now_ms,
+                is_interesting: false,
+            };
+            let waiting = self.waiting.entry(id).or_insert_with(new);
+            waiting.is_interesting |= is_interesting;
+            waiting.seen_ms = now_ms;
+            waiting.spans += 1;
+            self.spans += 1;
+            self.order.push_back((id, now_ms));
         }
-        self.due(now_ms, &mut decided);
-        decided
+        self.due(now_ms);
     }
 
-    /// Decides everything that waits, as at the end of the process.
-    pub fn flush(&mut self) -> Decided {
-        let mut decided = Decided::default();
-        while let Some((id, _)) = self.order.pop_front() {
-            self.decide(id, &mut decided);
-        }
-        decided
+    /// Which of these rows are worth keeping, each with the trace that it belongs to: they are written for long now. Traces that
+    /// are not decided are kept whole where they are few; else they are decided by what is known of them. One of which nothing
+    /// is known is kept, and from now on whole.
+    pub fn keeps(&mut self, rows: &[TraceId]) -> Vec<bool> {
+        let undecided = rows.iter().filter(|id| self.waiting.contains_key(*id)).count();
+        let are_few = undecided.saturating_mul(UNDECIDED_FEW) <= rows.len();
+        let keeps = |id: &TraceId| match self.remembered.get(id) {
+            Some(is_kept) => *is_kept,
+            None => {
+                let is_kept = are_few || !self.waiting.contains_key(id) || self.is_worth(*id);
+                self.settle(*id, is_kept);
+                is_kept
+            }
+        };
+        rows.iter().map(keeps).collect()
     }
 
     /// Spans and traces that wait.
@@ -184,7 +181,7 @@ impl Tail {
         (self.spans, self.waiting.len())
     }
 
-    fn due(&mut self, now_ms: i64, decided: &mut Decided) {
+    fn due(&mut self, now_ms: i64) {
         while let Some((id, at_ms)) = self.order.front().copied() {
             let is_quiet = now_ms.saturating_sub(at_ms) >= self.settings.quiet_ms;
             let is_full = self.spans > self.settings.spans_max;
@@ -194,34 +191,29 @@ impl Tail {
             self.order.pop_front();
             // A later span of it stands further behind.
             let is_last = self.waiting.get(&id).is_some_and(|w| w.seen_ms <= at_ms);
-            if is_last || is_full {
-                self.decide(id, decided);
+            if is_last || is_full && self.waiting.contains_key(&id) {
+                let is_kept = self.is_worth(id);
+                self.settle(id, is_kept);
             }
         }
     }
 
-    fn decide(&mut self, id: TraceId, decided: &mut Decided) {
-        let Some(waiting) = self.waiting.remove(&id) else { return };
-        self.spans -= waiting.batch.spans.len();
-        let keep = waiting.is_interesting || is_in_share(id, self.settings.keep_one_in);
-        let spans = waiting.batch.spans.len() as u64;
-        let service = waiting.batch.origins.first().map_or("", |o| &o.service);
-        let share = self.share_of(service);
-        match keep {
-            true => {
-                share.kept += 1;
-                for span in waiting.batch.spans {
-                    let origin = &waiting.batch.origins[span.origin as usize];
-                    put(&mut decided.keep, span, origin);
-                }
-            }
-            false => {
-                share.dropped += 1;
-                share.dropped_spans += spans;
-                decided.dropped_spans += spans;
+    /// By what is known of it until now.
+    fn is_worth(&self, id: TraceId) -> bool {
+        let is_interesting = self.waiting.get(&id).is_some_and(|w| w.is_interesting);
+        is_interesting || is_in_share(id, self.settings.keep_one_in)
+    }
+
+    fn settle(&mut self, id: TraceId, is_kept: bool) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            self.spans -= waiting.spans;
+            let share = self.share_of(&waiting.service);
+            match is_kept {
+                true => share.kept += 1,
+                false => share.dropped += 1,
             }
         }
-        if self.remembered.insert(id, keep).is_none() {
+        if self.remembered.insert(id, is_kept).is_none() {
             self.remembered_order.push_back(id);
         }
         while self.remembered_order.len() > REMEMBERED_MAX {
@@ -232,7 +224,6 @@ impl Tail {
     }
 
     fn share_of(&mut self, service: &str) -> &mut Shares {
-        let service = service_label(service);
         let full = self.shares.len() >= SERVICES_MAX && !self.shares.contains_key(service);
         self.shares.entry(if full { "other" } else { service }.to_string()).or_default()
     }
@@ -255,26 +246,6 @@ impl Tail {
         usual.add(span.duration_ns);
         is_slow
     }
-}
-
-/// The place of an origin in a batch; batches have few.
-fn place(batch: &mut SpanBatch, origin: &model::Origin) -> u32 {
-    let found = batch.origins.iter().rposition(|o| o == origin);
-    found.unwrap_or_else(|| {
-        batch.origins.push(origin.clone());
-        batch.origins.len() - 1
-    }) as u32
-}
-
-fn put(batch: &mut SpanBatch, mut span: Span, origin: &model::Origin) {
-    span.origin = match batch.origins.last() == Some(origin) {
-        true => batch.origins.len() as u32 - 1,
-        false => {
-            batch.origins.push(origin.clone());
-            batch.origins.len() as u32 - 1
-        }
-    };
-    batch.spans.push(span);
 }
 
 #[cfg(test)]

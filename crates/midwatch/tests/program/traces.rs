@@ -208,8 +208,12 @@ fn what_was_acknowledged_survives_a_kill() {
 #[test]
 fn a_share_is_kept_when_that_is_asked_for_and_errors_always() {
     let home = Home::new();
-    home.write("midwatch.toml", "[spans]\nkeep_one_in = 1000000\nquiet_for = \"100ms\"\n");
-    let midwatch = home.serve(&["--no-host", "--no-discover", "--config", "midwatch.toml"]);
+    let serve = |recent_age: &str| {
+        let spans = "[spans]\nkeep_one_in = 1000000\nquiet_for = \"100ms\"\n";
+        home.write("midwatch.toml", &format!("[tables]\nrecent_age = \"{recent_age}\"\n{spans}"));
+        home.serve(&["--no-host", "--no-discover", "--config", "midwatch.toml"])
+    };
+    let midwatch = serve("1h");
     for trace in 1..=40 {
         let more = if trace == 7 { r#","status":{"code":2}"# } else { "" };
         // Spread over all values, as random ids are.
@@ -219,18 +223,29 @@ fn a_share_is_kept_when_that_is_asked_for_and_errors_always() {
             &spans(id, "web", &[Span(1, 0, "GET /", 2, 0, 10, ""), Span(2, 1, "work", 1, 0, 5, more)]),
         );
     }
-    let found = eventually("all are decided", || {
-        let found = midwatch.data("/api/v1/traces/search?limit=100");
-        // What is decided to be kept is written a moment later.
-        match (found["sampled"][0]["dropped"].as_u64(), found["found"].as_u64()) {
-            (Some(39), Some(1)) => Ok(found),
-            other => Err(format!("dropped and found: {other:?}")),
-        }
-    });
+    let found = |midwatch: &Midwatch, wanted: (u64, u64)| {
+        eventually("all are decided, and so many found", || {
+            let found = midwatch.data("/api/v1/traces/search?limit=100");
+            match (found["sampled"][0]["dropped"].as_u64(), found["found"].as_u64()) {
+                (Some(dropped), Some(traces)) if (dropped, traces) == wanted => Ok(found),
+                other => Err(format!("dropped and found: {other:?}")),
+            }
+        })
+    };
+    // The last minutes are whole, and durable: nothing that was acknowledged waits in memory.
+    found(&midwatch, (39, 40));
+    midwatch.kill();
+    let midwatch = serve("1s");
+    let found = found(&midwatch, (39, 1));
     assert_eq!(found["traces"].as_array().unwrap().len(), 1);
     assert_eq!(
         (found["traces"][0]["errors"].as_u64(), found["traces"][0]["spans"].as_u64()),
         (Some(1), Some(2))
     );
-    assert_eq!(midwatch.own("midwatch_spans_dropped_total"), 78.0);
+    eventually("what was dropped is counted", || match midwatch.own("midwatch_spans_dropped_total") {
+        78.0 => Ok(()),
+        n => Err(n.to_string()),
+    });
+    midwatch.kill();
+    assert_eq!(serve("1h").data("/api/v1/traces/search?limit=100")["found"], 1);
 }

@@ -45,7 +45,7 @@ pub fn times(rows: &RecordBatch) -> &[i64] {
 }
 
 impl Part {
-    fn new(rows: RecordBatch, bytes: usize) -> Part {
+    pub fn new(rows: RecordBatch, bytes: usize) -> Part {
         let times = times(&rows);
         let min_ns = times.iter().copied().min().unwrap_or(i64::MAX);
         let max_ns = times.iter().copied().max().unwrap_or(i64::MIN);

@@ -22,6 +22,7 @@ pub(crate) struct Stats {
     /// Another process writes to the same bucket now.
     pub is_fenced: AtomicBool,
     pub removed: Value,
+    pub thinned: Value,
     pub problem: Mutex<Option<String>>,
 }
 
@@ -90,6 +91,10 @@ impl Stats {
             removed: counter(
                 "midwatch_tables_removed_files_total",
                 "Files of tables that retention removed.",
+            ),
+            thinned: counter(
+                "midwatch_spans_dropped_total",
+                "Spans of ordinary traces outside of the share that is kept, left out when recent rows became a file.",
             ),
             problem: Mutex::default(),
         }

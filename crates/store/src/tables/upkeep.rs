@@ -8,6 +8,7 @@ use super::merge::{Failed, merge};
 use super::promote::{Counts, choose, count};
 use super::recent::{Part, Recent, times};
 use super::rows::wrong;
+use super::thin::thin;
 use super::write::{FileWriter, GRANULE_ROWS};
 use super::writer::Command;
 use super::{Table, TableFile, Tables, log};
@@ -142,7 +143,11 @@ impl Store {
     }
 
     fn write_cut_table(&self, u: &mut Upkeep, recent: &Arc<Recent>, floor: u64, now_ms: i64) -> Result<()> {
-        let parts = Table::ALL.map(|table| (table, recent.parts(table)));
+        let mut parts = Table::ALL.map(|table| (table, recent.parts(table)));
+        let stats = &self.tables().0.shared.stats;
+        let spans = std::mem::take(&mut parts[Table::Spans as usize].1);
+        let (spans, left_out) = thin(spans, self.tables().0.shared.thin.get())?;
+        parts[Table::Spans as usize].1 = spans;
         let parts: Vec<_> = parts.into_iter().filter(|(_, parts)| !parts.is_empty()).collect();
         let log = self.tables_log();
         let (first, files) = (u.next_file, parts.len() as u64);
@@ -162,6 +167,7 @@ impl Store {
             list.set_floor(&log, floor);
             list.files.extend(entries);
         })?;
+        stats.thinned.add(left_out as f64);
         u.cut.remove(0);
         log::remove_below(&self.tables().0.log_folder, floor)
     }
