@@ -4,9 +4,11 @@
 pub mod compare;
 mod detect;
 mod join;
+mod members;
 
 pub use detect::{Build, Detector, Fact, Memory, Program};
 pub use join::{SAID, join};
+pub use members::Groups;
 
 /// Names of the six questions that may be answered about a change, and what each asks.
 pub const QUESTIONS: [(&str, &str); 6] = [

@@ -140,12 +140,16 @@ fn read_memory(path: &PathBuf) -> Memory {
     let texts = |name: &str| {
         object(name).into_iter().filter_map(|(k, v)| Some((k, v.as_str()?.to_string()))).collect()
     };
+    let names = |list: &serde_json::Value| {
+        list.as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_string())).collect()
+    };
     let kernel = json["kernel"]["release"].as_str().zip(json["kernel"]["boot_id"].as_str());
     Memory {
         packages: texts("packages"),
         files: object("files").into_iter().filter_map(|(k, v)| Some((k, v.as_u64()?))).collect(),
         kernel: kernel.map(|(r, b)| (r.to_string(), b.to_string())),
         binaries: texts("binaries"),
+        members: object("members").into_iter().map(|(group, list)| (group, names(&list))).collect(),
     }
 }
 
@@ -154,6 +158,7 @@ fn write_memory(path: &Path, memory: &Memory) -> std::io::Result<()> {
     let kernel = memory.kernel.as_ref().map(|(r, b)| serde_json::json!({ "release": r, "boot_id": b }));
     let json = serde_json::json!({
         "format": 1, "packages": memory.packages, "files": memory.files, "kernel": kernel, "binaries": memory.binaries,
+        "members": memory.members,
     });
     store::durable::replace(path, json.to_string().as_bytes())
 }
@@ -173,6 +178,8 @@ mod tests {
             files: [("/etc/hosts".to_string(), u64::MAX)].into(),
             kernel: Some(("6.1".into(), "boot".into())),
             binaries: map("nginx.service", "1:2"),
+            members: [("the targets of api".to_string(), ["a:1".to_string(), "b:1".to_string()].into())]
+                .into(),
         };
         write_memory(&path, &memory).unwrap();
         assert_eq!(read_memory(&path), memory);

@@ -3,6 +3,7 @@
 //! It must never read anything itself, and never call the first sight of something a change.
 
 use super::SAID;
+use super::members::{Groups, Missing};
 use model::Change;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ pub enum Fact {
     },
     /// Series of build information: what they are of (`job`, `instance` and the metric), and all their other labels.
     Builds(Vec<(Build, String)>),
+    /// Groups that can be seen now, and who is in them.
+    Members(Groups),
     /// The clock of the wall, and one that never steps, both in milliseconds.
     Clock {
         /// Since 1970-01-01 UTC.
@@ -68,6 +71,8 @@ pub struct Memory {
     pub kernel: Option<(String, String)>,
     /// Programs that ran for a while: name and file.
     pub binaries: BTreeMap<String, String>,
+    /// Who was in which group.
+    pub members: Groups,
 }
 
 /// A unit must have run for so long for its end to be a restart.
@@ -116,6 +121,7 @@ pub struct Detector {
     storms: BTreeMap<String, Storm>,
     builds: BTreeMap<Build, BTreeSet<String>>,
     clock: Option<(i64, i64)>,
+    missing: Missing,
 }
 
 impl Detector {
@@ -139,6 +145,7 @@ impl Detector {
                 Fact::Files(all) => self.files(all, now_ms, &mut out),
                 Fact::Kernel { release, boot_id } => self.kernel(release, boot_id, now_ms, &mut out),
                 Fact::Builds(all) => self.builds(all, now_ms, &mut out),
+                Fact::Members(all) => self.members(all, now_ms, &mut out),
                 Fact::Clock { wall_ms, steady_ms } => self.clock(wall_ms, steady_ms, now_ms, &mut out),
             }
         }
@@ -349,6 +356,20 @@ impl Detector {
         self.builds.extend(now);
         while self.builds.len() > NAMES_MAX {
             self.builds.pop_first();
+        }
+    }
+
+    fn members(&mut self, all: Groups, now_ms: i64, out: &mut Vec<Change>) {
+        for moved in self.missing.step(&mut self.memory.members, all, now_ms) {
+            let (group, member) = (&moved.group, &moved.member);
+            let what = if moved.has_joined { "joined" } else { "left" };
+            let title = format!("{member} {what} {group}: {} now", moved.members);
+            let mut change =
+                self.change("membership", "members", &title, now_ms, &format!("{group} {member} {what}"));
+            change.service = group.split(' ').nth(3).unwrap_or(group).to_string();
+            change.attributes.push("group", group);
+            change.attributes.push("member", member);
+            out.push(change);
         }
     }
 

@@ -1,5 +1,7 @@
-//! Facts of this machine, read for the detector of changes: processes, packages, files, kernel, build information, clocks.
+//! Facts of this machine and of what is watched from here, read for the detector of changes: processes, packages, files, kernel, build information, clocks.
 //! It starts no process, follows no link out of a watched folder, and must never keep what is in a file.
+
+mod members;
 
 use crate::app::App;
 use crate::clock::now_ms;
@@ -32,6 +34,7 @@ pub(super) fn read(app: &App, begun: Instant) -> Vec<Fact> {
     facts.push(Fact::Files(files(&app.settings.changes.files)));
     facts.extend(kernel(&root));
     facts.extend(builds(app));
+    facts.push(Fact::Members(members::read(app)));
     facts
 }
 
@@ -162,9 +165,9 @@ fn kernel(root: &Path) -> Option<Fact> {
     Some(Fact::Kernel { release, boot_id })
 }
 
-/// Series of build information that have a sample now.
-fn builds(app: &App) -> Option<Fact> {
-    let expr = ::query::parse(r#"{__name__=~".+_build_info"}"#).ok()?;
+/// The labels of what a query finds now.
+fn rows(app: &App, query: &str) -> Option<Vec<model::Labels>> {
+    let expr = ::query::parse(query).ok()?;
     let begun = SystemTime::now();
     let stop: crate::gate::Stop =
         std::sync::Arc::new(move || begun.elapsed().is_ok_and(|d| d.as_secs() >= 5));
@@ -173,6 +176,11 @@ fn builds(app: &App) -> Option<Fact> {
     let ::query::Value::Vector(rows) = ::query::instant(&view, &expr, now_ms(), &options).ok()?.value else {
         return None;
     };
+    Some(rows.into_iter().map(|(labels, ..)| labels).collect())
+}
+
+/// Series of build information that have a sample now.
+fn builds(app: &App) -> Option<Fact> {
     let build = |labels: &model::Labels| {
         let of = |name: &str| labels.get(name).to_string();
         let build = Build { metric: of("__name__"), job: of("job"), instance: of("instance") };
@@ -180,7 +188,7 @@ fn builds(app: &App) -> Option<Fact> {
         let others: Vec<String> = others.map(|(n, v)| format!("{n}={v:?}").replace(' ', "_")).collect();
         (build, others.join(" "))
     };
-    Some(Fact::Builds(rows.iter().map(|(labels, ..)| build(labels)).collect()))
+    Some(Fact::Builds(rows(app, r#"{__name__=~".+_build_info"}"#)?.iter().map(build).collect()))
 }
 
 #[cfg(test)]

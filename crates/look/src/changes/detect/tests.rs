@@ -147,3 +147,22 @@ fn a_flood_is_bounded_and_says_so() {
     assert_eq!(ids.len(), told.len());
     assert!(ids.iter().all(|id| id.len() <= 64));
 }
+
+#[test]
+fn members_that_join_and_leave_and_joined_meanwhile() {
+    let groups = |members: &[&str]| {
+        let members = members.iter().map(|m| m.to_string()).collect();
+        vec![Fact::Members([("the targets of api".to_string(), members)].into())]
+    };
+    let mut detector = Detector::new("vm", Memory::default());
+    assert!(detector.step(groups(&["a:1", "b:1"]), 0).is_empty(), "first sight");
+    let joined = detector.step(groups(&["a:1", "b:1", "c:1"]), 10_000);
+    assert_eq!(titles(&joined), ["membership: c:1 joined the targets of api: 3 now"]);
+    assert_eq!((joined[0].service.as_str(), joined[0].attributes.get("member")), ("api", Some("c:1")));
+    // Over a restart of Midwatch.
+    let mut detector = Detector::new("vm", detector.memory().clone());
+    let joined = detector.step(groups(&["a:1", "b:1", "d:1"]), 20_000);
+    assert_eq!(titles(&joined), ["membership: d:1 joined the targets of api: 4 now"]);
+    let left = detector.step(groups(&["a:1", "b:1", "d:1"]), 80_000);
+    assert_eq!(titles(&left), ["membership: c:1 left the targets of api: 3 now"]);
+}
