@@ -1,41 +1,10 @@
 //! Every decoder against seeded random damage: no panic, and nothing beyond the limits.
 
+use crate::damage::Random;
 use crate::scrape::{Scrape, ScrapeCache, Target};
 use crate::wire::{put_bytes_field, put_varint_field};
 use crate::{Decoded, Limits, exposition::Format, json_lines, remote_read, remote_write};
 use model::{Labels, SeriesData};
-
-/// xorshift64*: enough to choose damage, and the same on every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
-    }
-
-    /// Flips, cuts, repeats and overwrites a few places.
-    fn damage(&mut self, valid: &[u8]) -> Vec<u8> {
-        let mut body = valid.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(body.len());
-            match self.below(6) {
-                0 => body[at..].iter_mut().take(1).for_each(|b| *b ^= 1 << (at % 8)),
-                1 => body.truncate(at),
-                2 => body[at..].iter_mut().take(1).for_each(|b| *b = 0xff),
-                3 => {
-                    let part = body[at..(at + 9).min(body.len())].to_vec();
-                    body.splice(at..at, part);
-                }
-                4 => body.insert(at, b"{}\"\\,= \n#\x00\x80"[at % 11]),
-                _ => drop(body.drain(at..(at + 5).min(body.len()))),
-            }
-        }
-        body
-    }
-}
 
 fn check(decoded: &Decoded, limits: &Limits) {
     let batch = &decoded.batch;

@@ -42,4 +42,6 @@ pub struct Decoded {
 }
 
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod hostile;

@@ -2,6 +2,8 @@
 //! in meet here. It must never acknowledge what is not durable.
 
 pub mod follow;
+pub mod journald;
+mod kept_metrics;
 mod live;
 pub mod patterns;
 pub mod push;
@@ -10,13 +12,14 @@ pub mod settings;
 pub mod syslog;
 
 pub use live::Live;
-pub use settings::{FileSettings, LogSettings};
+pub use settings::{FileSettings, JournalSettings, LogSettings};
 
 use crate::clock::now_ms;
 use crate::sink::Sink;
 use ingest::logs::{Context, Decoded, Zone};
+use kept_metrics::KeptMetrics;
 use look::logs::metric::{LogMetric, Spec};
-use model::{LogBatch, LogRow, Origin, Pairs, Reject};
+use model::{LogBatch, Origin, Pairs, Reject};
 use patterns::PatternBook;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,10 +28,6 @@ use stdx::{Error, ErrorKind, Result};
 use store::Store;
 use store::tables::Pending;
 
-/// Bytes of text that are written at one time; larger deliveries are written in parts.
-const PART_BYTES_MAX: usize = 12 << 20;
-/// Records that are written at one time.
-const PART_RECORDS_MAX: usize = 100_000;
 /// How often metrics of records are written.
 pub const METRICS_PERIOD: Duration = Duration::from_secs(5);
 /// Metrics of records at the most.
@@ -48,6 +47,7 @@ pub struct Logs {
     /// Those who watch records as they come.
     pub live: Live,
     metrics: Mutex<Vec<LogMetric>>,
+    kept_metrics: KeptMetrics,
 }
 
 /// What became of a delivery.
@@ -80,6 +80,13 @@ impl Logs {
             // Settings were checked when they were read.
             metrics.extend(LogMetric::new(spec.clone()));
         }
+        let (kept_metrics, kept) = KeptMetrics::open(store.folder());
+        for spec in kept {
+            let is_named = metrics.iter().any(|m| m.spec().name == spec.name);
+            if !is_named && metrics.len() < METRICS_MAX {
+                metrics.extend(LogMetric::new(spec));
+            }
+        }
         Logs {
             zone: zone.unwrap_or_else(|| Zone::fixed(0)),
             hostname: hostname.into(),
@@ -87,17 +94,19 @@ impl Logs {
             live: Live::default(),
             registry: registry.clone(),
             metrics: Mutex::new(metrics),
+            kept_metrics,
             settings,
             store,
             sink,
         }
     }
 
-    /// What of the templates could not be read at the start, in words.
-    pub fn problem(&self) -> Option<String> {
+    /// What could not be read at the start, in words.
+    pub fn problems(&self) -> Vec<String> {
         let broken = self.patterns.broken();
-        (broken > 0)
-            .then(|| format!("{broken} templates of log records could not be read; they are learnt anew"))
+        let patterns = (broken > 0)
+            .then(|| format!("{broken} templates of log records could not be read; they are learnt anew"));
+        patterns.into_iter().chain(self.kept_metrics.problem().map(String::from)).collect()
     }
 
     /// The settings.
@@ -127,31 +136,20 @@ impl Logs {
         Origin { service: service.into(), host: self.hostname.clone(), attributes: Pairs::new() }
     }
 
-    /// Writes what was decoded; when this returns, it is durable and can be found.
+    /// Writes what was decoded, whole or not at all; when this returns, it is durable and can be found.
     ///
     /// # Errors
-    /// `Busy` or `Unavailable`: not all was kept, send it again.
+    /// `Busy` or `Unavailable`: nothing was kept, send it again; `TooLarge`: nothing was kept, send less at a time.
     pub async fn deliver(self: &Arc<Self>, source: &str, decoded: Decoded) -> Result<Taken> {
         let (inside, source) = (self.clone(), source.to_string());
         // A task of its own: a sender that leaves takes this future with it, but not what the books have to say.
         let settled = tokio::spawn(async move {
-            let parts = inside.prepare(&source, &decoded);
-            let mut outcome = Ok(());
-            let mut written = Vec::new();
-            for part in parts {
-                let kept = match inside.store.tables().append_logs(part.clone()) {
-                    Ok(pending) => pending.wait().await.map(drop),
-                    Err(e) => Err(e),
-                };
-                match kept {
-                    Ok(()) => written.push(part),
-                    Err(e) => {
-                        outcome = Err(e);
-                        break;
-                    }
-                }
-            }
-            inside.settle(&source, decoded, written, outcome)
+            let batch = inside.prepare(&source, &decoded);
+            let outcome = match inside.store.tables().append_logs(batch.clone()) {
+                Ok(pending) => pending.wait().await.map(drop),
+                Err(e) => Err(e),
+            };
+            inside.settle(&source, decoded, batch, outcome)
         });
         settled.await.map_err(|e| Error::wrap(ErrorKind::Internal, "the delivery ended early", e))?
     }
@@ -161,22 +159,13 @@ impl Logs {
     /// # Errors
     /// As [`Logs::deliver`].
     pub fn deliver_blocking(&self, source: &str, decoded: Decoded) -> Result<Taken> {
-        let (mut outcome, mut written) = (Ok(()), Vec::new());
-        for part in self.prepare(source, &decoded) {
-            let kept = self.store.tables().append_logs(part.clone()).and_then(Pending::wait_blocking);
-            match kept {
-                Ok(_) => written.push(part),
-                Err(e) => {
-                    outcome = Err(e);
-                    break;
-                }
-            }
-        }
-        self.settle(source, decoded, written, outcome)
+        let batch = self.prepare(source, &decoded);
+        let kept = self.store.tables().append_logs(batch.clone()).and_then(Pending::wait_blocking);
+        self.settle(source, decoded, batch, kept.map(drop))
     }
 
-    /// Finds the templates, and cuts what is too large into parts.
-    fn prepare(&self, source: &str, decoded: &Decoded) -> Vec<LogBatch> {
+    /// The records with their templates.
+    fn prepare(&self, source: &str, decoded: &Decoded) -> LogBatch {
         for (how, count) in decoded.altered.each().into_iter().filter(|(_, n)| *n > 0) {
             let labels = vec![("source", kind(source).to_string()), ("how", how.to_string())];
             let help = "Log records that were kept with a part of them changed, by what was changed.";
@@ -185,51 +174,21 @@ impl Logs {
                 .add(count as f64);
         }
         let ids = self.patterns.learn(&decoded.batch);
-        let batch = &decoded.batch;
-        if batch.is_empty() {
-            return Vec::new();
-        }
-        let mut parts = vec![LogBatch::default()];
-        let is_one = batch.bytes() <= PART_BYTES_MAX && batch.len() <= PART_RECORDS_MAX;
-        if is_one {
-            let mut whole = batch.clone();
-            ids.iter().enumerate().for_each(|(i, id)| whole.set_pattern(i, *id));
-            return vec![whole];
-        }
-        for (i, row) in batch.rows().enumerate() {
-            let is_full =
-                parts.last().is_some_and(|p| p.bytes() >= PART_BYTES_MAX || p.len() >= PART_RECORDS_MAX);
-            if is_full || parts.last().is_none_or(|p| p.origins.is_empty()) {
-                if is_full {
-                    parts.push(LogBatch::default());
-                }
-                if let Some(part) = parts.last_mut() {
-                    part.origins.clone_from(&batch.origins);
-                }
-            }
-            if let Some(part) = parts.last_mut() {
-                part.push(LogRow { pattern: ids.get(i).copied().unwrap_or(0), ..row }, batch.attributes(i));
-            }
-        }
-        parts
+        let mut batch = decoded.batch.clone();
+        ids.iter().enumerate().for_each(|(i, id)| batch.set_pattern(i, *id));
+        batch
     }
 
-    fn settle(
-        &self,
-        source: &str,
-        decoded: Decoded,
-        written: Vec<LogBatch>,
-        outcome: Result<()>,
-    ) -> Result<Taken> {
-        let accepted = written.iter().map(|part| part.len() as u64).sum();
+    fn settle(&self, source: &str, decoded: Decoded, batch: LogBatch, outcome: Result<()>) -> Result<Taken> {
+        let accepted = if outcome.is_ok() { batch.len() as u64 } else { 0 };
         self.sink.book(source, accepted, &decoded.rejects);
-        let mut metrics = self.metrics.lock().unwrap_or_else(|e| e.into_inner());
-        for part in &written {
-            metrics.iter_mut().for_each(|metric| metric.observe(part));
-        }
-        drop(metrics);
-        written.into_iter().for_each(|part| self.live.send(part));
         outcome?;
+        let mut metrics = self.metrics.lock().unwrap_or_else(|e| e.into_inner());
+        metrics.iter_mut().for_each(|metric| metric.observe(&batch));
+        drop(metrics);
+        if accepted > 0 {
+            self.live.send(batch);
+        }
         Ok(Taken { accepted, rejects: decoded.rejects, records: decoded.records })
     }
 
@@ -244,10 +203,17 @@ impl Logs {
         metrics.iter().map(|m| (m.spec().clone(), m.size().0, m.size().1)).collect()
     }
 
-    /// Begins to count, until the program ends; `[[logs.metrics]]` in the configuration counts for good.
+    /// Those that were asked for while the program ran, not by the configuration.
+    fn added(&self, metrics: &[LogMetric]) -> Vec<Spec> {
+        let is_added = |spec: &&Spec| !self.settings.metrics.iter().any(|s| s.name == spec.name);
+        metrics.iter().map(LogMetric::spec).filter(is_added).cloned().collect()
+    }
+
+    /// Begins to count. When this returns, it is counted after a restart too. May block for the disk.
     ///
     /// # Errors
-    /// `Invalid` for what makes no sense, `Conflict` if the name is taken by another, `TooLarge` if there are too many.
+    /// `Invalid` for what makes no sense, `Conflict` if the name is taken by another, `TooLarge` if there are too many,
+    /// `Corrupt` or `Unavailable` if it cannot be kept.
     pub fn add_metric(&self, spec: Spec) -> Result<()> {
         let metric = LogMetric::new(spec).map_err(Error::invalid)?;
         let mut metrics = self.metrics.lock().unwrap_or_else(|e| e.into_inner());
@@ -265,7 +231,31 @@ impl Logs {
             );
             return Err(Error::new(ErrorKind::TooLarge, text));
         }
+        let mut kept = self.added(&metrics);
+        kept.push(metric.spec().clone());
+        self.kept_metrics.write(&kept)?;
         metrics.push(metric);
+        Ok(())
+    }
+
+    /// Counts no more. What was counted stays. May block for the disk.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` if the configuration asks for it, `Corrupt` or `Unavailable` if that cannot be kept.
+    pub fn remove_metric(&self, name: &str) -> Result<()> {
+        let mut metrics = self.metrics.lock().unwrap_or_else(|e| e.into_inner());
+        if !metrics.iter().any(|m| m.spec().name == name) {
+            return Err(Error::new(ErrorKind::NotFound, "there is no metric of log records of that name"));
+        }
+        let mut kept = self.added(&metrics);
+        let before = kept.len();
+        kept.retain(|spec| spec.name != name);
+        if kept.len() == before {
+            let text = format!("{name} is in the configuration, under [[logs.metrics]]: take it out there");
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        self.kept_metrics.write(&kept)?;
+        metrics.retain(|m| m.spec().name != name);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::limits::LimitBooks;
 use crate::listener::Versions;
 use crate::logs::follow::Follower;
+use crate::logs::journald::JournalFollower;
 use crate::logs::syslog::Sockets;
 use crate::logs::{self, Logs};
 use crate::monitors::{self, Monitors};
@@ -51,6 +52,7 @@ pub struct Server {
     host: Option<Host>,
     upkeep: Upkeep,
     follower: Option<Follower>,
+    journal: Option<JournalFollower>,
     monitors: monitors::Threads,
     otlp: Vec<(&'static str, SocketAddr)>,
     postgres: Option<SocketAddr>,
@@ -116,6 +118,9 @@ impl Server {
         let (critic_settings, folder, critic_registry) =
             (settings.critic.clone(), store.folder().to_path_buf(), registry.clone());
         let critics = blocking(move || Critics::open(&critic_settings, &folder, &critic_registry)).await?;
+        let (tail, tail_store, tail_registry) = (settings.tail.clone(), store.clone(), registry.clone());
+        let spans = move || Spans::new(tail, &tail_registry, tail_store.tables(), started_ms);
+        let spans = blocking(spans).await?;
         let app = Arc::new(App {
             monitors: monitors.monitors(),
             critics,
@@ -130,7 +135,7 @@ impl Server {
             trusted: settings.trusted.clone(),
             pace: Pace::default(),
             otlp: Otlp::new(settings.otlp.clone()),
-            spans: Spans::new(settings.tail.clone(), &registry),
+            spans,
             logs,
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
@@ -169,7 +174,9 @@ impl Server {
         let upkeep = Upkeep::start(app.clone())?;
         let is_following = !app.logs.settings().files.is_empty();
         let follower = if is_following { Some(Follower::start(app.logs.clone())?) } else { None };
-        Ok(Server { app, stop, tasks, host, upkeep, follower, monitors, otlp, postgres, problems })
+        let journal = app.logs.settings().followed_journal();
+        let journal = journal.map(|j| JournalFollower::start(app.logs.clone(), j)).transpose()?;
+        Ok(Server { app, stop, tasks, host, upkeep, follower, journal, monitors, otlp, postgres, problems })
     }
 
     /// Where it listens.
@@ -190,13 +197,13 @@ impl Server {
     /// What was found to be wrong at the start, with the data or with ports, in words.
     pub fn messages(&self) -> Vec<String> {
         let data = self.app.store.status().messages;
-        data.into_iter().chain(self.problems.iter().cloned()).chain(self.app.logs.problem()).collect()
+        data.into_iter().chain(self.problems.iter().cloned()).chain(self.app.logs.problems()).collect()
     }
 
     /// Takes no more requests, ends those that are open, and closes the store. Returns what could not be done, in words.
     pub async fn stop(mut self) -> Vec<String> {
-        let (host, follower) = (self.host.take(), self.follower.take());
-        let _ = blocking(move || drop((host, follower))).await;
+        let (host, followers) = (self.host.take(), (self.follower.take(), self.journal.take()));
+        let _ = blocking(move || drop((host, followers))).await;
         let _ = self.stop.send(true);
         for task in self.tasks.drain(..) {
             let _ = task.await;

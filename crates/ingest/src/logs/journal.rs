@@ -136,14 +136,27 @@ pub fn decode_export(body: &[u8], origin: &Origin, context: Context<'_>) -> Deco
     builder.finish()
 }
 
-/// How many bytes at the beginning hold whole entries in the export format, so that a stream can be cut there.
-pub fn whole_entries(stream: &[u8]) -> usize {
-    let (mut at, mut whole) = (0, 0);
+/// Whole entries at the beginning of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whole<'a> {
+    /// How many bytes they take.
+    pub bytes: usize,
+    /// The journal's name for the last of them, which no text of a message can forge.
+    pub cursor: Option<&'a [u8]>,
+    /// The name of the entry that follows and is not whole, if it came already.
+    pub begun: Option<&'a [u8]>,
+}
+
+/// How much at the beginning are whole entries in the export format, so that a stream can be cut there.
+pub fn whole_entries(stream: &[u8]) -> Whole<'_> {
+    let (mut at, mut whole) = (0, Whole::default());
     while let Some(end) = memchr::memchr(b'\n', &stream[at..]) {
         let line = &stream[at..at + end];
         at += end + 1;
         if line.is_empty() {
-            whole = at;
+            whole = Whole { bytes: at, cursor: whole.begun.or(whole.cursor), begun: None };
+        } else if let Some(cursor) = line.strip_prefix(b"__CURSOR=") {
+            whole.begun = Some(cursor);
         } else if !line.contains(&b'=') {
             let Some((length, _)) = stream[at..].split_first_chunk::<8>() else { return whole };
             let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
@@ -214,11 +227,18 @@ mod tests {
         let limits = Limits::default();
         let body = export();
         assert_eq!(show(&decode_export(&body, &Origin::default(), context(&limits))), WANT);
-        assert_eq!(whole_entries(&body), body.len());
+        let cursor = Some(&b"s=1"[..]);
+        assert_eq!(whole_entries(&body), Whole { bytes: body.len(), cursor, begun: None });
         let first = memchr::memmem::find(&body, b"\n\n").unwrap() + 2;
         for cut in first..body.len() {
-            assert_eq!(whole_entries(&body[..cut]), first, "{cut}");
+            assert_eq!(whole_entries(&body[..cut]).bytes, first, "{cut}");
         }
+        // A message is no entry, whatever it says.
+        let mut forged = b"__CURSOR=a\nMESSAGE\n".to_vec();
+        forged.extend(17u64.to_le_bytes());
+        forged.extend(b"x\n\n__CURSOR=evil\n\n\n__CURSOR=b\nMESSAGE=y");
+        let whole = whole_entries(&forged);
+        assert_eq!((whole.cursor, whole.begun), (Some(&b"a"[..]), Some(&b"b"[..])));
         let mut broken = body.clone();
         broken.truncate(body.len() - 4);
         let decoded = decode_export(&broken, &Origin::default(), context(&limits));

@@ -73,7 +73,9 @@ fn modern(text: &str, record: &mut Record, context: &Context<'_>) -> bool {
         record.attribute("syslog.msgid", id);
     }
     let message = structured(rest, record);
-    record.body.push_str(message.strip_prefix('\u{feff}').unwrap_or(message));
+    let message = message.strip_prefix('\u{feff}').unwrap_or(message);
+    // rsyslog puts a space of its own before it.
+    record.body.push_str(message.strip_prefix(' ').unwrap_or(message));
     true
 }
 

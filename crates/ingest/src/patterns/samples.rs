@@ -2,6 +2,7 @@
 //! how well they are grouped.
 
 use super::{Line, Patterns, Settings};
+use crate::damage::Random;
 use model::Severity;
 use std::collections::{HashMap, HashSet};
 
@@ -100,16 +101,7 @@ const WORDS: [&str; 24] = [
     "stock",
 ];
 
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
-    }
-
     fn value(&mut self, kind: &str) -> String {
         match kind {
             "n" => self.below(100_000).to_string(),

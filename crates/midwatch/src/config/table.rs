@@ -370,7 +370,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("otlp.native_histograms", Switch, c.otlp.metrics.native_histograms, "true", "Histograms with explicit buckets become native ones with custom buckets: one series, not one for each bucket."),
     row!("otlp.delta_memory", Size Size, c.otlp.delta_bytes_max, (MIB, TIB), "\"256MiB\"", "Memory for the sums of deltas: about 300 bytes a series, and 16 for each bucket. Deltas of further series are refused."),
 
-    row!("spans.keep_one_in", Count Unsigned, c.tail.keep_one_in, (1, 1_000_000), "100", "Of so many ordinary traces one is kept, by trace id; those with an error or a slow call are kept whole. 1 keeps all. With more, spans wait in memory until their trace is decided, and those that wait are lost if the process is killed."),
+    row!("spans.keep_one_in", Count Unsigned, c.tail.keep_one_in, (1, 1_000_000), "100", "Of so many ordinary traces one is kept, by trace id; those with an error or a slow call are kept whole. 1 keeps all. Recent spans are all there; the others are left out when recent rows become files."),
     row!("spans.slow_after", Duration Unsigned, c.tail.slow_ms, (MS, DAY), "\"2s\"", "A trace with a span that takes longer is kept whole, whatever keep_one_in says; so is one that is slower than 99 of 100 of its operation."),
     row!("spans.quiet_for", Duration Signed, c.tail.quiet_ms, (100 * MS, HOUR), "\"10s\"", "A trace is decided when no span of it came for so long."),
     row!("spans.waiting_max", Count Size, c.tail.spans_max, (1_000, 100_000_000), "500000", "Spans that wait for the decision on their trace. Past it the oldest are decided early."),
@@ -382,6 +382,8 @@ pub const SETTINGS: &[Setting] = &[
     row!("critic.rules", OptionalPath, c.critic.rules, "\"/etc/midwatch/rules\"", "A folder with rules of your own, one `.toml` file each (docs/formats/critic-rules.md). Read again when a file changes; a broken one is named on the page and left out. Empty: none."),
 
     row!("logs.usual_files", Switch, c.logs.usual_files, "false", "Follow the system's log (`/var/log/syslog` or `messages`) and those of nginx and Apache, from now on, where they can be read."),
+    row!("logs.journal", Switch, c.logs.journal, "false", "Follow systemd's journal from now on, where there is one and the log of the system is not followed as a file already. Needs `journalctl`, and the right to read the journal (the group `systemd-journal`)."),
+    row!("logs.journal_folder", OptionalPath, c.logs.journal_folder, "\"/var/log/journal/remote\"", "Follow the journals in this folder instead, from their beginning, as `systemd-journal-remote` writes them. Empty: this machine's own."),
     row!("logs.patterns_max", Count Size, c.logs.patterns.templates_max, (100, 1_000_000), "50000", "Templates of log records that are known at one time, of all services; the one that was not seen for longest makes room. Each takes about 2 KiB."),
     row!("logs.patterns_per_service_max", Count Size, c.logs.patterns.templates_per_service_max, (10, 1_000_000), "1000", "Templates of one service."),
 

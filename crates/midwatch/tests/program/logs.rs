@@ -207,6 +207,30 @@ fn syslog_comes_by_udp_and_tcp() {
 }
 
 #[test]
+fn a_metric_that_was_asked_for_goes_on_after_a_kill() {
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let spec = r#"{"name":"asked","query":"service:w","field":"","by":["level"]}"#;
+    let json = "application/json";
+    assert_eq!(post(&midwatch, "/api/v1/logs/metrics", json, spec.as_bytes()).0, 200);
+    midwatch.kill();
+    let midwatch = home.serve_quietly();
+    assert_eq!(midwatch.data("/api/v1/logs/metrics")[0]["name"], "asked");
+    assert_eq!(post(&midwatch, "/api/v1/logs?service=w", "text/plain", b"one\ntwo\n").0, 204);
+    eventually("it is counted", || match midwatch.value("sum(asked_total)")? {
+        2.0 => Ok(()),
+        n => Err(n.to_string()),
+    });
+    let delete = |name: &str| {
+        let path = format!("/api/v1/logs/metrics?name={name}");
+        crate::support::http::ask(midwatch.address, "DELETE", &path, &[], &[]).unwrap().status
+    };
+    assert_eq!((delete("asked"), delete("asked")), (200, 404));
+    assert_eq!(midwatch.stop().code, Some(0));
+    assert_eq!(home.serve_quietly().data("/api/v1/logs/metrics"), json!([]));
+}
+
+#[test]
 fn acknowledged_records_survive_being_killed_and_a_field_is_a_metric() {
     let home = Home::new();
     home.write(
@@ -238,4 +262,24 @@ fn acknowledged_records_survive_being_killed_and_a_field_is_a_metric() {
         out.code == Some(0) && out.stdout.lines().count() == 3 && out.stdout.ends_with("number 99\n"),
         "{out:?}"
     );
+}
+
+#[test]
+fn a_large_delivery_is_kept_whole_or_refused_whole() {
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let line = format!("{}\n", "word ".repeat(4_000));
+    let body = line.repeat(800);
+    assert!(body.len() > 15 << 20);
+    assert_eq!(post(&midwatch, "/api/v1/logs?service=large", "text/plain", body.as_bytes()).0, 204);
+    assert_eq!(midwatch.data("/api/v1/logs/histogram?steps=1&query=service:large")["total"], 800);
+    // What is said once of all records stands in each of them.
+    let records: Vec<Json> =
+        (0..6_000).map(|i| json!({ "timeUnixNano": (now_ms() * 1_000_000 + i).to_string() })).collect();
+    let attributes = json!([{ "key": "note", "value": { "stringValue": "x".repeat(15_000) } }]);
+    let body = json!({ "resourceLogs": [{ "resource": { "attributes": attributes }, "scopeLogs": [{ "logRecords": records }] }] });
+    let (status, answer) = post(&midwatch, "/v1/logs", "application/json", body.to_string().as_bytes());
+    assert!(status == 422 && answer.contains("nothing of it was kept"), "{status} {answer}");
+    assert_eq!(midwatch.data("/api/v1/logs/histogram?steps=1&query=-service:large")["total"], 0);
+    assert_eq!(midwatch.own("midwatch_limit_hits_total{limit=\"rows of one batch\"}"), 1.0);
 }

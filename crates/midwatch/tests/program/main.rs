@@ -14,6 +14,7 @@ mod blocks;
 mod bounds;
 mod bucket;
 mod changes;
+mod clients;
 mod command_line;
 mod critique;
 mod deletion;

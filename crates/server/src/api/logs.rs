@@ -260,7 +260,24 @@ pub async fn add_metric(State(app): State<Arc<App>>, request: Request) -> ApiRes
     let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or("").to_string();
     let by = json.get("by").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     let by = by.iter().filter_map(|v| v.as_str().map(String::from)).collect();
-    app.logs.add_metric(Spec { name: text("name"), query: text("query"), field: text("field"), by })?;
+    let spec = Spec { name: text("name"), query: text("query"), field: text("field"), by };
+    change_metrics(app, move |app| app.logs.add_metric(spec)).await
+}
+
+/// `DELETE /api/v1/logs/metrics?name=`.
+pub async fn remove_metric(State(app): State<Arc<App>>, request: Request) -> ApiResult {
+    let params = Params::read(request).await?;
+    let name = params.required("name", params.get("name"))?.to_string();
+    change_metrics(app, move |app| app.logs.remove_metric(&name)).await
+}
+
+async fn change_metrics(
+    app: Arc<App>,
+    change: impl FnOnce(&App) -> stdx::Result<()> + Send + 'static,
+) -> ApiResult {
+    let inside = app.clone();
+    let changed = tokio::task::spawn_blocking(move || change(&inside)).await;
+    changed.map_err(|_| ApiError::from(stdx::Error::new(stdx::ErrorKind::Internal, "it ended early")))??;
     Ok(metrics(State(app)).await)
 }
 

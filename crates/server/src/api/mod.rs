@@ -35,6 +35,7 @@ mod sql;
 mod sql;
 mod stats;
 mod status;
+mod tables;
 mod targets;
 mod traces;
 mod try_out;
@@ -108,6 +109,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/api/v1/status/limits", get(limits::limits))
+        .route("/api/v1/status/tables", get(tables::status))
         .route("/api/v1/status/midwatch", get(midwatch::midwatch))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
         .route("/api/v1/archive", get(archive::list))
@@ -136,7 +138,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/logs/fields", get(logs::fields).post(logs::fields))
         .route("/api/v1/logs/patterns", get(logs::patterns))
         .route("/api/v1/logs/tail", get(logs::tail))
-        .route("/api/v1/logs/metrics", get(logs::metrics).post(logs::add_metric))
+        .route("/api/v1/logs/metrics", get(logs::metrics).post(logs::add_metric).delete(logs::remove_metric))
         .route("/api/v1/trace-a-bullet", get(logs::bullet))
         .route("/v1/logs", post(crate::otlp::http_logs))
         .route("/api/v1/otlp/v1/logs", post(crate::otlp::http_logs))

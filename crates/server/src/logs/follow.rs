@@ -25,7 +25,7 @@ use store::tables::{AttributeTest, Predicate, Scan, Table};
 /// The attribute of the last record of each part: identity of the file and the place in it.
 pub const POSITION: &str = "midwatch.file_position";
 /// How often files are looked at.
-const PERIOD: Duration = Duration::from_millis(250);
+pub const PERIOD: Duration = Duration::from_millis(250);
 /// How often patterns are looked up anew, in turns of the loop.
 const GLOB_EVERY: u32 = 20;
 /// Files at a time.
@@ -212,7 +212,7 @@ impl Files {
 }
 
 /// Until it is written: a file waits. False when the program ends before.
-fn deliver(logs: &Logs, source: &str, decoded: &ingest::logs::Decoded, stop: &AtomicBool) -> bool {
+pub fn deliver(logs: &Logs, source: &str, decoded: &ingest::logs::Decoded, stop: &AtomicBool) -> bool {
     loop {
         match logs.deliver_blocking(source, decoded.clone()) {
             Ok(_) => return true,
@@ -232,7 +232,7 @@ fn deliver(logs: &Logs, source: &str, decoded: &ingest::logs::Decoded, stop: &At
 }
 
 /// Whether a record with this position is among those that are kept.
-fn was_written(logs: &Logs, position: &str) -> bool {
+pub fn was_written(logs: &Logs, position: &str) -> bool {
     let test = AttributeTest::Equals(position.to_string());
     let scan = Scan {
         predicates: vec![Predicate::Attribute { name: POSITION.into(), test }],

@@ -4,12 +4,17 @@ use ingest::logs::Format;
 use ingest::patterns;
 use look::logs::metric::Spec;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// How logs are taken.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
     /// Follow the logs of the system and of web servers where they usually lie.
     pub usual_files: bool,
+    /// Follow systemd's journal, where this machine has one and writes no file of the same.
+    pub journal: bool,
+    /// Follow the journals in this folder instead, from their beginning.
+    pub journal_folder: Option<PathBuf>,
     /// Syslog over UDP.
     pub syslog_udp: Option<SocketAddr>,
     /// Syslog over TCP.
@@ -26,12 +31,34 @@ impl Default for LogSettings {
     fn default() -> LogSettings {
         LogSettings {
             usual_files: true,
+            journal: true,
+            journal_folder: None,
             syslog_udp: None,
             syslog_tcp: None,
             files: Vec::new(),
             metrics: Vec::new(),
             patterns: patterns::Settings::default(),
         }
+    }
+}
+
+/// The journal that is followed.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// Not the machine's own, but those in this folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl LogSettings {
+    /// Which journal is followed. The machine's own only where it does not come by a file already, which would be twice.
+    pub fn followed_journal(&self) -> Option<JournalSettings> {
+        if let Some(folder) = &self.journal_folder {
+            return Some(JournalSettings { folder: Some(folder.clone()) });
+        }
+        let is_there = |paths: [&str; 2]| paths.iter().any(|path| Path::new(path).exists());
+        let comes_by_file = self.usual_files && is_there(["/var/log/syslog", "/var/log/messages"]);
+        let has_journal = is_there(["/run/log/journal", "/var/log/journal"]);
+        (self.journal && has_journal && !comes_by_file).then_some(JournalSettings { folder: None })
     }
 }
 

@@ -1,5 +1,6 @@
 //! From nouns to Arrow rows. It must never fail on any content: what is out of range is bounded here.
 
+use super::BATCH_BYTES_MAX;
 use super::schema::{Table, event_fields, item, link_fields, pairs_field, pairs_fields};
 use arrow_array::builder::{ArrayBuilder, Int64Builder, StringBuilder, UInt8Builder, UInt64Builder};
 use arrow_array::{
@@ -11,9 +12,6 @@ use model::{Change, LogBatch, Origin, Pairs, Span, SpanBatch, SpanEvent, SpanLin
 use std::fmt::Write;
 use std::sync::Arc;
 use stdx::{Error, ErrorKind, Result};
-
-/// More text than this in one batch cannot be one array.
-const TEXT_BYTES_MAX: usize = 1 << 30;
 
 /// Collects names and values of row after row.
 #[derive(Default)]
@@ -73,8 +71,13 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
 }
 
 fn bounded(bytes: usize) -> Result<()> {
-    if bytes > TEXT_BYTES_MAX {
-        let text = "more than 1 GiB of text at once; send less at a time";
+    // Looked at before memory is taken: what is said once of many rows stands in each of them.
+    if bytes > BATCH_BYTES_MAX {
+        let text = format!(
+            "a delivery of {bytes} bytes of text, counting what is said of each origin once for every row, is more than {} MiB; \
+             nothing of it was kept: send less at a time",
+            BATCH_BYTES_MAX >> 20
+        );
         return Err(Error::new(ErrorKind::TooLarge, text).bound("rows of one batch"));
     }
     Ok(())
