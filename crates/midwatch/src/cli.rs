@@ -406,6 +406,9 @@ pub struct VerifyArgs {
 /// Flags of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
+    /// Log records, spans or changes instead of samples
+    #[arg(long, value_enum, value_name = "TABLE", conflicts_with = "selectors")]
+    pub table: Option<TableName>,
     /// A selector, as in PromQL; may be given several times [default: everything]
     #[arg(long = "match", value_name = "SELECTOR")]
     pub selectors: Vec<String>,
@@ -427,6 +430,17 @@ pub struct ExportArgs {
     /// Leave out what is damaged, and say what that was
     #[arg(long)]
     pub partial: bool,
+}
+
+/// Tables beside the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableName {
+    /// Log records.
+    Logs,
+    /// Spans of traces.
+    Spans,
+    /// Changes.
+    Changes,
 }
 
 /// Formats of `export`.

@@ -1,7 +1,8 @@
 //! `midwatch export`: what a data folder holds, as files that other programs read. It works beside the program that
 //! uses the folder. It must never leave half of a file under the name that was asked for.
 
-use crate::cli::{ExportArgs, ExportFormat};
+use crate::cli::{ExportArgs, ExportFormat, TableName};
+use crate::export_tables;
 use crate::text::clean;
 use crate::units::{Unit, show};
 use crate::working::Working;
@@ -37,6 +38,9 @@ struct Count {
 /// One sentence with what to do next. A file that was to be made is then not there.
 pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let wanted = wanted(args)?;
+    if let Some(table) = args.table {
+        return rows(args, table, &wanted);
+    }
     let mut working = Working::new("export:");
     let data = ReadOnly::open(&args.data)?;
     let mut problems = data.messages().to_vec();
@@ -67,6 +71,32 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         let size = std::fs::metadata(path).map_or(0, |m| m.len());
         let size = show(size as f64, Unit::Bytes);
         println!("{}: {} samples of {} series, {size}", path.display(), count.samples, count.series);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows of a table.
+fn rows(args: &ExportArgs, table: TableName, wanted: &Wanted) -> anyhow::Result<ExitCode> {
+    let mut count = 0;
+    let mut write = |out: &mut (dyn Write + Send)| -> anyhow::Result<()> {
+        let range = (wanted.start_ms, wanted.end_ms);
+        let written = export_tables::write(&args.data, table, range, args.format, out)?;
+        count = written.rows;
+        written.problems.iter().for_each(|p| eprintln!("{}", clean(p)));
+        if !written.problems.is_empty() && !args.partial {
+            bail!("the data is damaged, so this is not all of it; --partial exports the rest");
+        }
+        Ok(())
+    };
+    let written = match &args.out {
+        Some(path) => into_file(path, write),
+        None => write(&mut BufWriter::new(std::io::stdout())),
+    };
+    match (written, &args.out) {
+        (Err(e), _) if is_broken_pipe(&e) => {}
+        (Err(e), _) => return Err(e),
+        (Ok(()), Some(path)) => println!("{}: {count} rows", path.display()),
+        (Ok(()), None) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

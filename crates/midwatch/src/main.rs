@@ -11,6 +11,7 @@ mod critique;
 mod delete;
 mod demo;
 mod export;
+mod export_tables;
 mod http;
 mod keep;
 mod logs;

@@ -20,6 +20,7 @@ mod order;
 mod pending;
 mod predicate;
 mod promote;
+mod read_only;
 mod recent;
 mod recovery;
 mod rows;
@@ -29,6 +30,7 @@ mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod upkeep;
 mod verify;
 mod words;
@@ -41,10 +43,12 @@ pub use ask::{Field, Fields, Found, Histogram};
 pub use back::{to_changes, to_log_batch, to_spans};
 pub use pending::{Kept, Pending};
 pub use predicate::{AttributeTest, Predicate};
+pub use read_only::{ReadOnlyTables, TableWriter};
 pub use scan::{Order, Rows, Scan, ScanStats};
 pub use schema::Table;
 pub use settings::Settings;
 pub use stats::{Status, TableStatus};
+pub use thin::Thin;
 
 use crate::objects::Objects;
 use crate::planted::{self, Bug};
@@ -57,7 +61,7 @@ use stats::Stats;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::JoinHandle;
 use stdx::metrics::Registry;
 use stdx::{Error, ErrorKind, Result};
@@ -72,6 +76,8 @@ pub(crate) struct Shared {
     pub state: RwLock<State>,
     pub stats: Stats,
     pub settings: Settings,
+    /// Which spans are not worth a file.
+    pub thin: OnceLock<Thin>,
 }
 
 impl Shared {
@@ -127,7 +133,7 @@ impl Tables {
         let log_name = log.unwrap_or_default().to_string();
         let files = Arc::new(upkeep::files_of(list, objects, &[]));
         let state = RwLock::new(State { recent: vec![Arc::default()], files });
-        let shared = Arc::new(Shared { state, stats: Stats::new(registry), settings });
+        let shared = Arc::new(Shared { state, stats: Stats::new(registry), settings, thin: OnceLock::new() });
         let mut messages = Vec::new();
         let floor = list.floor(&log_name);
         let (log, is_durable) = recovery::recover(&shared, &log_folder, floor, &mut messages)?;
@@ -185,8 +191,9 @@ impl Tables {
         let bytes = recent::bytes_of(&rows);
         if bytes > BATCH_BYTES_MAX {
             let text = format!(
-                "{} rows of {bytes} bytes at once are too many; send less at a time",
-                rows.num_rows()
+                "a delivery of {} rows takes {bytes} bytes, more than {} MiB; nothing of it was kept: send less at a time",
+                rows.num_rows(),
+                BATCH_BYTES_MAX >> 20
             );
             return Err(Error::new(ErrorKind::TooLarge, text).bound("rows of one batch"));
         }

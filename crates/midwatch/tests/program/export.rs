@@ -122,3 +122,41 @@ fn what_is_damaged_makes_no_file_unless_that_is_wanted() {
         );
     }
 }
+
+#[test]
+fn rows_of_tables_beside_the_program_and_without_it() {
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let lines = "{\"msg\":\"first \u{1b}[31m\",\"user\":\"u-1\"}\n{\"msg\":\"second\",\"level\":\"error\"}\n";
+    assert_eq!(midwatch.post("/api/v1/logs?service=shop", &[], lines.as_bytes()).unwrap().status, 204);
+    let change = br#"{"title":"deployed","service":"shop","kind":"deploy"}"#;
+    assert_eq!(
+        midwatch.post("/api/v1/changes", &[("Content-Type", "application/json")], change).unwrap().status,
+        200
+    );
+    let rows = |args: &[&str]| -> Vec<serde_json::Value> {
+        let made = home.run(&[&["export", "--format", "jsonl"], args].concat());
+        assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""), "{args:?}");
+        made.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let check = || {
+        let logs = rows(&["--table", "logs"]);
+        assert_eq!(logs.len(), 2);
+        assert_eq!(
+            (&logs[0]["body"], &logs[0]["attributes"]["user"]),
+            (&"first \u{1b}[31m".into(), &"u-1".into())
+        );
+        assert_eq!((&logs[1]["severity"], &logs[1]["service"]), (&17.into(), &"shop".into()));
+        assert_eq!(rows(&["--table", "changes"])[0]["title"], "deployed");
+        assert_eq!(rows(&["--table", "spans"]).len(), 0);
+        assert_eq!(rows(&["--table", "logs", "--end", "2020-01-01T00:00:00Z"]).len(), 0);
+    };
+    check();
+    assert_eq!(midwatch.stop().code, Some(0));
+    check();
+    let made = home.run(&["export", "--table", "logs", "--format", "parquet", "--out", "logs.parquet"]);
+    assert_eq!((made.code, made.stdout.as_str()), (Some(0), "logs.parquet: 2 rows\n"), "{made:?}");
+    assert_eq!(&std::fs::read(home.path("logs.parquet")).unwrap()[..4], b"PAR1");
+    let refused = home.run(&["export", "--table", "logs", "--format", "openmetrics"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("is for samples"), "{refused:?}");
+}

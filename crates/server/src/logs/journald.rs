@@ -4,7 +4,6 @@
 //! made up, nor hold more than one part.
 
 use super::follow::{PERIOD, POSITION, deliver, was_written};
-use super::patterns::write_atomically;
 use super::{JournalSettings, Logs};
 use ingest::logs::journal::{decode_export, whole_entries};
 use model::{Reject, RejectReason};
@@ -148,7 +147,7 @@ impl Following<'_> {
     fn note(&mut self, place: Place) -> bool {
         let bytes = serde_json::to_vec_pretty(&place).unwrap_or_default();
         self.place = Some(place);
-        write_atomically(&self.path, &bytes).is_ok()
+        store::durable::replace(&self.path, &bytes).is_ok()
     }
 
     fn command(&self) -> Command {

@@ -2,7 +2,6 @@
 //! before that is answered, so that they are counted after a restart too (docs/formats/log-metrics.md). A file that cannot be
 //! read is left as it is, and nothing is added to it.
 
-use super::patterns::write_atomically;
 use look::logs::metric::Spec;
 use serde::{Deserialize, Serialize};
 use std::io::{ErrorKind as Io, Read};
@@ -70,7 +69,7 @@ impl KeptMetrics {
         let content = Content { format: FORMAT, metrics: metrics.iter().map(kept).collect() };
         let bytes = serde_json::to_vec_pretty(&content)
             .map_err(|e| Error::wrap(ErrorKind::Internal, "the metric could not be kept", e))?;
-        write_atomically(&self.path, &bytes)
+        store::durable::replace(&self.path, &bytes)
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "the metric could not be kept", e))
     }
 }
