@@ -9,6 +9,7 @@ mod etsy_bench;
 mod http;
 mod ingest_bench;
 mod load;
+mod logs_bench;
 mod machine;
 mod memory_bench;
 mod midwatch;
@@ -44,9 +45,10 @@ Usage: bench NAME [FLAGS]        (make bench ARGS=\"NAME FLAGS\" builds all firs
   churn       memory while all series are replaced every 10 minutes of simulated time
   query       time of queries as dashboards ask them
   scale       cost of a sample, a series and a query at 10 thousand to a million series
+  logs        lines of an access log beside Debian's loki: CPU a GB, size on disk, finding one identifier
   all         one after the other
 
-From ingest on, victoria-metrics and prometheus are measured beside midwatch serve, if they are installed.
+From ingest to scale, victoria-metrics and prometheus are measured beside midwatch serve, if they are installed.
 
 Flags:
   --rounds N          rounds; windows of etsy, starts of restart [default: 3, disk: 1]
@@ -54,13 +56,14 @@ Flags:
   --scrapes N         samples of each series in each part of ingest [default: 20]
   --samples N         samples of each series: memory [480], restart [10], etsy before its windows [360], scale [8]
   --interval N        seconds between them: memory [15], etsy [20]
+  --megabytes N       lines of logs [default: 2000]
   --hours N           simulated time of churn [default: 6]
   --seconds N         length of: one run of recorder, after its warm-up [60]; memory after its load [180]; a window
                       of etsy [120]; all of churn [600]; the rest before query [90]
   --warmup N          seconds before each run of recorder that do not count [default: 30]
   --processes N       recorder starts idle processes until the machine has so many [default: 300]
   --telemetry FOLDER  recorded telemetry for disk; without it disk measures nothing
-  --only PROGRAM      measure this one alone: midwatch, victoria-metrics or prometheus
+  --only PROGRAM      measure this one alone: midwatch, victoria-metrics or prometheus; loki
   --store LINE        a setting of midwatch's section [store], as in its file; may be given several times
   --midwatch PATH     the program [default: $CARGO_TARGET_DIR/release/midwatch, which make build builds]
   --help              this
@@ -101,7 +104,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     stop::listen()?;
     print(&machine::describe())?;
-    let benches: [(Command, Bench); 10] = [
+    let benches: [(Command, Bench); 11] = [
         (Command::Recorder, recorder_bench::run),
         (Command::Search, search_bench::run),
         (Command::Ingest, ingest_bench::run),
@@ -112,6 +115,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         (Command::Churn, churn_bench::run),
         (Command::Query, query_bench::run),
         (Command::Scale, scale_bench::run),
+        (Command::Logs, logs_bench::run),
     ];
     for (command, bench) in benches {
         if arguments.command == command || arguments.command == Command::All {
