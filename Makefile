@@ -58,7 +58,7 @@ rust-test: ## all Rust tests
 s3-test: ## what objects promise, at another server that speaks S3 (moto, or ARGS=URL); not part of `make test`
 	@scripts/test-s3 $(ARGS)
 
-otlp-test: build ## every kind of metric by OpenTelemetry's SDK for Python, gRPC and HTTP; not part of `make test`
+otlp-test: build ## metrics, traces and logs by OpenTelemetry's SDK for Python, gRPC and HTTP, and a kill; not part of `make test`
 	@scripts/test-otlp "$(CARGO_TARGET_DIR)/release/midwatch"
 
 fuzz: ## fuzz what takes bytes from outside, a minute for each kind (ARGS="promql -max_total_time=600"); needs a nightly compiler
