@@ -25,7 +25,7 @@ import {
 import { monitorIsMade } from "./monitors.mjs";
 import { whatMoved } from "./moved.mjs";
 import { queryPage } from "./query.mjs";
-import { promiseIsMade } from "./slos.mjs";
+import { promiseIsMade, weekIsReviewed } from "./slos.mjs";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
 let page = await newPage();
@@ -558,6 +558,10 @@ await step("Monitors: one is made, fires, and is silenced", () => monitorIsMade(
 
 await step("SLOs: a promise is made, counted, shown, and told by Home", () =>
   promiseIsMade(page, nameless, HOSTILE),
+);
+
+await step("Review: what became of monitors, a decision taken and taken back", () =>
+  weekIsReviewed(page, nameless),
 );
 
 await step("Changes: recorded, listed, marked, and drawn in a chart", async () => {

@@ -36,3 +36,24 @@ export async function promiseIsMade(page, nameless, hostile) {
   await page.click("text=All SLOs");
   await page.locator(".slos-table tr", { hasText: "Browser keeps it" }).waitFor();
 }
+
+/** The review has the monitor that fires, takes a decision with one click, and takes it back. */
+export async function weekIsReviewed(page, nameless) {
+  await page.goto(`${base}/monitors?show=review`);
+  await page.waitForSelector("text=What no monitor saw");
+  await page.click("text=/Show .* more/");
+  await page.locator(".review-table tr", { hasText: "BrowserFires" }).first().waitFor();
+  const decided = await page.request.get(`${base}/api/v1/monitors/review`);
+  const { data } = await decided.json();
+  const { id } = data.monitors.find((m) => m.name === "BrowserFires");
+  const taken = await page.request.post(`${base}/api/v1/monitors/${id}/decide`, {
+    data: { severity: "info", user: "nadia" },
+  });
+  assert.equal(taken.status(), 200);
+  await page.reload();
+  await page.waitForSelector("text=What was decided");
+  assert.deepEqual(await nameless(page), []);
+  await page.screenshot({ path: join(results, "review.png"), fullPage: true });
+  await page.click("text=Take it back");
+  await page.waitForSelector("text=It is as its file has it again");
+}

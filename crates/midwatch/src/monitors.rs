@@ -1,6 +1,7 @@
 //! `midwatch monitor`: what is watched and how it is, checking and testing rule files, trying a condition out on the past,
 //! silences. It must never change a rule file.
 
+mod review;
 mod run_test;
 
 use crate::answer;
@@ -81,6 +82,52 @@ Examples:
         #[command(flatten)]
         server: At,
     },
+    /// What became of each monitor this week, a proposal for each, and trouble that no monitor saw
+    #[command(after_help = "\
+Examples:
+  midwatch monitor review
+  midwatch monitor review --json | jq '.monitors[] | select(.kind == \"always_red\").name'")]
+    Review {
+        /// List monitors too that need no decision
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The server.
+        #[command(flatten)]
+        server: At,
+    },
+    /// Take a proposal of the review: turn a monitor off, lower it, let it wait longer; or take that back
+    #[command(after_help = "\
+Examples:
+  midwatch monitor decide 91c8434421e22ddc --severity ticket --reason 'nobody ever acted on it'
+  midwatch monitor decide 91c8434421e22ddc --back
+
+Rule files stay as they are: the decision stands beside them, and in the audit.")]
+    Decide {
+        /// The monitor, as `midwatch monitor review` has it
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Evaluate it no more
+        #[arg(long)]
+        off: bool,
+        /// Its severity from now on
+        #[arg(long, value_name = "WORD", conflicts_with = "off")]
+        severity: Option<String>,
+        /// How long its condition has to hold from now on
+        #[arg(long = "for", value_name = "DURATION", conflicts_with_all = ["off", "severity"])]
+        hold: Option<String>,
+        /// Take back what was decided
+        #[arg(long, conflicts_with_all = ["off", "severity", "hold"])]
+        back: bool,
+        /// Why
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        /// The server.
+        #[command(flatten)]
+        server: At,
+    },
     /// Tell nobody of some alerts for a while
     #[command(after_help = "\
 Examples:
@@ -125,6 +172,17 @@ pub fn run(command: &MonitorCommand, now: fn() -> i64) -> anyhow::Result<ExitCod
         MonitorCommand::List { json, server } => list(*json, server, now()),
         MonitorCommand::Check { files, notifications } => check(files, *notifications),
         MonitorCommand::Test { files } => run_test::run(files),
+        MonitorCommand::Review { all, json, server } => review::run(*json, *all, server),
+        MonitorCommand::Decide { id, off, severity, hold, back, reason, server } => {
+            let body = match (off, severity, hold, back) {
+                (_, _, _, true) => None,
+                (true, ..) => Some(json!({ "off": true })),
+                (_, Some(severity), ..) => Some(json!({ "severity": severity })),
+                (_, _, Some(hold), _) => Some(json!({ "for": hold })),
+                _ => bail!("say what: --off, --severity WORD, --for DURATION, or --back"),
+            };
+            review::decide(id, body, reason, server)
+        }
         MonitorCommand::Try { expr, hold, last, json, server } => {
             let last_ms = parse_duration_ms(last).map_err(anyhow::Error::msg).context("--last")?;
             let end = now() as f64 / 1000.0;

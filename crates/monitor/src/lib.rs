@@ -5,12 +5,14 @@
 //! * [`alert`] is the state machine of one rule: rows of its condition in, states and series out.
 //! * [`slo`] has service level objectives: what is counted, error budgets, how fast they burn.
 //! * [`schedule`] says which group is due when, [`steps`] notices that a clock was set.
+//! * [`ledger`] remembers what became of each monitor, and reviews a week.
 //! * [`notify`] holds what an Alertmanager is: routes, groups, silences, inhibition, an outbox, and the bodies of requests.
 //!
 //! It must never read a clock, open a file or a socket, or start a thread: every time is an argument, in milliseconds
 //! since 1970 unless a name says otherwise.
 
 pub mod alert;
+pub mod ledger;
 pub mod notify;
 pub mod problem;
 pub mod read;

@@ -3,6 +3,7 @@
 //! must never wait for a query of a user, nor lose a notification that was decided.
 
 mod ask;
+mod book;
 mod counters;
 mod evaluate;
 mod files;
@@ -17,6 +18,7 @@ mod slos;
 pub mod tell;
 
 pub use ask::limit_words;
+pub use book::{Book, DECISIONS, DECISIONS_MAX};
 pub use loaded::{LoadedGroup, RuleRun};
 pub use notifier::Notify;
 pub use own::{NewMonitor, add_monitor, keep_silences, new_id, remove_monitor};
@@ -59,6 +61,7 @@ pub struct Monitors {
     changed: Condvar,
     read: Mutex<ReadFiles>,
     notify: Mutex<Notify>,
+    book: Mutex<Book>,
     events: SyncSender<notifier::Event>,
     is_stopping: AtomicBool,
     is_dirty: AtomicBool,
@@ -108,6 +111,7 @@ impl Monitors {
             sink,
             counters: Counters::new(registry),
             notify: Mutex::new(Notify::open(&folder)),
+            book: Mutex::new(Book::open(&folder)),
             folder,
             base,
             due: Mutex::default(),
@@ -188,6 +192,7 @@ impl Drop for Threads {
         }
         self.monitors.save_alerts(now_ms());
         self.monitors.save_slos(now_ms(), true);
+        self.monitors.save_book(now_ms(), true);
     }
 }
 

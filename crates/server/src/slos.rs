@@ -4,6 +4,7 @@
 pub mod impact;
 pub mod spent;
 pub mod tiers;
+pub mod unseen;
 
 use monitor::slo::{Sli, Slo};
 

@@ -36,6 +36,7 @@ mod otlp;
 #[cfg(feature = "sql")]
 mod postgres;
 mod remote_write;
+mod review;
 mod scrape;
 #[cfg(feature = "sql")]
 mod slos;

@@ -431,6 +431,9 @@ pub(super) fn finish(mut slo: Slo, check: Check<'_>, problems: &mut Problems) ->
         wrong.push("its name has neither letters nor digits, so it can have no address".into());
     }
     slo.file.clone_from(&problems.file);
+    if let (Sli::Spans { service, .. }, true) = (&slo.sli, slo.service.is_empty()) {
+        slo.service.clone_from(service);
+    }
     let texts = match queries::events(&slo.sli, STEP_MS) {
         Asked::Events { total, part, .. } => vec![total, part],
         Asked::Value(value) => vec![value],

@@ -25,6 +25,7 @@ mod parse;
 mod query;
 mod read;
 mod remote_write;
+mod review;
 mod saved;
 mod series;
 mod slos;
@@ -83,6 +84,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/monitors", get(monitors::list).post(monitors::make))
         .route("/api/v1/monitors/try", post(try_out::try_monitor))
         .route("/api/v1/monitors/check", post(monitors::check))
+        .route("/api/v1/monitors/review", get(review::review))
+        .route("/api/v1/monitors/{id}/seen", post(review::seen))
+        .route("/api/v1/monitors/{id}/acted", post(review::acted))
+        .route("/api/v1/monitors/{id}/decide", post(review::decide))
+        .route("/api/v1/monitors/{id}/undecide", post(review::undecide))
         .route("/api/v1/monitors/{id}", get(monitors::one))
         .route("/api/v1/monitors/{id}/remove", post(monitors::remove))
         .route("/api/v1/slos", get(slos::list).post(slos::make))

@@ -171,7 +171,11 @@ impl Monitors {
             run.measure((now_ms() - newest_ms).max(0));
         }
         run.note(at_ms);
-        run.fired += changes.iter().filter(|c| c.to == AlertState::Firing).count() as u64;
+        let fired = changes.iter().filter(|c| c.to == AlertState::Firing).count() as u64;
+        run.fired += fired;
+        let red = run.state.active().filter(|a| a.state == AlertState::Firing);
+        let red_since_ms = red.filter_map(|a| a.fired_at_ms).min();
+        self.book_judged(&parsed.id, rule, red_since_ms, fired, at_ms);
         let error = match run.state.judgement() {
             monitor::Judgement::CannotJudge(why) => why.clone(),
             _ => error,

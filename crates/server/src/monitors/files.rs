@@ -70,6 +70,7 @@ impl Monitors {
         problems.extend(read.files.iter().flat_map(|f| f.problems.iter().cloned()));
         let mut groups: Vec<Group> = read.files.iter().flat_map(|f| f.groups.iter().cloned()).collect();
         one_of_each(&mut groups, &mut problems);
+        self.apply_decisions(&mut groups);
         let mut rules = 0;
         groups.retain(|g| {
             rules += g.rules.len();
@@ -169,6 +170,7 @@ impl Monitors {
             .filter_map(|group| {
                 let parsed: Option<Vec<Parsed>> = (0..group.rules.len()).map(|i| parse(&group, i)).collect();
                 let parsed = parsed?;
+                parsed.iter().zip(&group.rules).for_each(|(p, rule)| self.book_there(&p.id, rule, now_ms));
                 let rules = parsed.iter().map(|p| runs.remove(&p.key).unwrap_or_default()).collect();
                 let (last_ms, missed, known) = timing.remove(&group.key()).unwrap_or_default();
                 let slo = group.slo.as_ref().map(|slo| {
@@ -242,10 +244,16 @@ fn parse(group: &Group, i: usize) -> Option<Parsed> {
     let expr = ::query::parse(&rule.expr).ok()?;
     let enough = rule.alerting().and_then(|a| a.enough.as_ref());
     let enough = enough.and_then(|text| ::query::parse(text).ok());
+    let id = id_of(group, i);
+    Some(Parsed { limit: super::ask::limit_words(&expr), expr, enough, id, key: group.rule_key(i) })
+}
+
+/// What names a rule in addresses.
+pub(super) fn id_of(group: &Group, i: usize) -> String {
     let key = group.rule_key(i);
     let hash =
         key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    Some(Parsed { limit: super::ask::limit_words(&expr), expr, enough, id: format!("{hash:016x}"), key })
+    format!("{hash:016x}")
 }
 
 /// The stamp of a file.

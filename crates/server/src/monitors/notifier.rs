@@ -113,6 +113,7 @@ pub fn run(monitors: &Arc<Monitors>, events: &Receiver<Event>, runtime: &Handle)
             saved_at = Instant::now();
             monitors.save_alerts(now_ms);
             monitors.save_slos(now_ms, false);
+            monitors.save_book(now_ms, false);
         }
     }
 }
@@ -143,12 +144,19 @@ fn settle(monitors: &Monitors, id: &str, kind: &'static str, outcome: Outcome) {
     };
     monitors.counters.sent(kind, how);
     let mut notify = monitors.notify();
+    let told = notify.outbox.waiting().find(|w| w.notification.id == id);
+    let urls: Vec<String> =
+        told.iter().flat_map(|w| w.notification.firing()).map(|a| a.url.clone()).collect();
+    let is_taken = matches!(outcome, Outcome::Taken);
     let lines = notify.outbox.settle(id, outcome, now_ms());
     if notify.append(&lines).is_err() {
         monitors.counters.keep_errors.inc();
     }
     let lost = notify.outbox.lost;
     drop(notify);
+    if is_taken {
+        monitors.book_told(&urls, now_ms());
+    }
     for (reason, count) in [("refused", lost.refused), ("too_old", lost.too_old), ("too_many", lost.too_many)]
     {
         if count > 0 {
@@ -201,6 +209,7 @@ impl Monitors {
         drop(due);
         self.changed.notify_all();
         let mut notify = self.notify();
+        self.book_shift(by_ms);
         notify.notifier.shift(by_ms);
         notify.outbox.shift(by_ms);
     }

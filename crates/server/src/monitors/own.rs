@@ -225,6 +225,9 @@ pub fn keep_silences(
     };
     write_silences(monitors.folder(), &silences)
         .map_err(|e| Error::wrap(ErrorKind::Unavailable, "silences cannot be written", e))?;
+    if what == "silence" {
+        monitors.book_silenced(silence, now_ms());
+    }
     monitors.wake();
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::slos::SloRun;
 use super::{LoadedGroup, Monitors, lock};
 use look::home::{State as HomeState, Watched};
 use model::time::format_duration_ms;
+use monitor::ledger::unseen::Step;
 use monitor::notify::object;
 use monitor::notify::words::since_words;
 use monitor::slo::queries::{self, Asked};
@@ -47,6 +48,23 @@ pub fn since(group: &LoadedGroup, range_ms: i64) -> Json {
         .map(|(at, _)| at)
         .next();
     json!({ "bad": sum.bad(), "total": sum.total, "first_bad_ms": first, "until_ms": until_ms })
+}
+
+/// What each objective that has a service counted, in steps.
+pub fn steps(monitors: &Monitors, from_ms: i64, to_ms: i64, step_ms: i64) -> Vec<(String, Vec<Step>)> {
+    let of = |group: &Arc<LoadedGroup>| {
+        let slo = group.group.slo.as_ref().filter(|slo| !slo.service.is_empty())?;
+        let run = lock(&group.run);
+        let history = &run.slo.as_ref()?.history;
+        let count = ((to_ms - from_ms) / step_ms).max(0);
+        let steps = (1..=count).map(|i| {
+            let at_ms = from_ms + i * step_ms;
+            let sum = history.sum(at_ms - step_ms, at_ms);
+            Step { at_ms, length_ms: step_ms, bad: sum.bad(), total: sum.total }
+        });
+        Some((slo.service.clone(), steps.collect()))
+    };
+    monitors.groups().iter().filter_map(of).collect()
 }
 
 fn burn(burn: &Burn) -> Json {

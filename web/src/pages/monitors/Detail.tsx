@@ -1,13 +1,15 @@
 /**
  * One monitor: how it is and why, its alerts, what it looks at, and what can be done. Must never hide that it is not judged.
  */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ApiError, serverNow } from "../../api/client";
 import { type Monitor, type MonitorAlert, monitors, type Silence } from "../../api/monitors";
+import { review } from "../../api/review";
 import { agoText, isoText } from "../../format/time";
 import { formatValue } from "../../format/units";
 import { say } from "../../state/app";
 import { StateShape } from "../../ui/state";
+import { rememberedName } from "./SilenceForm";
 import { TryOut } from "./TryOut";
 import { matchersText, STATES, silences } from "./words";
 
@@ -58,6 +60,19 @@ export function Detail(props: {
   const [now] = useState(serverNow());
   const [sure, setSure] = useState(false);
   const state = STATES[m.state] ?? STATES.unknown;
+  // That somebody looked while it fires is what the review counts as seen.
+  const fires = m.state === "firing";
+  useEffect(() => {
+    if (fires) review.seen(m.id).catch(() => {});
+  }, [m.id, fires]);
+  const acted = async (): Promise<void> => {
+    try {
+      await review.acted(m.id, rememberedName());
+      say("Noted: this monitor was of use.");
+    } catch (e) {
+      say(e instanceof ApiError ? e.message : String(e));
+    }
+  };
   const remove = async (): Promise<void> => {
     if (!sure) {
       setSure(true);
@@ -151,6 +166,9 @@ export function Detail(props: {
         </div>
       </dl>
       <p class="row">
+        <button type="button" class="button" onClick={() => void acted()}>
+          I did something about it
+        </button>
         <button type="button" class="button" onClick={() => silence(matchersText({ alertname: m.name }))}>
           Silence all of it
         </button>

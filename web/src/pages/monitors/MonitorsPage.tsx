@@ -6,13 +6,14 @@ import { type Monitor, type Monitors, monitors, type Silence } from "../../api/m
 import { agoText, clockTime, isoText, spanText, zoneOf } from "../../format/time";
 import { formatCount } from "../../format/units";
 import { go, say, view } from "../../state/app";
-import { toUrl } from "../../state/url";
+import { defaults, toUrl } from "../../state/url";
 import { Columns } from "../../ui/columns";
 import { Failure, Loading, Notice, StaleLine, Words } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
 import { StateShape } from "../../ui/state";
 import { Detail } from "./Detail";
 import { NewForm } from "./NewForm";
+import { ReviewView } from "./Review";
 import { SilenceForm } from "./SilenceForm";
 import { matcherText, STATES, saysOf, serviceOf, silences, sorted, tally, toldWords } from "./words";
 
@@ -155,7 +156,13 @@ export function MonitorsPage() {
   return (
     <main class="page page-wide">
       <div class="changes-head">
-        <h1>Monitors</h1>
+        <h1>{own("show") === "review" ? "Review of the week" : "Monitors"}</h1>
+        <a
+          class="button"
+          href={toUrl({ ...defaults("monitors"), own: own("show") === "review" ? {} : { show: "review" } })}
+        >
+          {own("show") === "review" ? "All monitors" : "Review the week"}
+        </a>
         {data !== null && data.monitors.length > 0 && (
           <label class="entry">
             <span>How they are</span>
@@ -178,7 +185,8 @@ export function MonitorsPage() {
       )}
       {data === null &&
         (error === null ? <Loading what="monitors" /> : <Failure error={error} again={again} />)}
-      {data !== null && (
+      {own("show") === "review" && <ReviewView />}
+      {data !== null && own("show") !== "review" && (
         <div class={`changes-body ${chosen || form || silencing ? "monitors-body-two" : ""}`}>
           <div>
             {data.problems.length > 0 && (
