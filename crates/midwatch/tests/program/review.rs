@@ -60,7 +60,9 @@ fn what_became_of_a_monitor_is_counted_kept_and_decided_upon() {
     midwatch.kill();
     let midwatch = home.serve_quietly();
     let again = line(&midwatch, &id, |m| m["severity"] == "ticket" && m["state"] == "firing");
-    assert_eq!((&again["week"]["acted"], &again["week"]["fired"]), (&json!(1), &json!(1)), "{again}");
+    assert_eq!(again["week"]["acted"], 1, "{again}");
+    // With another severity it is another alert, which may have fired already before the kill.
+    assert!((1..=2).contains(&again["week"]["fired"].as_u64().unwrap()), "{again}");
     let url = format!("http://{}", midwatch.address);
     let off = home.run(&["monitor", "decide", &id, "--off", "--url", &url]);
     assert_eq!(off.code, Some(0), "{}", off.stderr);
