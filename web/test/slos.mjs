@@ -13,10 +13,7 @@ export async function promiseIsMade(page, nameless, hostile) {
   await page.click("text=a value within a limit");
   await page.fill("input[name=value]", "vector(1)");
   await page.fill("input[name=at_most]", "2");
-  await page.fill("input[name=objective]", "200 %");
   assert.deepEqual(await nameless(page), []);
-  await page.click("form button[type=submit]");
-  await page.waitForSelector("form [role=alert]");
   await page.fill("input[name=objective]", "99 %");
   await page.click("form button[type=submit]");
   // A page of its own, with an address that can be given to anybody.

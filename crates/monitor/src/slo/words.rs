@@ -1,6 +1,6 @@
 //! Objectives in plain words. It must never say more than was measured.
 
-use super::{DAY_MS, HOUR_MS, Sli, Slo, State, Verdict};
+use super::{DAY_MS, HOUR_MS, Op, Sli, Slo, State, Verdict};
 use crate::template::significant;
 
 /// A number as short as it can be said: at most three digits behind the point.
@@ -70,9 +70,14 @@ pub fn promise(slo: &Slo) -> String {
         Sli::Spans { below: Some(below), .. } => format!("requests succeed within {}", seconds(*below)),
         Sli::Threshold { op, limit, .. } => {
             return format!(
-                "For {objective} % of the time of {} the value is {} {}.",
+                "For {objective} % of the time, over {}, the value is {} {}.",
                 slo.window.words(),
-                op.as_str(),
+                match op {
+                    Op::Below => "below",
+                    Op::AtMost => "at most",
+                    Op::Above => "above",
+                    Op::AtLeast => "at least",
+                },
                 number(*limit)
             );
         }

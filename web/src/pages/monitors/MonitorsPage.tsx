@@ -163,7 +163,7 @@ export function MonitorsPage() {
         >
           {own("show") === "review" ? "All monitors" : "Review the week"}
         </a>
-        {data !== null && data.monitors.length > 0 && (
+        {data !== null && data.monitors.length > 0 && own("show") !== "review" && (
           <label class="entry">
             <span>How they are</span>
             <select value={own("state")} onChange={(e) => set({ state: e.currentTarget.value })}>

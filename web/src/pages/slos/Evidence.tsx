@@ -8,7 +8,7 @@ import { type Impact, type Spent, slos, type Tiers, type WholeSlo } from "../../
 import { agoText, isoText } from "../../format/time";
 import { formatCount, formatValue } from "../../format/units";
 import { Columns } from "../../ui/columns";
-import { Failure, Loading } from "../../ui/notice";
+import { Failure, Loading, Words } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
 import { StateShape } from "../../ui/state";
 
@@ -62,7 +62,7 @@ function Who({ data, events }: { data: Impact; events: string }) {
         </ul>
       )}
       <p class="muted">
-        {data.why}
+        <Words text={data.why} />
         {data.who.length > 0 &&
           ` From ${formatCount(data.looked_at ?? 0)} ${data.source} that failed${data.is_cut ? "; there were more" : ""}, of which ${formatCount(data.named ?? 0)} name somebody.`}
         {typeof data.kept === "number" &&
@@ -75,7 +75,12 @@ function Who({ data, events }: { data: Impact; events: string }) {
 
 function On({ data }: { data: Spent }) {
   const first = data.labels[0];
-  if (data.why !== "" || first === undefined) return <p class="muted">{data.why}</p>;
+  if (data.why !== "" || first === undefined)
+    return (
+      <p class="muted">
+        <Words text={data.why} />
+      </p>
+    );
   const most = first.shares[0]!;
   const says = (s: Spent["labels"][number]["shares"][number]): string =>
     `${formatCount(Math.round(s.bad))} of ${formatCount(Math.round(s.total))} bad`;
@@ -112,7 +117,12 @@ function On({ data }: { data: Spent }) {
 }
 
 function Time({ data }: { data: Tiers }) {
-  if (data.tiers.length === 0) return <p class="muted">{data.why}</p>;
+  if (data.tiers.length === 0)
+    return (
+      <p class="muted">
+        <Words text={data.why} />
+      </p>
+    );
   const seconds = (v: number | null): string => (v === null ? "–" : formatValue(v, "s"));
   const over = data.tiers.find((t) => t.is_over === true);
   const top = over ?? data.tiers[0]!;
