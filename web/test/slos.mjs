@@ -4,7 +4,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { base, params, results } from "./harness.mjs";
 
-export async function promiseIsMade(page, nameless, hostile) {
+export async function promisesAndReview(page, nameless, hostile) {
+  await promiseIsMade(page, nameless, hostile);
+  await weekIsReviewed(page, nameless);
+}
+
+async function promiseIsMade(page, nameless, hostile) {
   await page.goto(`${base}/slos`);
   await page.click("text=Make a promise");
   assert.equal(params(page).get("form"), "new");
@@ -35,7 +40,7 @@ export async function promiseIsMade(page, nameless, hostile) {
 }
 
 /** The review has the monitor that fires, takes a decision with one click, and takes it back. */
-export async function weekIsReviewed(page, nameless) {
+async function weekIsReviewed(page, nameless) {
   await page.goto(`${base}/monitors?show=review`);
   await page.waitForSelector("text=What no monitor saw");
   await page.click("text=/Show .* more/");
