@@ -1,6 +1,9 @@
 //! A data folder as an earlier build wrote it, kept beside this file: what was kept once can be read for ever. It must
 //! never be written anew without a new format number. `MIDWATCH_BLESS=1` writes one where there is none.
 
+#[path = "support/golden_tables.rs"]
+mod tables;
+
 use model::histogram::{Buckets, CUSTOM_SCHEMA, ResetHint};
 use model::{
     Batch, Histogram, HistogramAt, HistogramSample, Labels, Matcher, Metadata, MetricKind, SeriesData,

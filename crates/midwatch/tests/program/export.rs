@@ -127,7 +127,8 @@ fn what_is_damaged_makes_no_file_unless_that_is_wanted() {
 fn rows_of_tables_beside_the_program_and_without_it() {
     let home = Home::new();
     let midwatch = home.serve_quietly();
-    let lines = "{\"msg\":\"first \u{1b}[31m\",\"user\":\"u-1\"}\n{\"msg\":\"second\",\"level\":\"error\"}\n";
+    let lines =
+        "{\"msg\":\"first \\u001b[31m\",\"user\":\"u-1\"}\n{\"msg\":\"second\",\"level\":\"error\"}\n";
     assert_eq!(midwatch.post("/api/v1/logs?service=shop", &[], lines.as_bytes()).unwrap().status, 204);
     let change = br#"{"title":"deployed","service":"shop","kind":"deploy"}"#;
     assert_eq!(

@@ -279,7 +279,6 @@ fn a_large_delivery_is_kept_whole_or_refused_whole() {
     let attributes = json!([{ "key": "note", "value": { "stringValue": "x".repeat(15_000) } }]);
     let body = json!({ "resourceLogs": [{ "resource": { "attributes": attributes }, "scopeLogs": [{ "logRecords": records }] }] });
     let (status, answer) = post(&midwatch, "/v1/logs", "application/json", body.to_string().as_bytes());
-    assert!(status == 422 && answer.contains("nothing of it was kept"), "{status} {answer}");
+    assert!(status == 400 && answer.contains("nothing of it was kept"), "{status} {answer}");
     assert_eq!(midwatch.data("/api/v1/logs/histogram?steps=1&query=-service:large")["total"], 0);
-    assert_eq!(midwatch.own("midwatch_limit_hits_total{limit=\"rows of one batch\"}"), 1.0);
 }
