@@ -81,6 +81,7 @@ function serve(req, res) {
     "/changes",
     "/critique",
     "/headroom",
+    "/captures",
     "/monitors",
     "/slos",
     "/targets",

@@ -27,6 +27,7 @@ import "./css/critic.css";
 import "./css/advise.css";
 import "./css/monitors.css";
 import "./css/slos.css";
+import "./css/captures.css";
 
 apply();
 watchSystem();

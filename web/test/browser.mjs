@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { whereToLook } from "./advise.mjs";
+import { captureIsTaken } from "./captures.mjs";
 import { headroomIsShown, planIsCriticised } from "./critic.mjs";
 import {
   address,
@@ -482,6 +483,7 @@ await step("nothing is wider than 360 px", async () => {
     ["/critique?plan=restart+nginx+and+wait", ".critic-headline"],
     ["/critique?show=rules", ".critic-rules"],
     ["/headroom", ".rooms, .notice"],
+    ["/captures", ".captures, .notice"],
     ["/look?q=node_load1&open=node_load1&why=1&under=h", ".why-line"],
   ]) {
     await page.goto(base + path);
@@ -548,11 +550,9 @@ await step("Traces: found, opened, walked by keys, and mapped", async () => {
   await page.waitForSelector(".notice");
 });
 
-await step("Critique: a plan is criticised, rejected with a reason, and a rule of thumb written", () =>
-  planIsCriticised(page, nameless, HOSTILE),
-);
-
+await step("Critique: a plan, a rejection, a rule of thumb", () => planIsCriticised(page, nameless, HOSTILE));
 await step("Headroom: what is bounded", () => headroomIsShown(page, nameless));
+await step("Captures: taken, looked into, read back", () => captureIsTaken(page, nameless));
 
 await step("Monitors: one is made, fires, and is silenced", () => monitorIsMade(page, nameless, HOSTILE));
 

@@ -177,6 +177,9 @@ If something is damaged it says so, makes no file, and ends with 1, unless --par
     /// What is promised (service level objectives): list, show, check, import from OpenSLO
     #[command(subcommand, arg_required_else_help = true)]
     Slo(crate::slos::SloCommand),
+    /// The last minutes of everything: take, list, export, verify, open
+    #[command(subcommand, arg_required_else_help = true, after_help = crate::capture::EXAMPLES)]
+    Capture(crate::capture::CaptureCommand),
     /// Check or explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),

@@ -51,6 +51,8 @@ pub struct Config {
     pub tail: ingest::spans::tail::TailSettings,
     /// How changes are found out.
     pub changes: server::ChangesSettings,
+    /// The ring of the last minutes, and captures.
+    pub captures: server::CaptureSettings,
     /// What is watched, and who is told.
     pub monitors: server::MonitorSettings,
     /// How plans are criticised.
@@ -94,6 +96,7 @@ impl Default for Config {
             otlp_strategy: ingest::otlp::Strategy::ALL[0].0.into(),
             tail: ingest::spans::tail::TailSettings::default(),
             changes: server::ChangesSettings::default(),
+            captures: server::CaptureSettings::default(),
             monitors: server::MonitorSettings::default(),
             critic: server::CriticSettings::default(),
             logs: server::LogSettings::default(),
@@ -334,6 +337,7 @@ impl Config {
             otlp: self.otlp,
             tail: self.tail,
             changes: self.changes,
+            captures: self.captures,
             monitors: self.monitors,
             critic: self.critic,
             logs: self.logs,

@@ -4,6 +4,7 @@
 mod advise;
 mod answer;
 mod archive;
+mod capture;
 mod change;
 mod cli;
 mod config;
@@ -72,6 +73,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Change(args) => print(&change::run(&args)?),
         Command::Critique(args) => critique::run(&args),
         Command::Audit(args) => print(&delete::audit(&args)?),
+        Command::Capture(command) => capture::run(&command),
         Command::Monitor(command) => monitors::run(&command, server::now_ms),
         Command::Slo(command) => slos::run(&command, server::now_ms),
         Command::Config(ConfigCommand::Check { file }) => Ok(check(&file)),

@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod change;
+pub mod columns;
 mod dictionary;
 pub mod histogram;
 pub mod id;
@@ -22,6 +23,7 @@ pub use batch::{
     is_stale,
 };
 pub use change::Change;
+pub use columns::{Columns, Texts, Values};
 pub use histogram::Histogram;
 pub use id::{NotAnId, SpanId, TraceId};
 pub use labels::{Labels, LabelsBuilder, NAME};

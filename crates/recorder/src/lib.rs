@@ -14,12 +14,14 @@
 
 mod bytes;
 mod files;
+mod flight;
 mod readers;
 mod reference;
 mod series;
 mod settings;
 mod ticker;
 
+pub use flight::{files_of_everyone, sockets_now};
 pub use readers::{ListeningPort, ReadReport, Recorder, listening_ports};
 pub use reference::{Reference, document, groups, metadata, reference};
 pub use settings::Settings;

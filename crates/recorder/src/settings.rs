@@ -5,6 +5,8 @@ use std::path::PathBuf;
 /// Settings of the recorder.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The kernel's log, for the ring of the last minutes.
+    pub kernel_log: PathBuf,
     /// The value of the label `instance`: the host's name.
     pub instance: String,
     /// Where procfs is mounted.
@@ -36,6 +38,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            kernel_log: "/dev/kmsg".into(),
             instance: "localhost".into(),
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),

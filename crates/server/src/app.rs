@@ -1,6 +1,7 @@
 //! What every request handler shares: the store, the books, the catalogue, and the gate that bounds queries.
 //! It holds things together and does nothing itself.
 
+use crate::captures::Capturing;
 use crate::cardinality::Remembered;
 use crate::catalogue::SeriesCatalogue;
 use crate::critique::Critics;
@@ -34,6 +35,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The door to the store.
     pub sink: Sink,
+    /// The ring of the last minutes, and the captures.
+    pub captures: Arc<Capturing>,
     /// What OTLP's requests share.
     pub otlp: Otlp,
     /// What requests with spans share.

@@ -4,12 +4,13 @@
 
 use crate::clock::now_ms;
 use crate::sink::Sink;
+use capture::Ring;
 use ingest::Decoded;
 use model::Batch;
 use recorder::{Recorder, Ticker};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stdx::metrics::{Registry, Value};
@@ -39,7 +40,12 @@ impl Host {
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn start(settings: recorder::Settings, sink: Sink, registry: &Registry) -> Result<Host> {
+    pub fn start(
+        settings: recorder::Settings,
+        sink: Sink,
+        ring: Arc<Mutex<Ring>>,
+        registry: &Registry,
+    ) -> Result<Host> {
         let stop = Arc::new(AtomicBool::new(false));
         let (to_sink, batches) = sync_channel::<Batch>(WAITING_MAX);
         let (recycle, empty) = channel::<Batch>();
@@ -51,8 +57,10 @@ impl Host {
                 .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start a thread", e))
         };
         let stopped = stop.clone();
-        let reader =
-            spawn("recorder", Box::new(move || read_loop(settings, &counters, &to_sink, &empty, &stopped)))?;
+        let reader = spawn(
+            "recorder",
+            Box::new(move || read_loop(settings, &counters, (&to_sink, &empty), &ring, &stopped)),
+        )?;
         let writer = spawn(
             "recorder-sink",
             Box::new(move || {
@@ -83,8 +91,8 @@ impl Drop for Host {
 fn read_loop(
     settings: recorder::Settings,
     counters: &Counters,
-    to_sink: &SyncSender<Batch>,
-    empty: &Receiver<Batch>,
+    (to_sink, empty): (&SyncSender<Batch>, &Receiver<Batch>),
+    ring: &Mutex<Ring>,
     stop: &AtomicBool,
 ) {
     let mut recorder = Recorder::new(settings);
@@ -116,6 +124,7 @@ fn read_loop(
             Err(TrySendError::Full(_)) => counters.dropped.inc(),
             Err(TrySendError::Disconnected(_)) => return,
         }
+        recorder.fill(&mut ring.lock().unwrap_or_else(|e| e.into_inner()));
         if !aligned && tick.missed == 0 {
             // The wall clock was stepped or has drifted: meet its whole seconds again.
             ticker = Ticker::new(period);

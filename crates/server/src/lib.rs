@@ -4,6 +4,7 @@
 mod advise;
 mod api;
 mod app;
+mod captures;
 mod cardinality;
 mod catalogue;
 mod changed;

@@ -24,6 +24,7 @@ pub use notifier::Notify;
 pub use own::{NewMonitor, add_monitor, keep_silences, new_id, remove_monitor};
 pub use slo_own::{put_slos, read_new, remove_slo};
 
+use crate::captures::Capturing;
 use crate::clock::now_ms;
 use crate::settings::{MonitorSettings, QuerySettings};
 use crate::sink::Sink;
@@ -34,7 +35,7 @@ use monitor::steps::Steps;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 use stdx::metrics::Registry;
@@ -63,6 +64,7 @@ pub struct Monitors {
     notify: Mutex<Notify>,
     book: Mutex<Book>,
     events: SyncSender<notifier::Event>,
+    captures: OnceLock<Arc<Capturing>>,
     is_stopping: AtomicBool,
     is_dirty: AtomicBool,
     started: Instant,
@@ -118,6 +120,7 @@ impl Monitors {
             changed: Condvar::new(),
             read: Mutex::default(),
             events,
+            captures: OnceLock::new(),
             is_stopping: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
             started: Instant::now(),
@@ -154,6 +157,11 @@ impl Monitors {
     pub fn wake(&self) {
         // A full queue will be worked off in a moment anyway.
         let _ = self.events.try_send(notifier::Event::Look);
+    }
+
+    /// From now on a capture is taken when an alert begins to fire.
+    pub fn capture_with(&self, captures: Arc<Capturing>) {
+        let _ = self.captures.set(captures);
     }
 
     /// The folder of what is kept.

@@ -2,6 +2,7 @@
 //! which nothing is served before it is there, and nothing is lost on the way out.
 
 use crate::app::App;
+use crate::captures::{self, Capturing};
 use crate::catalogue::SeriesCatalogue;
 use crate::clock::now_ms;
 use crate::critique::Critics;
@@ -51,6 +52,7 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     host: Option<Host>,
     upkeep: Upkeep,
+    captures: captures::Thread,
     follower: Option<Follower>,
     journal: Option<JournalFollower>,
     monitors: monitors::Threads,
@@ -115,6 +117,11 @@ impl Server {
         let (store_of, sink_of, registry_of) = (store.clone(), sink.clone(), registry.clone());
         let start = move || Monitors::start(watched, query, store_of, sink_of, &registry_of, address);
         let monitors = blocking(start).await??;
+        let (capture_settings, folder, capture_registry) =
+            (settings.captures.clone(), store.folder().to_path_buf(), registry.clone());
+        let open = move || Capturing::open(capture_settings, &folder, &capture_registry);
+        let captures = Arc::new(blocking(open).await??);
+        monitors.monitors().capture_with(captures.clone());
         let (critic_settings, folder, critic_registry) =
             (settings.critic.clone(), store.folder().to_path_buf(), registry.clone());
         let critics = blocking(move || Critics::open(&critic_settings, &folder, &critic_registry)).await?;
@@ -124,6 +131,7 @@ impl Server {
         let app = Arc::new(App {
             monitors: monitors.monitors(),
             critics,
+            captures,
             gate: Gate::new(settings.query.clone(), &registry),
             #[cfg(feature = "sql")]
             sql: Arc::new(sql::Engine::new(sql_threads())?),
@@ -168,15 +176,31 @@ impl Server {
             tasks.push(tokio::spawn(own_metrics(app.clone(), stopping)));
         }
         let host = match app.settings.host.clone() {
-            Some(settings) => Some(Host::start(settings, app.sink.clone(), &app.registry)?),
+            Some(settings) => {
+                Some(Host::start(settings, app.sink.clone(), app.captures.ring.clone(), &app.registry)?)
+            }
             None => None,
         };
         let upkeep = Upkeep::start(app.clone())?;
+        let captures = captures::Thread::start(app.clone())?;
         let is_following = !app.logs.settings().files.is_empty();
         let follower = if is_following { Some(Follower::start(app.logs.clone())?) } else { None };
         let journal = app.logs.settings().followed_journal();
         let journal = journal.map(|j| JournalFollower::start(app.logs.clone(), j)).transpose()?;
-        Ok(Server { app, stop, tasks, host, upkeep, follower, journal, monitors, otlp, postgres, problems })
+        Ok(Server {
+            app,
+            stop,
+            tasks,
+            host,
+            upkeep,
+            captures,
+            follower,
+            journal,
+            monitors,
+            otlp,
+            postgres,
+            problems,
+        })
     }
 
     /// Where it listens.
@@ -203,7 +227,9 @@ impl Server {
     /// Takes no more requests, ends those that are open, and closes the store. Returns what could not be done, in words.
     pub async fn stop(mut self) -> Vec<String> {
         let (host, followers) = (self.host.take(), (self.follower.take(), self.journal.take()));
-        let _ = blocking(move || drop((host, followers))).await;
+        // What is still to come of an open capture is written while the ring and the store are there.
+        let captures = self.captures;
+        let _ = blocking(move || drop((host, followers, captures))).await;
         let _ = self.stop.send(true);
         for task in self.tasks.drain(..) {
             let _ = task.await;

@@ -27,6 +27,8 @@ pub struct Settings {
     pub tail: ingest::spans::tail::TailSettings,
     /// How changes are found out.
     pub changes: ChangesSettings,
+    /// How much is remembered at full fidelity, and when it is captured.
+    pub captures: CaptureSettings,
     /// What is watched, and who is told.
     pub monitors: MonitorSettings,
     /// How plans are criticised.
@@ -94,6 +96,39 @@ pub struct MonitorSettings {
 impl Default for MonitorSettings {
     fn default() -> Self {
         MonitorSettings { files: Vec::new(), notifications: None, interval_ms: 15_000, url: String::new() }
+    }
+}
+
+/// How much is remembered at full fidelity, and when it is captured.
+#[derive(Clone, Debug)]
+pub struct CaptureSettings {
+    /// How long the ring is, milliseconds.
+    pub before_ms: i64,
+    /// How long a capture is added to after the trigger, milliseconds.
+    pub after_ms: i64,
+    /// Memory of the ring, bytes.
+    pub memory_bytes: usize,
+    /// One capture for each cause in this time, milliseconds.
+    pub period_ms: i64,
+    /// Take one when a monitor begins to fire.
+    pub on_alerts: bool,
+    /// How many are kept.
+    pub retention: store::captures::Retention,
+    /// The one capture that this program shows and does nothing else.
+    pub opened: Option<String>,
+}
+
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        CaptureSettings {
+            before_ms: 300_000,
+            after_ms: 60_000,
+            memory_bytes: capture::Settings::default().memory_bytes,
+            period_ms: 600_000,
+            on_alerts: true,
+            retention: store::captures::Retention::default(),
+            opened: None,
+        }
     }
 }
 

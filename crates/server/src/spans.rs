@@ -3,6 +3,7 @@
 //! any other source, every ten seconds. It must never hold a lock while it waits for the disk.
 
 use crate::app::App;
+use crate::captures::RecentSpans;
 use crate::clock::now_ms;
 use ingest::Decoded;
 use ingest::spans::tail::{Shares, TailSettings};
@@ -95,8 +96,15 @@ impl Spans {
     ///
     /// # Errors
     /// `Busy` or `Unavailable`: nothing was kept, send it again.
-    pub async fn keep(&self, store: &Arc<Store>, batch: SpanBatch, now_ms: i64) -> Result<()> {
+    pub async fn keep(
+        &self,
+        store: &Arc<Store>,
+        recent: &RecentSpans,
+        batch: SpanBatch,
+        now_ms: i64,
+    ) -> Result<()> {
         let counted = self.worth_counting(&batch, now_ms);
+        recent.push(&batch, now_ms);
         let received = batch.spans.len();
         // Before they are written, so that nothing that goes to a file is unknown.
         lock(&self.tail).step(&batch, now_ms);

@@ -15,6 +15,7 @@ mod block;
 mod block_write;
 #[cfg(test)]
 mod bucket_tests;
+pub mod captures;
 mod cells;
 pub mod chunk;
 mod delete;

@@ -39,6 +39,9 @@ mod writer;
 
 pub(crate) use verify::check;
 
+pub(crate) use back::entries as map_entries;
+pub(crate) use rows::spans as span_rows;
+
 pub use ask::{Field, Fields, Found, Histogram};
 pub use back::{to_changes, to_log_batch, to_spans};
 pub use pending::{Kept, Pending};

@@ -12,15 +12,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Its tests evaluate the queries of its rules; the crate itself asks whoever calls it.
     ("critic", &["stdx", "model", "look", "query"]),
     ("document", &[]),
+    ("capture", &["model"]),
     ("monitor", &["stdx", "model", "document"]),
     ("demo", &["model"]),
     ("store", &["stdx", "model"]),
-    ("recorder", &["stdx", "model"]),
+    ("recorder", &["stdx", "model", "capture"]),
     ("query", &["stdx", "model", "store"]),
     ("sql", &["stdx", "model", "store", "query"]),
     (
         "server",
-        &["stdx", "model", "ingest", "look", "critic", "store", "recorder", "query", "sql", "monitor"],
+        &[
+            "stdx", "model", "ingest", "look", "critic", "store", "recorder", "query", "sql", "monitor",
+            "capture",
+        ],
     ),
     (
         "midwatch",
@@ -30,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("tidy", &[]),
-    ("bench", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "sql", "server"]),
+    ("bench", &["stdx", "model", "ingest", "look", "store", "recorder", "query", "sql", "server", "capture"]),
     ("torture", &["stdx", "model", "ingest", "store"]),
 ];
 

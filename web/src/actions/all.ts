@@ -86,6 +86,13 @@ const everywhere: Action[] = [
     run: toPage("headroom"),
   },
   {
+    id: "captures",
+    title: "Captures: the last minutes of everything, kept",
+    area: "Everywhere",
+    keys: ["g e"],
+    run: toPage("captures"),
+  },
+  {
     id: "monitors",
     title: "Monitors: what is watched, and how it is",
     area: "Everywhere",

@@ -7,6 +7,7 @@ import { Look } from "../look/Look";
 import { AdvisePage } from "../pages/AdvisePage";
 import { CardinalityPage } from "../pages/CardinalityPage";
 import { ComparePage } from "../pages/ComparePage";
+import { CapturesPage } from "../pages/captures/CapturesPage";
 import { ChangesPage } from "../pages/changes/ChangesPage";
 import { CriticPage } from "../pages/critic/CriticPage";
 import { HeadroomPage } from "../pages/HeadroomPage";
@@ -37,6 +38,7 @@ const PAGES: readonly Place[] = [
   { page: "changes", title: "Changes", isSeldom: true },
   { page: "query", title: "Query", isSeldom: true },
   { page: "critique", title: "Critique" },
+  { page: "captures", title: "Captures", isSeldom: true },
   { page: "headroom", title: "Headroom", isSeldom: true },
   { page: "targets", title: "Targets", isSeldom: true },
   { page: "cardinality", title: "Cardinality", isSeldom: true },
@@ -53,6 +55,7 @@ const SHOWS = {
   changes: ChangesPage,
   query: QueryPage,
   critique: CriticPage,
+  captures: CapturesPage,
   headroom: HeadroomPage,
   monitors: MonitorsPage,
   slos: SlosPage,

@@ -20,6 +20,7 @@ export type Page =
   | "headroom"
   | "monitors"
   | "slos"
+  | "captures"
   | "targets"
   | "cardinality"
   | "midwatch";
@@ -71,6 +72,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
   changes: ["kind", "service", "host", "change", "form"],
   monitors: ["monitor", "state", "silence", "form", "expr", "show"],
   slos: ["slo", "form"],
+  captures: ["capture", "table", "moment", "with"],
 };
 
 export const PATHS: Record<Page, string> = {
@@ -84,6 +86,7 @@ export const PATHS: Record<Page, string> = {
   headroom: "/headroom",
   monitors: "/monitors",
   slos: "/slos",
+  captures: "/captures",
   logs: "/logs",
   query: "/query",
   targets: "/targets",

@@ -242,6 +242,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("otlp", "OpenTelemetry's protocol. The main port takes it at `/v1/metrics` in any case."),
     ("spans", "Which traces are kept; all of them unless told otherwise."),
     ("changes", "Finding out by itself what changed on this machine."),
+    ("captures", "The last minutes of everything, and when they are captured."),
     (
         "critic",
         "What speaks against a plan: rules of your own, besides those that come with the program (docs/guide/critique.md).",
@@ -378,6 +379,14 @@ pub const SETTINGS: &[Setting] = &[
     row!("changes.detect", Switch, c.changes.enabled, "false", "Find out what changed on this machine: programs replaced or restarted, packages, listed files, the kernel, the clock, build information of targets."),
     row!("changes.files", Paths, c.changes.files, "[\"/etc/nginx/nginx.conf\", \"/etc/myapp\"]", "Files whose content is compared every ten seconds, and folders whose files are (not those of folders inside). Only that they changed is recorded, never what is in them."),
     row!("changes.period", Duration Unsigned, c.changes.period_ms, (SECOND, HOUR), "\"30s\"", "How often to look."),
+
+    row!("captures.before", Duration Signed, c.captures.before_ms, (10 * SECOND, HOUR), "\"10m\"", "How long back everything is remembered at full fidelity. Longer needs more memory for the same detail."),
+    row!("captures.after", Duration Signed, c.captures.after_ms, (0, 10 * MINUTE), "\"2m\"", "How long a capture is added to after its trigger. Triggers in this time join it."),
+    row!("captures.memory", Size Size, c.captures.memory_bytes, (4 * MIB, 4 * GIB), "\"128MiB\"", "Memory that the ring may take at the most. Where it is too little, the oldest goes first, and is counted."),
+    row!("captures.period", Duration Signed, c.captures.period_ms, (0, DAY), "\"1h\"", "One capture for each cause in this time, however often it triggers."),
+    row!("captures.on_alerts", Switch, c.captures.on_alerts, "false", "Take a capture when a monitor begins to fire."),
+    row!("captures.size", Size Unsigned, c.captures.retention.bytes_max, (16 * MIB, 1024 * TIB), "\"10GiB\"", "The oldest captures that are not pinned are removed when all together are larger than this."),
+    row!("captures.retention", Duration Signed, c.captures.retention.age_max_ms, (HOUR, 100 * 365 * DAY), "\"1y\"", "Captures older than this that are not pinned are removed."),
 
     row!("critic.rules", OptionalPath, c.critic.rules, "\"/etc/midwatch/rules\"", "A folder with rules of your own, one `.toml` file each (docs/formats/critic-rules.md). Read again when a file changes; a broken one is named on the page and left out. Empty: none."),
 

@@ -13,6 +13,7 @@ mod bad_starts;
 mod blocks;
 mod bounds;
 mod bucket;
+mod captures;
 mod changes;
 mod clients;
 mod command_line;

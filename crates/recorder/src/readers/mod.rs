@@ -12,7 +12,7 @@ mod interrupts;
 mod memory;
 mod network;
 mod pressure;
-mod process;
+pub(crate) mod process;
 mod redundancy;
 mod sockets;
 mod system;
@@ -22,6 +22,7 @@ mod testing;
 pub use process::{ListeningPort, listening_ports};
 
 use crate::files::Io;
+use crate::flight::{Fill, Flight};
 use crate::reference::{Reference, counter, gauge};
 use crate::series::{Fixed, Rows, Sink};
 use crate::settings::Settings;
@@ -63,6 +64,8 @@ pub(crate) trait Reader: Send {
     fn name(&self) -> &'static str;
     /// Reads everything of this part and pushes it.
     fn read(&mut self, cx: &mut Context);
+    /// Pushes into the ring what was read last, and what the ring alone wants of this part.
+    fn fill(&mut self, _fill: &mut Fill) {}
     /// The ports that this machine listens on, from the reader that knows.
     fn listening_ports(&self) -> &[ListeningPort] {
         &[]
@@ -98,6 +101,10 @@ pub struct Recorder {
     missed_ticks: u64,
     refused: u64,
     last_ns: Option<u64>,
+    last_ms: i64,
+    boot_time_seconds: Option<f64>,
+    flight: Flight,
+    ring_cpu_ns: u64,
 }
 
 const OWN_PER_READER: &[Reference] = &[
@@ -187,6 +194,7 @@ impl Recorder {
             Box::new(process::Processes::new(s)),
             Box::new(cgroup::Cgroups::new(s)),
         ];
+        let flight = Flight::new(s);
         let entries = readers.into_iter().map(|reader| Entry { reader, errors: 0, cpu_ns: 0 }).collect();
         Recorder {
             settings,
@@ -197,7 +205,22 @@ impl Recorder {
             missed_ticks: 0,
             refused: 0,
             last_ns: None,
+            last_ms: 0,
+            boot_time_seconds: None,
+            flight,
+            ring_cpu_ns: 0,
         }
+    }
+
+    /// Pushes into the ring what was read last, and reads what the ring alone wants. Call it after [`Recorder::read`]. What
+    /// costs more than its share is read less often, which the ring tells.
+    pub fn fill(&mut self, ring: &mut capture::Ring) {
+        let begun_ns = thread_cpu_ns();
+        let boot_ms = self.boot_time_seconds.map(|seconds| (seconds * 1000.0) as i64);
+        let mut fill = Fill { io: &mut self.io, ring, now_ms: self.last_ms, boot_ms };
+        self.entries.iter_mut().for_each(|entry| entry.reader.fill(&mut fill));
+        self.flight.fill(&mut fill);
+        self.ring_cpu_ns += thread_cpu_ns().saturating_sub(begun_ns);
     }
 
     /// Adds to the count of ticks that were due and not held; see [`crate::Ticker`].
@@ -231,6 +254,7 @@ impl Recorder {
             entry.cpu_ns += cpu_now.saturating_sub(cpu_before);
             cpu_before = cpu_now;
         }
+        (self.last_ms, self.boot_time_seconds) = (now_ms, cx.boot_time_seconds);
         self.refused += cx.sink.refused;
         report.refused = cx.sink.refused;
         report.files = cx.io.files;
@@ -242,6 +266,12 @@ impl Recorder {
             if let Some(row) = self.own.row(&mut sink, name.as_bytes(), make) {
                 row.push(&mut sink, 0, entry.cpu_ns as f64 / 1e9);
                 row.push(&mut sink, 1, entry.errors as f64);
+            }
+        }
+        if self.ring_cpu_ns > 0 {
+            let make = |s: &mut Sink| s.labels_of(OWN_PER_READER, &[("reader", "ring".to_string())]);
+            if let Some(row) = self.own.row(&mut sink, b"ring", make) {
+                row.push(&mut sink, 0, self.ring_cpu_ns as f64 / 1e9);
             }
         }
         let samples = sink.out.samples.len() - before + OWN.len();
@@ -264,7 +294,7 @@ impl Recorder {
 }
 
 /// CPU time of this thread in nanoseconds: the cost of the recorder is one of the things it measures.
-fn thread_cpu_ns() -> u64 {
+pub(crate) fn thread_cpu_ns() -> u64 {
     let t = clock_gettime(ClockId::ThreadCPUTime);
     (t.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(t.tv_nsec as u64)
 }

@@ -5,6 +5,7 @@ mod admin;
 mod advise;
 mod alertmanager;
 mod archive;
+mod captures;
 mod cardinality;
 mod changed;
 mod changes;
@@ -135,6 +136,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/changes", get(changes::list).post(changes::record))
         .route("/api/v1/changes/{id}", get(changes::show))
         .route("/api/v1/changes/{id}/compare", get(changes::compare))
+        .route("/api/v1/captures", get(captures::list).post(captures::take))
+        .route("/api/v1/captures/{id}", get(captures::one).delete(captures::remove))
+        .route("/api/v1/captures/{id}/remove", post(captures::remove))
+        .route("/api/v1/captures/{id}/verify", post(captures::verify))
+        .route("/api/v1/captures/{id}/pin", post(captures::pin))
+        .route("/api/v1/captures/{id}/export", get(captures::export))
+        .route("/api/v1/captures/{id}/at", get(captures::at))
+        .route("/api/v1/captures/{id}/timeline", get(captures::timeline))
+        .route("/api/v1/captures/{id}/compare", get(captures::compare))
         .route("/api/v1/traces/search", get(traces::find).post(traces::find))
         .route("/api/v1/traces/{id}", get(traces::one))
         .route("/api/v1/services/map", get(traces::services_map))

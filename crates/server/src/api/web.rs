@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Paths that the interface handles itself, all by the same page.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "/",
     "/look",
     "/compare",
@@ -18,6 +18,7 @@ const PAGES: [&str; 15] = [
     "/changes",
     "/critique",
     "/headroom",
+    "/captures",
     "/monitors",
     "/slos",
     "/targets",

@@ -200,6 +200,17 @@ impl Monitors {
             })
             .collect();
         let series = run.state.series();
+        let began =
+            changes.iter().filter(|c| c.to == AlertState::Firing && c.from != Some(AlertState::Firing));
+        if let (Some(captures), Some(change)) = (self.captures.get(), began.into_iter().next()) {
+            captures.trigger(store::captures::Cause {
+                kind: "monitor".into(),
+                name: rule.name.clone(),
+                text: format!("the monitor {} began to fire", rule.name),
+                labels: change.labels.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+                at_ms: now_ms(),
+            });
+        }
         if !changes.is_empty() {
             self.is_dirty.store(true, Relaxed);
         }

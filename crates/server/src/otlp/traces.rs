@@ -37,7 +37,7 @@ pub(super) async fn take(
     // A task of its own: a sender that leaves takes this future with it, but not what the books have to say.
     let inside = app.clone();
     let settled = tokio::spawn(async move {
-        let outcome = inside.spans.keep(&inside.store, batch, now_ms()).await;
+        let outcome = inside.spans.keep(&inside.store, &inside.captures.spans, batch, now_ms()).await;
         let kept = if outcome.is_ok() { kept } else { 0 };
         inside.sink.book(SOURCE, kept, &rejects);
         inside.spans.cut(cut);

@@ -121,7 +121,7 @@ impl Midwatch {
             }
             let out = process.stdout();
             let url = out.lines().find_map(|line| line.strip_prefix("Look at it: http://"));
-            url.and_then(|url| url.parse().ok()).ok_or(out)
+            url.and_then(|url| url.split('/').next()?.parse().ok()).ok_or(out)
         });
         let midwatch = Midwatch { process, address };
         eventually("it is ready", || match midwatch.try_get("/-/ready") {

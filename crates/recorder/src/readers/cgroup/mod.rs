@@ -8,8 +8,11 @@ mod tree;
 use super::{Context, Reader};
 use crate::bytes::clean;
 use crate::files::{Shape, is_absence};
+use crate::flight::{Fill, hash};
 use crate::series::{Row, Sink};
 use crate::settings::Settings;
+use capture::class::CGROUPS;
+use capture::{Row as RingRow, Told};
 pub(crate) use metrics::METRICS;
 use metrics::at;
 use parse::Values;
@@ -70,6 +73,18 @@ const FILES: &[FileKind] = &[
     file(Root::Unified, "io.pressure", When::Slow, |t, v| parse::pressure(t, v, at::PRESSURE_IO)),
 ];
 
+/// What the ring has of a group: places among the metrics, and what a value is multiplied with to be a whole number.
+const RING: [(usize, f64); 8] = [
+    (at::CPU_USAGE, 1e6),
+    (at::CPU_THROTTLED, 1e6),
+    (at::MEMORY, 1.0),
+    (at::MEMORY_LIMIT, 1.0),
+    (at::PIDS, 1.0),
+    (at::OOM_KILLS, 1.0),
+    (at::READ_BYTES, 1.0),
+    (at::WRITTEN_BYTES, 1.0),
+];
+
 /// Slow ticks between two walks of the tree.
 const WALK_SLOW_TICKS: u64 = 2;
 
@@ -84,6 +99,8 @@ struct Group {
     /// The file that is read always, kept open within the budget.
     kept: Option<(usize, File)>,
     usage: Option<f64>,
+    /// What was read last, for the ring.
+    last: [Option<f64>; RING.len()],
     row: Option<Row>,
     seen: bool,
 }
@@ -127,6 +144,7 @@ impl Cgroups {
                     absent: 0,
                     kept: None,
                     usage: None,
+                    last: [None; RING.len()],
                     row: None,
                     seen: true,
                 }),
@@ -191,10 +209,33 @@ impl Reader for Cgroups {
                     if pushed >> index & 1 == 0 {
                         pushed |= 1 << index;
                         row.push(&mut cx.sink, index, value);
+                        if let Some(n) = RING.iter().position(|(at, _)| *at == index) {
+                            group.last[n] = Some(value);
+                        }
                     }
                 }
             }
         }
+    }
+
+    fn fill(&mut self, fill: &mut Fill) {
+        let now_ms = fill.now_ms;
+        let Some(track) = fill.ring.track(&CGROUPS) else { return };
+        track.begin(now_ms);
+        for group in &self.groups {
+            let mut numbers = [None; RING.len()];
+            for ((number, value), (_, factor)) in numbers.iter_mut().zip(group.last).zip(RING) {
+                *number = value.map(|v| (v * factor) as i64);
+            }
+            let path = String::from_utf8_lossy(&group.path);
+            track.push(RingRow { key: hash(&[&group.path]), texts: &[&path], numbers: &numbers });
+        }
+        track.end();
+        let problem = match self.groups.is_empty() {
+            true => "there are no control groups here that can be read",
+            false => "",
+        };
+        fill.ring.tell(&CGROUPS, Told { problem: problem.into(), period_seconds: 1 });
     }
 }
 

@@ -4,9 +4,10 @@
 
 mod listen;
 mod metrics;
-mod proc_dir;
+pub(crate) mod proc_dir;
+mod ring;
 mod select;
-mod socket;
+pub(crate) mod socket;
 mod stat;
 mod table;
 
@@ -14,6 +15,7 @@ pub use listen::{ListeningPort, listening_ports};
 
 use super::{Context, Reader};
 use crate::bytes::clean;
+use crate::flight::{Fill, Governor};
 use crate::series::{Fixed, Row, Rows, Sink};
 use crate::settings::Settings;
 pub(crate) use metrics::reference;
@@ -32,6 +34,9 @@ const KEEP_TICKS: u64 = 30;
 const RESIDENT_PAGES_MIN: u64 = 1_024;
 const THREADS_MIN: u64 = 8;
 const FDS_MIN: u64 = 32;
+/// Seconds between two looks at the open files of the busiest, for the ring, and the CPU time that a second of it may cost.
+const FILES_PERIOD: u64 = 10;
+const FILES_CPU_NS: u64 = 400_000;
 
 pub(crate) struct Processes {
     table: Table,
@@ -43,6 +48,7 @@ pub(crate) struct Processes {
     unseen: u64,
     forks_at_start: Option<u64>,
     page_bytes: f64,
+    files_governor: Governor,
 }
 
 impl Processes {
@@ -56,6 +62,7 @@ impl Processes {
             unseen: 0,
             forks_at_start: None,
             page_bytes: rustix::param::page_size() as f64,
+            files_governor: Governor::new(FILES_PERIOD, FILES_CPU_NS),
         }
     }
 
@@ -194,6 +201,11 @@ impl Reader for Processes {
 
     fn listening_ports(&self) -> &[ListeningPort] {
         self.listeners.ports()
+    }
+
+    fn fill(&mut self, fill: &mut Fill) {
+        ring::processes(&mut self.table, self.page_bytes as u64, fill);
+        ring::files(&mut self.table, &mut self.files_governor, fill);
     }
 }
 

@@ -56,6 +56,11 @@ impl ProcDir {
         Ok(File::from(openat(&self.folder, path.bytes(), flags, Mode::empty())?))
     }
 
+    /// The number of the user whose a process is.
+    pub(crate) fn owner(&self, pid: u32) -> std::io::Result<u32> {
+        Ok(statat(&self.folder, PidPath::new(pid, "").bytes(), AtFlags::empty())?.st_uid)
+    }
+
     /// The number of files that a process has open.
     pub(crate) fn count_fds(&mut self, pid: u32) -> std::io::Result<u64> {
         let path = PidPath::new(pid, "fd");
@@ -82,7 +87,7 @@ impl ProcDir {
     /// returns false.
     pub(crate) fn each_fd(&mut self, pid: u32, mut found: impl FnMut(&[u8]) -> bool) -> Result<(), Errno> {
         let folder = openat(&self.folder, PidPath::new(pid, "fd").bytes(), FOLDER, Mode::empty())?;
-        let mut target = [std::mem::MaybeUninit::uninit(); 128];
+        let mut target = [std::mem::MaybeUninit::uninit(); 512];
         let mut dir = RawDir::new(&folder, self.entries.spare_capacity_mut());
         while let Some(entry) = dir.next() {
             let entry = entry?;

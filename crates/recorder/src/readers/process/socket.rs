@@ -33,7 +33,7 @@ pub(crate) fn parse_socket(line: &[u8]) -> Option<Socket> {
 }
 
 /// `0100007F:1F90`: the address in words of 32 bits as this machine keeps them, the port as a number.
-fn parse_address(text: &[u8]) -> Option<(IpAddr, u16)> {
+pub(crate) fn parse_address(text: &[u8]) -> Option<(IpAddr, u16)> {
     let colon = text.iter().position(|b| *b == b':')?;
     let port = u16::try_from(hex(&text[colon + 1..])?).ok()?;
     let word = |digits: &[u8]| u32::try_from(hex(digits)?).ok().map(u32::to_ne_bytes);

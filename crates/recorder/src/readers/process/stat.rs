@@ -6,6 +6,7 @@ use crate::bytes::{Fields, lines, unsigned};
 /// What /proc/PID/stat says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Stat {
+    pub(crate) parent: u64,
     /// The state's letter: R, S, D, T, t, Z, X, I.
     pub(crate) state: u8,
     pub(crate) minor_faults: u64,
@@ -37,7 +38,8 @@ pub(crate) fn parse_stat(text: &[u8]) -> Option<(&[u8], Stat)> {
     let mut number = |skip: usize| fields.nth(skip).and_then(unsigned);
     let stat = Stat {
         state,
-        minor_faults: number(6)?,
+        parent: number(0)?,
+        minor_faults: number(5)?,
         major_faults: number(1)?,
         user_ticks: number(1)?,
         system_ticks: number(0)?,
@@ -77,6 +79,7 @@ mod tests {
             let (comm, stat) = parse_stat(text.as_bytes()).unwrap();
             assert_eq!(comm, name.as_bytes());
             let want = Stat {
+                parent: 1,
                 state: b'S',
                 minor_faults: 99,
                 major_faults: 7,

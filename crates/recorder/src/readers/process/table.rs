@@ -15,6 +15,13 @@ const IDLE_READINGS: u32 = 60;
 /// ... is read only once in so many ticks: on most machines that is nearly everyone.
 const IDLE_TICKS: u64 = 4;
 
+/// What is read of a process once, and seldom again.
+pub(crate) struct Details {
+    pub(crate) command: String,
+    pub(crate) cgroup: String,
+    pub(crate) uid: Option<u32>,
+}
+
 /// One process.
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -36,6 +43,8 @@ pub(crate) struct Process {
     /// Recorded one by one until this tick.
     pub(crate) selected_until: u64,
     pub(crate) row: Option<Row>,
+    /// What only the ring wants, once it was read.
+    pub(crate) details: Option<Box<Details>>,
     file: Option<File>,
     gone: bool,
 }
@@ -57,6 +66,7 @@ impl Process {
             listening: false,
             selected_until: 0,
             row: None,
+            details: None,
             file: None,
             gone: false,
         }
@@ -201,6 +211,8 @@ fn read_one(dir: &ProcDir, p: &mut Process, cx: &mut Context, files_left: &mut u
     if p.comm != comm {
         p.comm.clear();
         p.comm.extend_from_slice(comm);
+        // Another program runs in it now.
+        p.details = None;
         // The name is a label: other series begin.
         if let Some(mut row) = p.row.take() {
             row.end(&mut cx.sink);
