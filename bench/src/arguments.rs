@@ -30,6 +30,8 @@ pub enum Command {
     Scale,
     /// Lines of logs.
     Logs,
+    /// Cost of watching.
+    Monitors,
     /// All of these.
     All,
     /// Record until standard input ends: what `recorder` measures, started by it as a process of its own.
@@ -150,6 +152,7 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
                     "disk" => Command::Disk,
                     "restart" => Command::Restart,
                     "etsy" => Command::Etsy,
+                    "monitors" => Command::Monitors,
                     "churn" => Command::Churn,
                     "query" => Command::Query,
                     "scale" => Command::Scale,

@@ -13,6 +13,7 @@ mod logs_bench;
 mod machine;
 mod memory_bench;
 mod midwatch;
+mod monitors_bench;
 mod processes;
 mod programs;
 mod query_bench;
@@ -46,6 +47,7 @@ Usage: bench NAME [FLAGS]        (make bench ARGS=\"NAME FLAGS\" builds all firs
   query       time of queries as dashboards ask them
   scale       cost of a sample, a series and a query at 10 thousand to a million series
   logs        lines of an access log beside Debian's loki: CPU a GB, size on disk, finding one identifier
+  monitors    cost of 5,000 monitors over 30,000 series every 5 s, and how late a sample is judged
   all         one after the other
 
 From ingest to scale, victoria-metrics and prometheus are measured beside midwatch serve, if they are installed.
@@ -54,7 +56,7 @@ Flags:
   --rounds N          rounds; windows of etsy, starts of restart [default: 3, disk: 1]
   --series N          series [default: 100000, restart: 1000000, etsy: 30000, scale: at most 1000000]
   --scrapes N         samples of each series in each part of ingest [default: 20]
-  --samples N         samples of each series: memory [480], restart [10], etsy before its windows [360], scale [8]
+  --samples N         monitors of monitors [5000]; samples of each series: memory [480], restart [10], etsy before its windows [360], scale [8]
   --interval N        seconds between them: memory [15], etsy [20]
   --megabytes N       lines of logs [default: 2000]
   --hours N           simulated time of churn [default: 6]
@@ -116,6 +118,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         (Command::Query, query_bench::run),
         (Command::Scale, scale_bench::run),
         (Command::Logs, logs_bench::run),
+        (Command::Monitors, monitors_bench::run),
     ];
     for (command, bench) in benches {
         if arguments.command == command || arguments.command == Command::All {

@@ -13,6 +13,7 @@ pub mod headroom;
 pub mod home;
 mod index;
 pub mod logs;
+pub mod membership;
 pub mod natural;
 pub mod query;
 pub mod redundancy;

@@ -55,6 +55,8 @@ pub struct Config {
     pub captures: server::CaptureSettings,
     /// What is watched, and who is told.
     pub monitors: server::MonitorSettings,
+    /// Whose members are watched.
+    pub membership: server::MembershipSettings,
     /// How plans are criticised.
     pub critic: server::CriticSettings,
     /// How logs are taken.
@@ -98,6 +100,7 @@ impl Default for Config {
             changes: server::ChangesSettings::default(),
             captures: server::CaptureSettings::default(),
             monitors: server::MonitorSettings::default(),
+            membership: server::MembershipSettings::default(),
             critic: server::CriticSettings::default(),
             logs: server::LogSettings::default(),
             ingest: ingest::Limits::default(),
@@ -247,7 +250,8 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
         *rules = folder.join(&*rules);
     }
     let files = config.scrape_config_files.iter_mut().chain(&mut config.monitors.files);
-    files.chain(&mut config.monitors.notifications).for_each(|f| *f = folder.join(&*f));
+    let files = files.chain(&mut config.monitors.notifications).chain(&mut config.monitors.actions);
+    files.for_each(|f| *f = folder.join(&*f));
     config.logs.journal_folder.iter_mut().for_each(|f| *f = folder.join(&*f));
 }
 
@@ -339,6 +343,7 @@ impl Config {
             changes: self.changes,
             captures: self.captures,
             monitors: self.monitors,
+            membership: self.membership,
             critic: self.critic,
             logs: self.logs,
             ingest: self.ingest,

@@ -2,6 +2,7 @@
 //! silences. It must never change a rule file.
 
 mod review;
+mod people;
 mod run_test;
 
 use crate::answer;
@@ -128,6 +129,22 @@ Rule files stay as they are: the decision stands beside them, and in the audit."
         #[command(flatten)]
         server: At,
     },
+    /// Say that you take care of what fires: nobody is told of it again until it is over
+    #[command(after_help = "\
+Examples:
+  midwatch monitor ack 'alertname=\"HighLoad\"' --note 'restarting it'
+  midwatch monitor ack 'service=\"shop\"' --end")]
+    Ack(people::Ack),
+    /// Say who is on call, now and in the next days; have somebody stand in
+    #[command(
+        name = "oncall",
+        after_help = "\
+Examples:
+  midwatch monitor oncall
+  midwatch monitor oncall --rota db --stand-in eve --from '2026-11-24 09:00' --to '2026-11-25 09:00'
+  midwatch monitor oncall --end 01a201846677-0000-00005be4"
+    )]
+    OnCall(people::OnCall),
     /// Tell nobody of some alerts for a while
     #[command(after_help = "\
 Examples:
@@ -194,6 +211,8 @@ pub fn run(command: &MonitorCommand, now: fn() -> i64) -> anyhow::Result<ExitCod
             }
             crate::print(&told(&trial))
         }
+        MonitorCommand::Ack(ack) => people::ack(ack),
+        MonitorCommand::OnCall(on) => people::on_call(on),
         MonitorCommand::Silence { end: Some(id), server, .. } => {
             let path = format!("/api/v1/silences/{}/end", clean(id));
             post(server, &path, &json!({}))?;

@@ -3,6 +3,10 @@
 //! and `keep_firing_for` is over, it is resolved. Beyond that it knows what Prometheus takes for fine: no data, a condition
 //! that cannot be evaluated, too little traffic to judge. It must never call anything fine that was not judged.
 
+mod blind;
+
+pub use blind::{LABEL as STATE_LABEL, VALUE as BLIND};
+
 use crate::rule::{Alerting, Rule};
 use crate::template::{Ask, Facts};
 use model::Labels;
@@ -135,19 +139,49 @@ pub struct RuleState {
     alerts: BTreeMap<Labels, Active>,
     judgement: Judgement,
     since_ms: i64,
+    sight: blind::Sight,
+    has_changed: bool,
 }
 
 impl Default for RuleState {
     fn default() -> Self {
-        RuleState { alerts: BTreeMap::new(), judgement: Judgement::Unknown, since_ms: 0 }
+        RuleState {
+            alerts: BTreeMap::new(),
+            judgement: Judgement::Unknown,
+            since_ms: 0,
+            sight: blind::Sight::default(),
+            has_changed: false,
+        }
     }
 }
 
 impl RuleState {
     /// A state with alerts of an earlier process (see [`crate::saved`]).
-    pub(crate) fn with(alerts: Vec<Active>) -> RuleState {
+    pub(crate) fn with(alerts: Vec<Active>, blind: Option<Active>) -> RuleState {
         let alerts = alerts.into_iter().map(|a| (a.labels.clone(), a)).collect();
-        RuleState { alerts, ..RuleState::default() }
+        // Only what was judged is kept.
+        let sight = blind::Sight { has_judged: true, alert: blind, seen: None };
+        RuleState { alerts, sight, ..RuleState::default() }
+    }
+
+    /// That the monitor is blind, as an alert that waits or fires.
+    pub fn blind(&self) -> Option<&Active> {
+        self.sight.alert.as_ref()
+    }
+
+    /// Whether it was judged once.
+    pub fn has_judged(&self) -> bool {
+        self.sight.has_judged
+    }
+
+    /// The alert of a blindness that is over, once.
+    pub(crate) fn take_seen(&mut self) -> Option<Active> {
+        self.sight.seen.take()
+    }
+
+    /// Whether something that is to be kept changed since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
     }
 
     /// Alerts, those that were resolved lately among them, in order of labels.
@@ -170,8 +204,21 @@ impl RuleState {
         self.since_ms
     }
 
-    /// Takes what an evaluation at `at_ms` gave; returns what changed.
+    /// Takes what an evaluation at `at_ms` gave; returns what changed of its alerts.
     pub fn step(
+        &mut self,
+        rule: &Rule,
+        limit: usize,
+        at_ms: i64,
+        seen: Result<Seen, String>,
+        around: Around<'_>,
+    ) -> Vec<Change> {
+        let changes = self.step_alerts(rule, limit, at_ms, seen, around);
+        self.has_changed |= self.sight.step(rule, &self.judgement, at_ms) || !changes.is_empty();
+        changes
+    }
+
+    fn step_alerts(
         &mut self,
         rule: &Rule,
         limit: usize,
@@ -284,7 +331,7 @@ impl RuleState {
 
     /// The clock was set by so much: what was counted goes on from where it was.
     pub fn shift(&mut self, by_ms: i64) {
-        for alert in self.alerts.values_mut() {
+        for alert in self.alerts.values_mut().chain(&mut self.sight.alert) {
             alert.active_at_ms += by_ms;
             let times = [&mut alert.fired_at_ms, &mut alert.resolved_at_ms, &mut alert.kept_since_ms];
             times.into_iter().flatten().for_each(|t| *t += by_ms);

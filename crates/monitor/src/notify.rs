@@ -2,14 +2,20 @@
 //! notifications come out, and wait in an [`outbox`] until their receiver has taken them. Configured by a file of
 //! Alertmanager's ([`config`]).
 
+pub mod ack;
 pub mod config;
 pub mod dispatch;
+pub mod escalate;
+pub mod frame;
 pub mod incoming;
+pub mod mail;
 pub mod matchers;
 pub mod outbox;
 pub mod payload;
+pub mod rota;
 pub mod route;
 pub mod silence;
+pub mod times;
 pub mod words;
 
 use model::Labels;

@@ -2,7 +2,7 @@
 //! others of its file are used. It must never let a key pass that it does not know.
 
 use crate::problem::{Problem, Problems};
-use crate::rule::{Alerting, ENOUGH, Group, Kind, Rule};
+use crate::rule::{Alerting, BLIND_FOR, BLIND_FOR_MS, ENOUGH, Group, Kind, Rule};
 use crate::template::Template;
 use document::{Entry, Node, Value, did_you_mean};
 use model::time::parse_duration_ms;
@@ -186,6 +186,18 @@ impl Reader<'_> {
         let mut annotations = get("annotations").map_or(Vec::new(), |n| self.pairs(n, "annotations", true));
         let enough = annotations.iter().position(|(n, _)| n == ENOUGH);
         let enough = enough.map(|at| annotations.remove(at).1.text().to_string());
+        let blind_for = annotations.iter().position(|(n, _)| n == BLIND_FOR);
+        let blind_for = blind_for.map(|at| annotations.remove(at).1.text().trim().to_string());
+        let blind_for_ms = match blind_for.as_deref().map(|text| (text, duration_ms(text))) {
+            None => Some(BLIND_FOR_MS),
+            Some(("never", _)) => None,
+            Some((_, Ok(ms))) => Some(ms),
+            Some((_, Err(e))) => {
+                let line = get("annotations").map_or(0, |n| n.line);
+                self.problems.error(line, format!("{name}: {BLIND_FOR}: {e}; or write never"));
+                None
+            }
+        };
         if let (Some(text), Some(node)) = (&enough, get("annotations")) {
             self.check_expr(name, ENOUGH, text, node.line);
         }
@@ -193,6 +205,7 @@ impl Reader<'_> {
             for_ms: self.duration(get("for"), "for").unwrap_or(0),
             keep_firing_for_ms: self.duration(get("keep_firing_for"), "keep_firing_for").unwrap_or(0),
             annotations,
+            blind_for_ms,
             enough,
         }
     }
@@ -250,7 +263,7 @@ impl Reader<'_> {
                 continue;
             }
             // What is no template is one that says itself.
-            let read = if is_template && entry.key != ENOUGH {
+            let read = if is_template && ![ENOUGH, BLIND_FOR].contains(&entry.key.as_str()) {
                 Template::parse(text)
             } else {
                 Ok(Template::plain(text))

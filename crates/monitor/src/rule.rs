@@ -57,10 +57,16 @@ pub struct Alerting {
     pub keep_firing_for_ms: i64,
     /// What people are told.
     pub annotations: Vec<(String, Template)>,
+    /// How long the monitor may be blind until people are told; `None`: they never are.
+    pub blind_for_ms: Option<i64>,
     /// An expression that has a row, with labels of the condition's row, where there is enough traffic to judge.
     pub enough: Option<String>,
 }
 
+/// How long a monitor may be blind until people are told, if its rule says nothing else.
+pub const BLIND_FOR_MS: i64 = 600_000;
+/// The annotation that holds [`Alerting::blind_for_ms`]: a duration, or `never`.
+pub const BLIND_FOR: &str = "midwatch_blind_for";
 /// The annotation that holds [`Alerting::enough`]: files with it stay good for Prometheus.
 pub const ENOUGH: &str = "midwatch_enough";
 

@@ -8,11 +8,13 @@ use serde_json::{Map, Value as Json, json};
 /// A pending alert of a process that ended longer ago than this begins anew.
 pub const DOWN_MS_MAX: i64 = 3_600_000;
 
-/// A rule's alerts as JSON; `None` if it has none that wait or fire.
+/// A rule's alerts as JSON, an empty list if it was judged and has none; `None` if nothing is known of it.
 pub fn to_json(state: &RuleState) -> Option<Json> {
     let alerts: Vec<Json> = state
         .active()
-        .map(|a| {
+        .map(|a| (a, false))
+        .chain(state.blind().map(|a| (a, true)))
+        .map(|(a, is_blind)| {
             let pairs = |list: &mut dyn Iterator<Item = (&str, &str)>| -> Map<String, Json> {
                 list.map(|(n, v)| (n.to_string(), v.into())).collect()
             };
@@ -24,10 +26,11 @@ pub fn to_json(state: &RuleState) -> Option<Json> {
                 "active_at_ms": a.active_at_ms,
                 "fired_at_ms": a.fired_at_ms,
                 "kept_since_ms": a.kept_since_ms,
+                "is_blind": is_blind,
             })
         })
         .collect();
-    (!alerts.is_empty()).then_some(Json::Array(alerts))
+    (state.has_judged() || !alerts.is_empty()).then_some(Json::Array(alerts))
 }
 
 /// The state that [`to_json`] wrote at `saved_ms`, as it is when the next process begins at `now_ms`. What fired goes on
@@ -37,18 +40,24 @@ pub fn to_json(state: &RuleState) -> Option<Json> {
 /// What is wrong with it.
 pub fn from_json(json: &Json, saved_ms: i64, now_ms: i64) -> Result<RuleState, String> {
     let down_ms = (now_ms - saved_ms).max(0);
-    let mut alerts = Vec::new();
+    let (mut alerts, mut blind) = (Vec::new(), None);
     for item in json.as_array().ok_or("alerts are no list")? {
         let mut alert = alert(item).ok_or("an alert is not whole")?;
+        // A clock that was set back meanwhile makes nobody wait for it.
+        alert.active_at_ms = alert.active_at_ms.min(now_ms - down_ms);
         if alert.state == AlertState::Pending {
             if down_ms > DOWN_MS_MAX {
                 continue;
             }
             alert.active_at_ms += down_ms;
         }
-        alerts.push(alert);
+        if item["is_blind"] == true {
+            blind = Some(alert);
+        } else {
+            alerts.push(alert);
+        }
     }
-    Ok(RuleState::with(alerts))
+    Ok(RuleState::with(alerts, blind))
 }
 
 fn alert(item: &Json) -> Option<Active> {

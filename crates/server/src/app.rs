@@ -43,6 +43,8 @@ pub struct App {
     pub spans: Spans,
     /// What is watched.
     pub monitors: Arc<Monitors>,
+    /// Members of systems that vote.
+    pub membership: crate::membership::Membership,
     /// What log records go through.
     pub logs: Arc<Logs>,
     /// Measurements of this process.

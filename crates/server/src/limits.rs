@@ -83,6 +83,11 @@ mod of_sql {
     pub const CONNECTIONS: &str = "postgres.connections_max";
 }
 
+/// Silences at one time.
+pub const SILENCES: &str = "silences";
+/// Overrides of rotas at one time.
+pub const OVERRIDES: &str = "overrides of rotas";
+
 /// Who counts the hits of a bound.
 enum Counted {
     /// Requests that were refused, by the name of the bound.
@@ -162,6 +167,11 @@ const ROWS: &[Row] = {
         row!(crate::monitors::DECISIONS, "monitors", |_| crate::monitors::DECISIONS_MAX as f64, |a, _| Some(a.monitors.with_book(|b| b.decisions.len()) as f64), Requests, "further decisions are refused"),
         row!("files of critic rules", "files", |_| critic::library::FILES_MAX as f64, |a, _| Some(a.critics.shelf.files() as f64), Nothing, "further files are left out and named; counted in midwatch_critic_rules_broken"),
         row!("what was said of critic rules", "bytes", |_| crate::critique::LEDGER_BYTES_MAX as f64, |a, _| Some(a.critics.ledger.bytes() as f64), Requests, "further words are refused; move the file away"),
+        row!("rules of all files", "rules", |_| crate::monitors::RULES_MAX as f64, |a, _| Some(a.monitors.groups().iter().map(|g| g.group.rules.len() as f64).sum()), Nothing, "groups past it are left out and named among the problems of files"),
+        row!("alerts that fire at a time", "alerts", |_| monitor::notify::dispatch::ALERTS_MAX as f64, |a, _| Some(a.monitors.notify().notifier.len() as f64), Nothing, "nobody is told of further ones; counted in midwatch_alerts_refused_total"),
+        row!("notifications that wait for one target", "notifications", |_| monitor::notify::outbox::WAITING_MAX as f64, |a, _| Some(a.monitors.notify().outbox.longest() as f64), Nothing, "the oldest repetition, or the oldest, makes room; counted in midwatch_notifications_lost_total"),
+        row!(SILENCES, "silences", |_| monitor::notify::silence::SILENCES_MAX as f64, |a, _| Some(a.monitors.notify().notifier.silences().len() as f64), Requests, "further ones are refused"),
+        row!(OVERRIDES, "overrides", |_| monitor::notify::rota::OVERRIDES_MAX as f64, |a, _| Some(a.monitors.notify().notifier.overrides().len() as f64), Requests, "further ones are refused"),
         row!("query.concurrent_max", "queries", |a| a.settings.query.concurrent_max as f64, |a, _| Some(a.gate.present().0 as f64), Nothing, "more wait for their turn"),
         row!("query.waiting_max", "queries", |a| a.settings.query.waiting_max as f64, |a, _| Some(a.gate.present().1 as f64), Requests, "more are refused as busy"),
         row!("query.timeout", "s", |a| a.settings.query.timeout_ms as f64 / 1000.0, |_, _| None, Requests, "the query ends with an error"),

@@ -2,6 +2,7 @@
 //! restarts, and told. What follows from what is decided in the crate `monitor`; this owns threads, files and requests. It
 //! must never wait for a query of a user, nor lose a notification that was decided.
 
+pub mod act;
 mod ask;
 mod book;
 mod counters;
@@ -11,6 +12,7 @@ mod keep;
 mod loaded;
 mod notifier;
 mod own;
+pub mod people;
 mod send;
 mod slo_own;
 pub mod slo_tell;
@@ -19,6 +21,7 @@ pub mod tell;
 
 pub use ask::limit_words;
 pub use book::{Book, DECISIONS, DECISIONS_MAX};
+pub use files::RULES_MAX;
 pub use loaded::{LoadedGroup, RuleRun};
 pub use notifier::Notify;
 pub use own::{NewMonitor, add_monitor, keep_silences, new_id, remove_monitor};
@@ -63,6 +66,7 @@ pub struct Monitors {
     read: Mutex<ReadFiles>,
     notify: Mutex<Notify>,
     book: Mutex<Book>,
+    acts: Mutex<act::Acts>,
     events: SyncSender<notifier::Event>,
     captures: OnceLock<Arc<Capturing>>,
     is_stopping: AtomicBool,
@@ -75,6 +79,7 @@ pub struct Monitors {
 struct ReadFiles {
     /// Each file with its stamp and what was read of it last.
     files: Vec<files::RuleFile>,
+    has_read: bool,
     problems: Vec<Problem>,
     notifications: files::Stamp,
     notification_problems: Vec<Problem>,
@@ -114,6 +119,7 @@ impl Monitors {
             counters: Counters::new(registry),
             notify: Mutex::new(Notify::open(&folder)),
             book: Mutex::new(Book::open(&folder)),
+            acts: Mutex::new(act::Acts::open(&folder)),
             folder,
             base,
             due: Mutex::default(),

@@ -28,7 +28,7 @@ use crate::sql::PostgresPort;
 use crate::transport::LARGE_ANSWERS_MAX;
 use crate::upkeep::Upkeep;
 use crate::usage::Usage;
-use crate::{api, listener, own};
+use crate::{api, listener, membership, own};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,7 +113,10 @@ impl Server {
         let (log_store, log_sink, log_registry) = (store.clone(), sink.clone(), registry.clone());
         let open_logs = move || Logs::open(log_settings, &hostname, log_store, log_sink, &log_registry);
         let logs = Arc::new(blocking(open_logs).await?);
-        let (watched, query) = (settings.monitors.clone(), settings.query.clone());
+        let (mut watched, query) = (settings.monitors.clone(), settings.query.clone());
+        if settings.membership.has_rules() {
+            watched.shipped.push(("membership (comes with Midwatch)", membership::RULES));
+        }
         let (store_of, sink_of, registry_of) = (store.clone(), sink.clone(), registry.clone());
         let start = move || Monitors::start(watched, query, store_of, sink_of, &registry_of, address);
         let monitors = blocking(start).await??;
@@ -130,6 +133,7 @@ impl Server {
         let spans = blocking(spans).await?;
         let app = Arc::new(App {
             monitors: monitors.monitors(),
+            membership: Default::default(),
             critics,
             captures,
             gate: Gate::new(settings.query.clone(), &registry),
@@ -166,6 +170,9 @@ impl Server {
         tasks.extend(ports.serve(&app, &stopping, STOP_TIMEOUT));
         if app.settings.host.is_some() && app.settings.changes.enabled {
             tasks.push(tokio::spawn(crate::changes::run(app.clone(), stopping.clone())));
+        }
+        if !app.settings.membership.etcd.is_empty() {
+            tasks.push(tokio::spawn(membership::run(app.clone(), stopping.clone())));
         }
         tasks.extend(syslog.serve(&app, &stopping));
         tasks.push(tokio::spawn(logs::run(app.clone(), stopping.clone())));

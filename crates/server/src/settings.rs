@@ -31,6 +31,8 @@ pub struct Settings {
     pub captures: CaptureSettings,
     /// What is watched, and who is told.
     pub monitors: MonitorSettings,
+    /// Whose members are watched.
+    pub membership: crate::membership::MembershipSettings,
     /// How plans are criticised.
     pub critic: crate::critique::CriticSettings,
     /// How logs are taken.
@@ -91,11 +93,22 @@ pub struct MonitorSettings {
     pub interval_ms: i64,
     /// Where people reach this server, for links; empty: where it listens.
     pub url: String,
+    /// Rule files that come with the program: name and text.
+    pub shipped: Vec<(&'static str, &'static str)>,
+    /// What may run when a monitor fires; `None`: nothing.
+    pub actions: Option<PathBuf>,
 }
 
 impl Default for MonitorSettings {
     fn default() -> Self {
-        MonitorSettings { files: Vec::new(), notifications: None, interval_ms: 15_000, url: String::new() }
+        MonitorSettings {
+            files: Vec::new(),
+            notifications: None,
+            interval_ms: 15_000,
+            url: String::new(),
+            shipped: Vec::new(),
+            actions: None,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use stdx::{Error, ErrorKind, Result};
 
 const FILE: &str = "audit.log";
@@ -35,6 +36,9 @@ pub struct Who {
     /// Why.
     pub reason: String,
 }
+
+/// One line at a time, whoever writes.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// The file, open to add to it.
 pub struct Audit {
@@ -68,6 +72,7 @@ impl Audit {
     pub fn open(folder: &Path) -> Result<Audit> {
         let path = folder.join(FILE);
         let io = |e| io_error(&path, e);
+        let _one = WRITING.lock().unwrap_or_else(|e| e.into_inner());
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io)?;
         // What a crash left of a line must not run into the next one.
         if file.seek(SeekFrom::End(0)).map_err(io)? > 0 {
@@ -110,7 +115,7 @@ impl Audit {
             "samples": plan.samples,
             "blocks": plan.blocks,
         }))?;
-        Ok(number)
+        Ok(self.lines)
     }
 
     /// Notes how it ended.
@@ -157,6 +162,14 @@ impl Audit {
     }
 
     fn add(&mut self, mut entry: Json) -> Result<()> {
+        // Others of this process write to it as well: a line follows the one that is the last now.
+        let _one = WRITING.lock().unwrap_or_else(|e| e.into_inner());
+        let text = text_of(&self.path)?;
+        if let Some(last) = text.lines().last().filter(|l| crc32fast::hash(l.as_bytes()) != self.previous) {
+            let lines = text.lines().count() as u64;
+            entry["number"] = (lines + 1).into();
+            (self.lines, self.previous) = (lines, crc32fast::hash(last.as_bytes()));
+        }
         entry["previous"] = self.previous.into();
         let text = entry.to_string();
         let line = format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()));
@@ -319,5 +332,31 @@ mod tests {
         audit.begin(9, &Who::default(), &deletion(), &Reach::default()).unwrap();
         let lines = read(folder.path()).unwrap();
         assert!(matches!(&lines[..], [.., Line::Damaged { number: 3, .. }, Line::Whole(_)]), "{lines:?}");
+    }
+
+    #[test]
+    fn several_that_write_at_once_make_one_chain() {
+        let folder = tempfile::tempdir().unwrap();
+        let who = Who { user: "ada".into(), ..Who::default() };
+        let mut long = Audit::open(folder.path()).unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                let (folder, who) = (folder.path(), &who);
+                scope.spawn(move || {
+                    for i in 0..10 {
+                        let details = json!({ "i": i });
+                        Audit::open(folder).unwrap().note(n, "silence", who, details).unwrap();
+                    }
+                });
+            }
+            long.note(9, "silence", &who, json!({})).unwrap();
+        });
+        long.note(9, "silence", &who, json!({})).unwrap();
+        let lines = read(folder.path()).unwrap();
+        assert_eq!(lines.len(), 42);
+        for (i, line) in lines.iter().enumerate() {
+            let Line::Whole(entry) = line else { panic!("{line:?}") };
+            assert_eq!(entry["number"], i + 1);
+        }
     }
 }

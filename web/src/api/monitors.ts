@@ -22,6 +22,69 @@ export interface MonitorAlert {
   active_at_ms: number;
   fired_at_ms: number | null;
   resolved_at_ms: number | null;
+  fingerprint: string;
+  ack: Ack | null;
+}
+
+/** Somebody takes care of an alert. */
+export interface Ack {
+  author: string;
+  note: string;
+  at_ms: number;
+}
+
+export interface Shift {
+  person: string | null;
+  from_ms: number;
+  to_ms: number;
+  from: string;
+  to: string;
+}
+
+export interface Rota {
+  name: string;
+  time_zone: string;
+  now: string | null;
+  told_now: string[];
+  until: string | null;
+  next: string | null;
+  people: string[];
+  shifts: Shift[];
+  overrides: { id: string; person: string; from_ms: number; to_ms: number }[];
+}
+
+export interface Cluster {
+  system: string;
+  cluster: string;
+  at_ms: number;
+  problem: string;
+  says: string;
+  listed: number;
+  alive: number;
+  spare: number;
+  members: {
+    id: string;
+    name: string;
+    learner: boolean;
+    alive: boolean;
+    leader: boolean;
+    db_bytes: number | null;
+    fsync_p99_s: number | null;
+  }[];
+}
+
+export interface Actions {
+  configured: boolean;
+  actions: { name: string; approved_by: string }[];
+  runs: { action: string; alert: Labels; at_ms: number; how: string; did_it_hold: string }[];
+  held_back: { action: string; why: string }[];
+  problems: { file: string; line: number; what: string }[];
+}
+
+export interface OnCall {
+  now_ms: number;
+  rotas: Rota[];
+  people: string[];
 }
 
 export interface Monitor {
@@ -30,6 +93,8 @@ export interface Monitor {
   state: MonitorState;
   why: string;
   since_ms: number;
+  /** That it sees nothing any more, as an alert. */
+  blind: { state: string; since_ms: number; fingerprint: string; ack: Ack | null } | null;
   expr: string;
   limit: string;
   for: string;
@@ -130,6 +195,20 @@ export const monitors = {
     createdBy: string;
     comment: string;
   }): Promise<{ id: string }> => ask("/api/v1/silences", undefined, silence),
+  acknowledge: (of: { fingerprints: string[]; user: string; reason: string }): Promise<unknown> =>
+    ask("/api/v1/alerts/ack", undefined, of),
+  membership: (signal?: AbortSignal): Promise<{ clusters: Cluster[] }> => ask("/api/v1/membership", signal),
+  actions: (signal?: AbortSignal): Promise<Actions> => ask("/api/v1/actions", signal),
+  onCall: (signal?: AbortSignal): Promise<OnCall> => ask("/api/v1/oncall", signal),
+  standIn: (of: {
+    rota: string;
+    person: string;
+    from?: string | undefined;
+    to?: string | undefined;
+    user: string;
+  }): Promise<unknown> => ask("/api/v1/oncall/overrides", undefined, of),
+  endStandIn: (id: string, user: string): Promise<unknown> =>
+    ask(`/api/v1/oncall/overrides/${encodeURIComponent(id)}/end`, undefined, { user }),
   unsilence: (id: string): Promise<unknown> =>
     ask(`/api/v1/silences/${encodeURIComponent(id)}/end`, undefined, {}),
 };

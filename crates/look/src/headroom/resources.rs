@@ -111,7 +111,7 @@ pub const RESOURCES: &[Resource] = &[
     },
     Resource {
         id: "quorum", title: "Quorum", sort: Sort::Spare, limit: "", unit: "members",
-        used: r#"sum by (job) (up{job=~".*(etcd|consul|zookeeper|vault).*"}) - floor(count by (job) (up{job=~".*(etcd|consul|zookeeper|vault).*"}) / 2) - 1"#,
+        used: r#"min by (system, cluster) (midwatch_membership_spare) or sum by (job) (up{job=~".*(etcd|consul|zookeeper|vault).*"}) - floor(count by (job) (up{job=~".*(etcd|consul|zookeeper|vault).*"}) / 2) - 1"#,
         at_limit: "Nothing can be written, and no leader chosen.", what_to_do: "Bring the missing member back, or remove it before another is added.",
     },
 ];

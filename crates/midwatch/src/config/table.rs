@@ -252,6 +252,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "Log records: files that are followed, templates, metrics of records. Files are named in `[[logs.files]]`, metrics in `[[logs.metrics]]`: docs/guide/logs.md.",
     ),
     ("monitors", "Rules that are evaluated again and again, and who is told: docs/guide/monitors.md."),
+    ("membership", "Members of systems that vote, such as etcd: docs/guide/membership.md."),
     ("syslog", "Syslog listeners. Off unless an address is given."),
     ("ingest", "Bounds on what arrives. What is over them is refused, counted, and shown with the reason."),
     ("query", "Bounds on queries."),
@@ -400,6 +401,10 @@ pub const SETTINGS: &[Setting] = &[
     row!("monitors.notifications", OptionalPath, c.monitors.notifications, "\"alertmanager.yml\"", "Who is told of alerts: a configuration of Alertmanager, with routes, receivers and inhibition. It is read again when it changes. Empty: nobody is told, alerts are shown only."),
     row!("monitors.interval", Duration Signed, c.monitors.interval_ms, (SECOND, DAY), "\"5s\"", "How often groups of rules are evaluated that name no interval."),
     row!("monitors.url", Text, c.monitors.url, "\"https://midwatch.example.org\"", "Where people reach this server: the beginning of links in notifications. Empty: where it listens."),
+    row!("monitors.actions", OptionalPath, c.monitors.actions, "\"actions.yml\"", "Commands that may run when a monitor fires: docs/guide/actions.md. Empty: none may. They run as the user that Midwatch runs as."),
+    row!("membership.etcd", Names, c.membership.etcd, "[\"http://10.0.0.1:2379 http://10.0.0.2:2379\"]", "etcd clusters whose members are watched: one text for each cluster, with endpoints of its members, spaces between. Empty: none."),
+    row!("membership.interval", Duration Signed, c.membership.interval_ms, (SECOND, HOUR), "\"5s\"", "How often members are asked."),
+    row!("membership.rules", Switch, c.membership.rules, "true", "Evaluate the rules about members that come with the program although `membership.etcd` is empty, for systems whose members a rule records."),
 
     row!("syslog.udp", OptionalAddress, c.logs.syslog_udp, "\"127.0.0.1:5514\"", "Where to take syslog over UDP. Empty: nowhere."),
     row!("syslog.tcp", OptionalAddress, c.logs.syslog_tcp, "\"127.0.0.1:5514\"", "Where to take syslog over TCP, counted or line by line. Empty: nowhere."),

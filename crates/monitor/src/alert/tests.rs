@@ -26,7 +26,8 @@ fn seen(text: &str, enough: Option<&str>) -> Result<Seen, String> {
 
 fn show(state: &RuleState) -> String {
     let one = |a: &Active| format!("{} {}", a.labels.get("x"), a.state.as_str());
-    state.alerts().map(one).collect::<Vec<_>>().join(", ")
+    let blind = state.blind().map(|a| format!("blind {}", a.state.as_str()));
+    state.alerts().map(one).chain(blind).collect::<Vec<_>>().join(", ")
 }
 
 fn run(script: &str) {
@@ -43,6 +44,7 @@ fn run(script: &str) {
             "for" => alerting.for_ms = ms(words[1]),
             "keep" => alerting.keep_firing_for_ms = ms(words[1]),
             "limit" => limit = words[1].parse().unwrap(),
+            "blind" => alerting.blind_for_ms = Some(ms(words[1])),
             "clock" => {
                 let by = ms(&words[1][1..]) * if words[1].starts_with('-') { -1 } else { 1 };
                 state.shift(by);
@@ -182,6 +184,41 @@ fn too_many_alerts_are_none_and_said() {
         0m  a=1 b=1     | a firing, b firing          | firing
         1m  a=1 b=1 c=1 |                             | cannot_judge
         2m  a=1         | a firing                    | firing
+    ");
+}
+
+#[test]
+fn a_monitor_that_judged_and_sees_nothing_any_more_is_told_of() {
+    run("
+        blind 10m
+        for 5m
+        0m  nothing |                            | no_data
+        30m nothing |                            | no_data
+        31m -       |                            | fine
+        32m nothing | blind pending              | no_data
+        41m nothing | blind pending              | no_data
+        42m nothing | blind firing               | no_data
+        restart 1m
+        44m error   | blind firing               | cannot_judge
+        45m a=1     | a pending                  | pending
+        46m error   | a pending, blind pending   | cannot_judge
+        50m -       |                            | fine
+        51m nothing | blind pending              | no_data
+        clock +1h
+        52m nothing | blind pending              | no_data
+        restart 3m
+        56m nothing | blind pending              | no_data
+        64m nothing | blind firing               | no_data
+    ");
+    // One that cannot be evaluated from the start is broken itself.
+    run("
+        blind 10m
+        0m  error   | blind pending              | cannot_judge
+        10m error   | blind firing               | cannot_judge
+    ");
+    run("
+        0m  -       |                            | fine
+        30m nothing |                            | no_data
     ");
 }
 

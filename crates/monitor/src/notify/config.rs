@@ -1,10 +1,14 @@
 //! Reads a configuration of notifications: a file of Alertmanager's, with receivers of our own besides (`ntfy_configs`,
 //! `alertmanager_configs`, `heartbeat`). What is not supported is said with its line. It must never show a secret.
 
+mod people;
 mod receivers;
 
+use super::escalate::Escalation;
 use super::matchers::{parse_many, parse_one};
+use super::rota::{Person, Rota};
 use super::route::{GroupBy, Inhibit, Route};
+use super::times::TimeInterval;
 use crate::problem::{Problem, Problems};
 use crate::read::duration_ms;
 use document::{Entry, Node, Value, did_you_mean};
@@ -30,6 +34,12 @@ pub struct Config {
     pub inhibit: Vec<Inhibit>,
     /// An alert from elsewhere that names no end is over so long after it was told last.
     pub resolve_timeout_ms: i64,
+    /// Who can be on call.
+    pub people: Vec<Person>,
+    /// Who is on call when.
+    pub rotas: Vec<Rota>,
+    /// Who else is told of what nobody takes care of.
+    pub escalations: Vec<Escalation>,
     /// Who is told that this program is alive and judges.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -50,6 +60,9 @@ impl Default for Config {
             receivers: Vec::new(),
             inhibit: Vec::new(),
             resolve_timeout_ms: 300_000,
+            people: Vec::new(),
+            rotas: Vec::new(),
+            escalations: Vec::new(),
             heartbeat: None,
         }
     }
@@ -68,8 +81,19 @@ pub fn read(file: &str, text: &str) -> (Option<Config>, Vec<Problem>) {
     (config, problems.list)
 }
 
-const TOP: &[&str] =
-    &["global", "route", "receivers", "inhibit_rules", "templates", "time_intervals", "heartbeat"];
+const TOP: &[&str] = &[
+    "global",
+    "route",
+    "receivers",
+    "inhibit_rules",
+    "templates",
+    "time_intervals",
+    "mute_time_intervals",
+    "heartbeat",
+    "people",
+    "rotas",
+    "escalations",
+];
 const ROUTE: &[&str] = &[
     "receiver",
     "group_by",
@@ -77,6 +101,9 @@ const ROUTE: &[&str] = &[
     "group_interval",
     "repeat_interval",
     "continue",
+    "escalation",
+    "mute_time_intervals",
+    "active_time_intervals",
     "match",
     "match_re",
     "matchers",
@@ -92,6 +119,13 @@ const INHIBIT: &[&str] = &[
     "target_matchers",
     "equal",
 ];
+
+/// What routes name.
+struct Named<'a> {
+    receivers: &'a [Receiver],
+    times: &'a [TimeInterval],
+    escalations: &'a [Escalation],
+}
 
 pub(super) struct Reader<'a> {
     pub problems: &'a mut Problems,
@@ -118,11 +152,13 @@ impl<'n> Table<'n> {
 impl Reader<'_> {
     fn root(&mut self, root: &Node) -> Option<Config> {
         let top = self.table(root, "the file", TOP)?;
-        for key in ["templates", "time_intervals"] {
-            if let Some(node) = top.get(key) {
-                self.problems.warning(node.line, format!("{key} has no effect here"));
-            }
+        if let Some(node) = top.get("templates") {
+            self.problems.warning(node.line, "templates has no effect here");
         }
+        if let Some(node) = top.get("mute_time_intervals") {
+            self.problems.error(node.line, "mute_time_intervals is the old name; write time_intervals");
+        }
+        let times = self.time_intervals(&top);
         let globals = receivers::Globals::read(self, top.get("global"));
         let mut receivers: Vec<Receiver> = Vec::new();
         for node in self.list(top.get("receivers"), "receivers") {
@@ -134,14 +170,19 @@ impl Reader<'_> {
             }
             receivers.push(receiver);
         }
+        let people = self.people(&top, &receivers);
+        let rotas = self.rotas(&top, &people, &times);
+        let escalations = self.escalations(&top, &receivers);
+        self.check_rotas(&mut receivers, &rotas, top.get("receivers").map_or(0, |n| n.line));
+        let named = Named { receivers: &receivers, times: &times, escalations: &escalations };
         let Some(node) = top.get("route") else {
             self.problems.error(root.line, "there is no `route:`, so nobody would be told of anything");
             return None;
         };
         let mut base = Route::silent();
         base.group_by = GroupBy::Names(Vec::new());
-        let route = self.route(node, &base, &receivers, 0)?;
-        if route.receiver.is_empty() {
+        let route = self.route(node, &base, &named, 0)?;
+        if route.receiver.is_empty() && route.escalation.is_none() {
             self.problems.error(node.line, "the first route needs a receiver");
             return None;
         }
@@ -149,7 +190,7 @@ impl Reader<'_> {
         let inhibit = inhibit.into_iter().filter_map(|n| self.inhibit(n)).collect();
         let heartbeat = top.get("heartbeat").and_then(|n| self.heartbeat(n));
         let resolve_timeout_ms = globals.resolve_timeout_ms;
-        Some(Config { route, receivers, inhibit, resolve_timeout_ms, heartbeat })
+        Some(Config { route, receivers, inhibit, resolve_timeout_ms, heartbeat, people, rotas, escalations })
     }
 
     fn heartbeat(&mut self, node: &Node) -> Option<Heartbeat> {
@@ -162,7 +203,7 @@ impl Reader<'_> {
         Some(Heartbeat { url: url?, interval_ms })
     }
 
-    fn route(&mut self, node: &Node, base: &Route, receivers: &[Receiver], depth: usize) -> Option<Route> {
+    fn route(&mut self, node: &Node, base: &Route, named: &Named<'_>, depth: usize) -> Option<Route> {
         if self.routes >= ROUTES_MAX || depth > DEPTH_MAX {
             let what = format!("more than {ROUTES_MAX} routes, or nested deeper than {DEPTH_MAX}");
             self.problems.error(node.line, what);
@@ -187,12 +228,28 @@ impl Reader<'_> {
         };
         self.routes += 1;
         if let Some(name) = table.text("receiver") {
-            if !receivers.iter().any(|r| r.name == name) {
-                let hint = did_you_mean(name, receivers.iter().map(|r| r.name.as_str()));
+            if !named.receivers.iter().any(|r| r.name == name) {
+                let hint = did_you_mean(name, named.receivers.iter().map(|r| r.name.as_str()));
                 self.problems.error(node.line, format!("there is no receiver {name:?}{hint}"));
                 return None;
             }
             route.receiver = name.to_string();
+            route.escalation = None;
+        }
+        if let Some(name) = table.text("escalation") {
+            if !named.escalations.iter().any(|e| e.name == name) {
+                let hint = did_you_mean(name, named.escalations.iter().map(|e| e.name.as_str()));
+                self.problems.error(node.line, format!("there is no escalation {name:?}{hint}"));
+                return None;
+            }
+            route.escalation = Some(name.to_string());
+        }
+        // As in Alertmanager, a branch has no times but its own.
+        route.mute = self.times_of(&table, "mute_time_intervals", named.times);
+        route.active = self.times_of(&table, "active_time_intervals", named.times);
+        if depth == 0 && !(route.mute.is_empty() && route.active.is_empty()) {
+            self.problems.error(node.line, "the first route tells at all times: it has no time intervals");
+            (route.mute, route.active) = (Vec::new(), Vec::new());
         }
         if let Some(by) = table.get("group_by") {
             let names: Vec<String> =
@@ -212,7 +269,7 @@ impl Reader<'_> {
         route.group_interval_ms = route.group_interval_ms.max(1_000);
         let below = self.list(table.get("routes"), "routes");
         route.routes =
-            below.into_iter().filter_map(|n| self.route(n, &route.clone(), receivers, depth + 1)).collect();
+            below.into_iter().filter_map(|n| self.route(n, &route.clone(), named, depth + 1)).collect();
         Some(route)
     }
 

@@ -2,13 +2,21 @@
 //! de-duplication as one state machine. What it returns was told as far as it is concerned: the caller keeps it until it
 //! is delivered. It must never tell the same twice because it was restarted, nor forget that something is to be told.
 
+use super::ack::Ack;
 use super::config::Config;
+use super::escalate::Progress;
+use super::rota::Override;
 use super::route::Route;
 use super::silence::{KEPT_MS, SILENCES_MAX, Silence};
 use super::{Alert, fingerprint};
 use model::{Labels, Matcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+mod audience;
+mod tell;
+
+use tell::{Hidden, Seen, knows_in};
 
 /// The most alerts at one time.
 pub const ALERTS_MAX: usize = 50_000;
@@ -28,6 +36,8 @@ pub enum Why {
     Resolved,
     /// Nothing changed for the repeat interval.
     Repeat,
+    /// Nobody took care of it, so that a step of its escalation is due.
+    Escalated,
 }
 
 impl Why {
@@ -38,6 +48,7 @@ impl Why {
             Why::Fewer => "fewer",
             Why::Resolved => "resolved",
             Why::Repeat => "repeat",
+            Why::Escalated => "escalated",
         }
     }
 }
@@ -105,12 +116,17 @@ pub struct Notifier {
     groups: BTreeMap<String, Group>,
     told: BTreeMap<String, Told>,
     silences: Vec<Silence>,
+    escalated: BTreeMap<String, Progress>,
+    acks: BTreeMap<Labels, Ack>,
+    overrides: Vec<Override>,
     refused: u64,
 }
 
 /// What is to be kept and delivered.
 #[derive(Debug, Default)]
 pub struct Decided {
+    /// How far the escalation of a group is; `None`: it has ended.
+    pub escalated: Vec<(String, Option<Progress>)>,
     /// What receivers are told.
     pub notifications: Vec<Notification>,
     /// What counts as told although there is nothing to say: that something is over, to who does not want to hear of it.
@@ -145,6 +161,9 @@ impl Notifier {
             groups: BTreeMap::new(),
             told: BTreeMap::new(),
             silences: Vec::new(),
+            escalated: BTreeMap::new(),
+            acks: BTreeMap::new(),
+            overrides: Vec::new(),
             refused: 0,
         }
     }
@@ -164,13 +183,28 @@ impl Notifier {
     }
 
     /// Remembers what a group told before a restart.
-    pub fn remember(&mut self, key: String, told: Told) {
-        self.told.insert(key, told);
+    pub fn remember(&mut self, key: String, told: Told, now_ms: i64) {
+        // The clock may have been set back since.
+        let at_ms = told.at_ms.min(now_ms);
+        self.told.insert(key, Told { at_ms, ..told });
     }
 
     /// What was told by group and target: [`Notification::told`] by [`Notification::told_key`].
     pub fn told(&self) -> &BTreeMap<String, Told> {
         &self.told
+    }
+
+    /// Takes alerts back of which somebody was told before a restart: they are over at `until_ms` unless they are put again.
+    pub fn reopen(&mut self, open: Vec<Alert>, until_ms: i64, now_ms: i64) {
+        for alert in open {
+            self.put(Alert { ends_at_ms: Some(until_ms), ..alert }, now_ms);
+        }
+    }
+
+    /// Alerts of which somebody was told that they fire, and not yet that they are over.
+    pub fn open(&self) -> impl Iterator<Item = &Alert> {
+        let told: BTreeSet<u64> = self.told.values().flat_map(|t| t.firing.iter().copied()).collect();
+        self.alerts.values().filter(move |a| told.contains(&fingerprint(&a.labels)))
     }
 
     /// Takes an alert, new or as it is now.
@@ -235,99 +269,60 @@ impl Notifier {
         for key in due {
             let Some(group) = self.groups.get_mut(&key) else { continue };
             let Some(route) = routes.get(group.route) else { continue };
+            let may_tell = config.may_tell(route, now_ms);
             group.next_ms = now_ms + route.group_interval_ms;
             group.has_told = true;
             let told_of: Vec<Alert> = group
                 .alerts
                 .iter()
-                .filter(|l| !muted.contains(*l))
+                .filter(|l| may_tell && !muted.contains(*l))
                 .filter_map(|l| self.alerts.get(l))
                 .cloned()
                 .collect();
             let labels = group.labels.clone();
-            let over: Vec<Labels> = group
+            let hidden = Hidden::of(group.alerts.iter().filter(|l| muted.contains(*l)), &self.alerts, now_ms);
+            let mut over: Vec<Labels> = group
                 .alerts
                 .iter()
                 .filter(|l| self.alerts.get(*l).is_none_or(|a| a.is_resolved(now_ms)))
                 .cloned()
                 .collect();
+            // An end that nobody may be told of now is kept until somebody may.
+            over.retain(|l| (may_tell && !muted.contains(l)) || !knows_in(&self.told, &key, l));
             over.iter().for_each(|l| {
                 group.alerts.remove(l);
             });
             if group.alerts.is_empty() {
                 self.groups.remove(&key);
             }
-            self.tell(route, &key, &labels, &told_of, now_ms, &mut out);
+            let seen = Seen { key: &key, labels: &labels, alerts: &told_of, hidden };
+            let progress = self.tell(route, &seen, now_ms, &mut out);
+            let escalation = config.escalations.iter().find(|e| Some(&e.name) == route.escalation.as_ref());
+            let next_ms = escalation.zip(progress).and_then(|(e, p)| e.next_ms(p, now_ms));
+            if let (Some(next_ms), Some(group)) = (next_ms, self.groups.get_mut(&key)) {
+                group.next_ms = group.next_ms.min(next_ms);
+            }
             for labels in over {
                 if !self.groups.values().any(|g| g.alerts.contains(&labels)) {
+                    self.acks.remove(&labels);
                     self.alerts.remove(&labels);
                 }
             }
         }
-        self.told.retain(|_, t| !t.firing.is_empty() || now_ms - t.at_ms < TOLD_FOR_MS);
+        self.forget(now_ms);
         out
     }
 
-    fn tell(
-        &mut self,
-        route: &Route,
-        group_key: &str,
-        labels: &Labels,
-        alerts: &[Alert],
-        now_ms: i64,
-        out: &mut Decided,
-    ) {
-        if alerts.is_empty() {
-            return;
+    /// Forgets what was told long ago of alerts that are no more.
+    fn forget(&mut self, now_ms: i64) {
+        let is_old = |t: &Told| now_ms - t.at_ms >= TOLD_FOR_MS;
+        if self.told.values().any(is_old) {
+            let alive: BTreeSet<u64> = self.alerts.keys().map(fingerprint).collect();
+            self.told.retain(|_, t| !is_old(t) || t.firing.iter().any(|p| alive.contains(p)));
         }
-        let Some(receiver) = self.config.receivers.iter().find(|r| r.name == route.receiver) else { return };
-        let prints = |resolved: bool| -> BTreeSet<u64> {
-            alerts
-                .iter()
-                .filter(|a| a.is_resolved(now_ms) == resolved)
-                .map(|a| fingerprint(&a.labels))
-                .collect()
-        };
-        let now_told = Told { firing: prints(false), resolved: prints(true), at_ms: now_ms };
-        for (place, target) in receiver.targets.iter().enumerate() {
-            let name = format!("{}/{place}", receiver.name);
-            let key = told_key(&name, group_key);
-            let before = self.told.get(&key);
-            let Some(why) = decide(before, &now_told, target.send_resolved, route.repeat_interval_ms) else {
-                continue;
-            };
-            let mut listed: Vec<Alert> = alerts
-                .iter()
-                .filter(|a| target.send_resolved || !a.is_resolved(now_ms))
-                // What was over before the receiver heard of it is not news.
-                .filter(|a| {
-                    !a.is_resolved(now_ms)
-                        || before.is_some_and(|b| b.firing.contains(&fingerprint(&a.labels)))
-                })
-                .cloned()
-                .collect();
-            let id = format!("{:016x}", fnv(&format!("{key} {now_ms}")));
-            self.told.insert(key.clone(), now_told.clone());
-            if listed.is_empty() {
-                out.noted.push((key, now_told.clone()));
-                continue;
-            }
-            listed.sort_by_key(|a| (a.is_resolved(now_ms), a.starts_at_ms));
-            let left_out = listed.len().saturating_sub(LISTED_MAX);
-            listed.truncate(LISTED_MAX);
-            out.notifications.push(Notification {
-                id,
-                target: name,
-                receiver: receiver.name.clone(),
-                group_key: group_key.to_string(),
-                group_labels: labels.clone(),
-                alerts: listed,
-                left_out,
-                at_ms: now_ms,
-                why,
-                told: now_told.clone(),
-            });
-        }
+        let is_new = |ms: i64| now_ms - ms < TOLD_FOR_MS;
+        self.acks.retain(|labels, a| self.alerts.contains_key(labels) || is_new(a.at_ms));
+        self.escalated.retain(|key, p| self.groups.contains_key(key) || is_new(p.since_ms));
     }
 
     fn sources(&self, now_ms: i64) -> Sources<'_> {
@@ -360,9 +355,84 @@ impl Notifier {
         self.alerts.values().map(|a| (a, self.muted_by(&a.labels, &sources, now_ms))).collect()
     }
 
+    /// How many alerts there are.
+    pub fn len(&self) -> usize {
+        self.alerts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+    }
+
     /// Alerts that were not taken because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// Notes that somebody takes care of alerts that fire; returns those that were not acknowledged before.
+    pub fn acknowledge(
+        &mut self,
+        wanted: impl Fn(&Labels) -> bool,
+        author: &str,
+        note: &str,
+        now_ms: i64,
+    ) -> Vec<Ack> {
+        let firing = self.alerts.values().filter(|a| !a.is_resolved(now_ms) && wanted(&a.labels));
+        let new = firing.filter(|a| !self.is_acked(a, now_ms));
+        let acks: Vec<Ack> = new.map(|a| Ack::new(a.labels.clone(), author, note, now_ms)).collect();
+        self.acks.extend(acks.iter().map(|a| (a.labels.clone(), a.clone())));
+        acks
+    }
+
+    /// Takes acknowledgements back; returns whose alerts.
+    pub fn unacknowledge(&mut self, wanted: impl Fn(&Labels) -> bool) -> Vec<Labels> {
+        let gone: Vec<Labels> = self.acks.keys().filter(|l| wanted(l)).cloned().collect();
+        gone.iter().for_each(|l| {
+            self.acks.remove(l);
+        });
+        gone
+    }
+
+    /// Brings back an acknowledgement of before a restart.
+    pub fn remember_ack(&mut self, ack: Ack) {
+        self.acks.insert(ack.labels.clone(), ack);
+    }
+
+    /// Brings back how far a group was before a restart.
+    pub fn remember_progress(&mut self, group_key: String, progress: Progress) {
+        self.escalated.insert(group_key, progress);
+    }
+
+    /// Who takes care of an alert.
+    pub fn ack_of(&self, alert: &Alert, now_ms: i64) -> Option<&Ack> {
+        self.acks.get(&alert.labels).filter(|a| a.covers(alert, now_ms))
+    }
+
+    /// Every acknowledgement of something that fires.
+    pub fn acks(&self, now_ms: i64) -> impl Iterator<Item = &Ack> {
+        self.acks
+            .values()
+            .filter(move |ack| self.alerts.get(&ack.labels).is_some_and(|a| ack.covers(a, now_ms)))
+    }
+
+    fn is_acked(&self, alert: &Alert, now_ms: i64) -> bool {
+        self.ack_of(alert, now_ms).is_some()
+    }
+
+    /// Acknowledgements and the progress of escalations, to be kept.
+    pub fn kept(&self) -> (impl Iterator<Item = &Ack>, impl Iterator<Item = (&String, &Progress)>) {
+        (self.acks.values(), self.escalated.iter())
+    }
+
+    /// Overrides of rotas besides those of the configuration.
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
+    /// Takes other overrides.
+    pub fn set_overrides(&mut self, overrides: Vec<Override>) {
+        self.overrides = overrides;
     }
 
     /// Every silence.
@@ -395,22 +465,13 @@ impl Notifier {
     pub fn shift(&mut self, by_ms: i64) {
         self.groups.values_mut().for_each(|g| g.next_ms += by_ms);
         self.told.values_mut().for_each(|t| t.at_ms += by_ms);
+        self.escalated.values_mut().for_each(|p| p.since_ms += by_ms);
+        self.acks.values_mut().for_each(|a| a.at_ms += by_ms);
+        for alert in self.alerts.values_mut() {
+            alert.starts_at_ms += by_ms;
+            alert.ends_at_ms.iter_mut().for_each(|end| *end += by_ms);
+        }
     }
-}
-
-/// Whether a target is told, and why: Alertmanager's rules.
-fn decide(before: Option<&Told>, now: &Told, send_resolved: bool, repeat_ms: i64) -> Option<Why> {
-    let Some(before) = before else { return (!now.firing.is_empty()).then_some(Why::New) };
-    if !now.firing.is_subset(&before.firing) {
-        return Some(Why::New);
-    }
-    if now.firing.is_empty() {
-        return (!before.firing.is_empty()).then_some(Why::Resolved);
-    }
-    if send_resolved && !now.resolved.is_subset(&before.resolved) {
-        return Some(Why::Fewer);
-    }
-    (now.at_ms - before.at_ms >= repeat_ms).then_some(Why::Repeat)
 }
 
 fn group_key(route: &Route, labels: &Labels) -> String {

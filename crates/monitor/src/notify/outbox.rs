@@ -3,10 +3,12 @@
 //! cannot ever take it, or when it is a day old, and the last two are counted. Format: docs/formats/monitors.md.
 
 use super::Alert;
-use super::dispatch::{Decided, Notification, Told, Why};
+use super::ack::Ack;
+use super::dispatch::{Decided, Notification, Notifier, Told, Why};
+use super::escalate::Progress;
 use model::Labels;
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The most notifications that wait for one target.
 pub const WAITING_MAX: usize = 1_000;
@@ -16,6 +18,8 @@ pub const TRIED_FOR_MS: i64 = 86_400_000;
 const REFUSALS_MAX: u32 = 3;
 /// The longest pause between two tries.
 const PAUSE_MS_MAX: i64 = 60_000;
+/// Nothing is given up for its age that was tried less often, so that a clock that was set gives nothing up.
+const TRIES_MIN: u32 = 60;
 
 /// How a try ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +43,8 @@ pub struct Waiting {
     refusals: u32,
     /// Not before.
     pub next_ms: i64,
+    /// When it was decided, by the clock as it is now.
+    since_ms: i64,
     /// Why not yet, or "".
     pub problem: String,
     /// It is being sent.
@@ -66,48 +72,83 @@ pub struct Outbox {
     pub lost: Lost,
 }
 
+/// What a file gives.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// What waits.
+    pub outbox: Outbox,
+    /// What groups told last.
+    pub told: BTreeMap<String, Told>,
+    /// Alerts of which somebody was told that they fire, and not yet that they are over.
+    pub open: Vec<Alert>,
+    /// Who takes care of which alert.
+    pub acks: BTreeMap<Labels, Ack>,
+    /// How far groups are in their escalation.
+    pub escalated: BTreeMap<String, Progress>,
+    /// Lines that are not whole.
+    pub damaged: usize,
+}
+
 impl Outbox {
-    /// The state that lines of a file give, and what groups told last. Lines that are not whole are counted.
-    pub fn replay<'a>(lines: impl Iterator<Item = &'a str>) -> (Outbox, BTreeMap<String, Told>, usize) {
-        let (mut outbox, mut told, mut damaged) = (Outbox::default(), BTreeMap::new(), 0);
+    /// The state that lines of a file give. Lines that are not whole are counted.
+    pub fn replay<'a>(lines: impl Iterator<Item = &'a str>) -> Replayed {
+        let mut out = Replayed::default();
+        let mut open: BTreeMap<u64, Alert> = BTreeMap::new();
         for line in lines {
             let json: Json = serde_json::from_str(line).unwrap_or(Json::Null);
-            match json["what"].as_str() {
-                Some("queued") => match notification(&json) {
-                    Some(n) => {
-                        told.insert(n.told_key(), n.told.clone());
-                        outbox.add(n);
-                    }
-                    None => damaged += 1,
-                },
-                Some("told") => match (json["key"].as_str(), read_told(&json["told"])) {
-                    (Some(key), Some(t)) => {
-                        told.insert(key.to_string(), t);
-                    }
-                    _ => damaged += 1,
-                },
-                Some("done") => {
-                    let id = json["id"].as_str().unwrap_or("");
-                    outbox.targets.values_mut().for_each(|q| q.retain(|w| w.notification.id != id));
-                }
-                _ => damaged += 1,
-            }
+            let is_whole = match json["what"].as_str() {
+                Some("queued") => notification(&json).map(|n| {
+                    let firing = n.firing().map(|a| (super::fingerprint(&a.labels), a.clone()));
+                    open.extend(firing.collect::<Vec<_>>());
+                    out.told.insert(n.told_key(), n.told.clone());
+                    // What waited is sent at once, whatever the clock says now.
+                    out.outbox.add(n, 0);
+                }),
+                Some("told") => json["key"].as_str().zip(read_told(&json["told"])).map(|(key, told)| {
+                    out.told.insert(key.to_string(), told);
+                }),
+                Some("open") => Alert::from_json(&json["alert"]).map(|alert| {
+                    open.insert(super::fingerprint(&alert.labels), alert);
+                }),
+                Some("ack") => Ack::from_json(&json).map(|ack| {
+                    out.acks.insert(ack.labels.clone(), ack);
+                }),
+                Some("unack") => labels_of(&json["labels"]).map(|labels| {
+                    out.acks.remove(&labels);
+                }),
+                Some("escalated") => Progress::from_json(&json).map(|(key, progress)| {
+                    out.escalated.remove(&key);
+                    out.escalated.extend(progress.map(|p| (key, p)));
+                }),
+                Some("done") => json["id"].as_str().map(|id| {
+                    out.outbox.targets.values_mut().for_each(|q| q.retain(|w| w.notification.id != id));
+                }),
+                _ => None,
+            };
+            out.damaged += usize::from(is_whole.is_none());
         }
-        outbox.targets.retain(|_, q| !q.is_empty());
-        (outbox, told, damaged)
+        out.outbox.targets.retain(|_, q| !q.is_empty());
+        let firing: BTreeSet<u64> = out.told.values().flat_map(|t| t.firing.iter().copied()).collect();
+        out.open = open.into_iter().filter(|(print, _)| firing.contains(print)).map(|(_, a)| a).collect();
+        out
     }
 
-    /// Lines that give the present state, for a new file.
-    pub fn lines(&self, told: &BTreeMap<String, Told>) -> Vec<String> {
-        told.iter()
-            .map(|(key, t)| told_line(key, t))
-            .chain(self.waiting().map(|w| queued_line(&w.notification)))
-            .collect()
+    /// Lines that give the present state, for a new file. What groups told comes after what waits: it is the newer.
+    pub fn lines(&self, notifier: &Notifier) -> Vec<String> {
+        let waiting = self.waiting().map(|w| queued_line(&w.notification));
+        let open = notifier.open().map(|a| json!({ "what": "open", "alert": a.to_json() }).to_string());
+        let told = notifier.told().iter().map(|(key, t)| told_line(key, t));
+        let (acks, escalated) = notifier.kept();
+        let acks = acks.map(Ack::to_line);
+        let escalated = escalated.map(|(key, p)| Progress::line(key, Some(*p)));
+        waiting.chain(open).chain(told).chain(acks).chain(escalated).collect()
     }
 
     /// Takes in what was decided; returns the lines to be made durable before anything is sent.
     pub fn queue(&mut self, decided: Decided) -> Vec<String> {
-        let mut lines: Vec<String> = decided.noted.iter().map(|(key, t)| told_line(key, t)).collect();
+        let noted = decided.noted.iter().map(|(key, t)| told_line(key, t));
+        let escalated = decided.escalated.iter().map(|(key, p)| Progress::line(key, *p));
+        let mut lines: Vec<String> = noted.chain(escalated).collect();
         for n in decided.notifications {
             // A repetition that was not sent yet is told by this one as well.
             let queue = self.targets.entry(n.target.clone()).or_default();
@@ -125,15 +166,16 @@ impl Outbox {
                 }
             }
             lines.push(queued_line(&n));
-            self.add(n);
+            let next_ms = n.at_ms;
+            self.add(n, next_ms);
         }
         lines
     }
 
-    fn add(&mut self, notification: Notification) {
+    fn add(&mut self, notification: Notification, next_ms: i64) {
         let queue = self.targets.entry(notification.target.clone()).or_default();
-        let next_ms = notification.at_ms;
         queue.push_back(Waiting {
+            since_ms: notification.at_ms,
             notification,
             tries: 0,
             refusals: 0,
@@ -169,7 +211,7 @@ impl Outbox {
         let Some(at) = queue.iter().position(|w| w.notification.id == id) else { return Vec::new() };
         let waiting = &mut queue[at];
         waiting.is_sending = false;
-        let is_old = now_ms - waiting.notification.at_ms > TRIED_FOR_MS;
+        let is_old = now_ms - waiting.since_ms > TRIED_FOR_MS && waiting.tries >= TRIES_MIN;
         let how = match outcome {
             Outcome::Taken => "taken",
             Outcome::Refused(why) => {
@@ -197,6 +239,11 @@ impl Outbox {
         vec![line]
     }
 
+    /// How many wait for the target for which the most do.
+    pub fn longest(&self) -> usize {
+        self.targets.values().map(VecDeque::len).max().unwrap_or(0)
+    }
+
     /// Everything that waits, by target, in order.
     pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.targets.values().flatten()
@@ -204,7 +251,10 @@ impl Outbox {
 
     /// The clock was set by so much.
     pub fn shift(&mut self, by_ms: i64) {
-        self.targets.values_mut().flatten().for_each(|w| w.next_ms += by_ms);
+        for waiting in self.targets.values_mut().flatten() {
+            waiting.next_ms += by_ms;
+            waiting.since_ms += by_ms;
+        }
     }
 
     /// Drops what waits for targets that are in the configuration no more.
@@ -213,6 +263,10 @@ impl Outbox {
         let dropped = gone.iter().filter_map(|t| self.targets.remove(t)).flatten();
         dropped.map(|w| done_line(&w.notification.id, "target_removed", "")).collect()
     }
+}
+
+fn labels_of(json: &Json) -> Option<Labels> {
+    Labels::from_pairs(super::pairs(json)?).ok()
 }
 
 fn told_line(key: &str, told: &Told) -> String {
@@ -251,7 +305,7 @@ fn notification(json: &Json) -> Option<Notification> {
         alerts: json["alerts"].as_array()?.iter().map(Alert::from_json).collect::<Option<_>>()?,
         left_out: json["left_out"].as_u64()? as usize,
         at_ms: json["at_ms"].as_i64()?,
-        why: [Why::New, Why::Fewer, Why::Resolved, Why::Repeat]
+        why: [Why::New, Why::Fewer, Why::Resolved, Why::Repeat, Why::Escalated]
             .into_iter()
             .find(|w| Some(w.as_str()) == json["why"].as_str())?,
         told: read_told(&json["told"])?,
@@ -260,14 +314,12 @@ fn notification(json: &Json) -> Option<Notification> {
 
 fn told_json(told: &Told) -> Json {
     // As text: JSON's numbers are not 64 bits wide everywhere.
-    let prints = |set: &std::collections::BTreeSet<u64>| -> Vec<String> {
-        set.iter().map(|p| format!("{p:016x}")).collect()
-    };
+    let prints = |set: &BTreeSet<u64>| -> Vec<String> { set.iter().map(|p| format!("{p:016x}")).collect() };
     json!({ "firing": prints(&told.firing), "resolved": prints(&told.resolved), "at_ms": told.at_ms })
 }
 
 fn read_told(json: &Json) -> Option<Told> {
-    let prints = |key: &str| -> Option<std::collections::BTreeSet<u64>> {
+    let prints = |key: &str| -> Option<BTreeSet<u64>> {
         json[key].as_array()?.iter().map(|p| u64::from_str_radix(p.as_str()?, 16).ok()).collect()
     };
     Some(Told { firing: prints("firing")?, resolved: prints("resolved")?, at_ms: json["at_ms"].as_i64()? })

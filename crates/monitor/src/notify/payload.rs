@@ -35,7 +35,8 @@ pub fn request(n: &Notification, target: &Target, key: &str, base: &str) -> Requ
         body: body.to_string(),
     };
     match target.kind {
-        TargetKind::Webhook => json("", webhook(n, base)),
+        // Who is on call is told by a receiver of their own.
+        TargetKind::Webhook | TargetKind::OnCall | TargetKind::Email => json("", webhook(n, base)),
         TargetKind::Alertmanager => json("/api/v2/alerts", alertmanager(n, base)),
         TargetKind::Slack => json("", slack(n, target, base)),
         TargetKind::PagerDuty => json("", pagerduty(n, target, key, base)),
@@ -128,7 +129,7 @@ fn alertmanager(n: &Notification, _base: &str) -> Json {
 }
 
 /// The lines after the first.
-fn lines(n: &Notification) -> Vec<String> {
+pub(super) fn lines(n: &Notification) -> Vec<String> {
     let mut out = Vec::new();
     let is_one = n.alerts.len() == 1;
     for alert in n.alerts.iter().take(SHOWN_MAX) {
@@ -148,7 +149,7 @@ fn lines(n: &Notification) -> Vec<String> {
 }
 
 /// Pages to go to.
-fn links(n: &Notification, base: &str) -> Vec<(&'static str, String)> {
+pub(super) fn links(n: &Notification, base: &str) -> Vec<(&'static str, String)> {
     let mut links = Vec::new();
     if let Some(first) = n.alerts.first() {
         if !first.url.is_empty() {
@@ -201,7 +202,7 @@ fn slack(n: &Notification, target: &Target, base: &str) -> Json {
 }
 
 /// What names the group to receivers that open and close one thing: at most 255 characters, always the same.
-fn dedup_key(n: &Notification) -> String {
+pub(super) fn dedup_key(n: &Notification) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for b in n.told_key().bytes() {
         hash = (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);

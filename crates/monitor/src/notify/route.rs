@@ -2,6 +2,7 @@
 //! enters the first branch that matches, and further ones after a branch with `continue`; a node none of whose branches
 //! match takes it itself.
 
+use super::times::TimeInterval;
 use model::{Labels, Matcher};
 
 /// What alerts are grouped by.
@@ -28,6 +29,12 @@ pub struct Route {
     pub group_interval_ms: i64,
     /// How long until it tells the same again.
     pub repeat_interval_ms: i64,
+    /// The escalation that is followed instead of telling `receiver` alone.
+    pub escalation: Option<String>,
+    /// Nobody is told at these times.
+    pub mute: Vec<TimeInterval>,
+    /// Somebody is told at these times alone; an empty list is always.
+    pub active: Vec<TimeInterval>,
     /// Branches after this one are looked at too.
     pub continues: bool,
     /// Branches.
@@ -48,6 +55,9 @@ impl Route {
             group_wait_ms: 30_000,
             group_interval_ms: 300_000,
             repeat_interval_ms: 14_400_000,
+            escalation: None,
+            mute: Vec::new(),
+            active: Vec::new(),
             continues: false,
             routes: Vec::new(),
             id: 0,
@@ -70,6 +80,12 @@ impl Route {
             }
         }
         if found.is_empty() { vec![self] } else { found }
+    }
+
+    /// Whether somebody may be told at that time.
+    pub fn is_active(&self, at_ms: i64) -> bool {
+        let is_in = |list: &[TimeInterval]| list.iter().any(|t| t.contains(at_ms));
+        !is_in(&self.mute) && (self.active.is_empty() || is_in(&self.active))
     }
 
     /// This node and all below it.

@@ -3,6 +3,7 @@
 
 use super::Alert;
 use super::dispatch::Notification;
+use crate::alert::{BLIND, STATE_LABEL};
 use crate::template::{humanize, significant};
 use model::Labels;
 use model::time::{format_duration_ms, format_rfc3339_ms};
@@ -31,6 +32,11 @@ pub fn headline(n: &Notification) -> String {
 
 /// One alert in a line: what, for whom, the value against the limit, since when.
 pub fn alert_line(alert: &Alert, at_ms: i64) -> String {
+    if is_of_blindness(&alert.labels) {
+        let (name, whom) = (name(&alert.labels), whom(&alert.labels));
+        let (why, since) = (alert.annotation("summary"), since_words(alert.starts_at_ms, at_ms));
+        return format!("{name} for {whom} cannot be judged: {why}, since {since}");
+    }
     let what = match alert.annotation("summary") {
         "" => format!("{} for {}", name(&alert.labels), whom(&alert.labels)),
         summary => format!("{}: {summary}", name(&alert.labels)),
@@ -53,6 +59,9 @@ fn over(n: &Notification) -> String {
     let began = all.iter().map(|a| a.starts_at_ms).min().unwrap_or(n.at_ms);
     let ended = all.iter().filter_map(|a| a.ends_at_ms).max().unwrap_or(n.at_ms);
     let lasted = duration(ended - began);
+    if all.iter().all(|a| is_of_blindness(&a.labels)) {
+        return format!("SEES AGAIN: {names} for {whom}, after {lasted}");
+    }
     if all.iter().any(|a| a.is_blind) {
         return format!(
             "NO DATA: {names} for {whom} fired for {lasted}; nothing comes any more, so it is not known to be fine"
@@ -61,8 +70,14 @@ fn over(n: &Notification) -> String {
     format!("RESOLVED: {names} for {whom}, after {lasted}")
 }
 
+/// Whether an alert says that a monitor sees nothing, and not that its condition is met.
+fn is_of_blindness(labels: &Labels) -> bool {
+    labels.get(STATE_LABEL) == BLIND
+}
+
 fn mark(alert: &Alert) -> &'static str {
     match alert.labels.get("severity") {
+        _ if is_of_blindness(&alert.labels) => "BLIND",
         "critical" | "page" => "PAGE",
         "info" | "none" => "INFO",
         _ => "ALERT",

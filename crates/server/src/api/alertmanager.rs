@@ -141,7 +141,7 @@ async fn make_silence(app: Arc<App>, request: Request) -> ApiResult<String> {
     let id = silence.id.clone();
     let kept = tokio::task::spawn_blocking(move || {
         keep_silences(&app.monitors, &address, "silence", &silence.clone(), |notifier| {
-            notifier.silence(silence, now_ms).map_err(Error::invalid)
+            notifier.silence(silence, now_ms).map_err(|e| Error::invalid(e).bound(crate::limits::SILENCES))
         })
     });
     kept.await.map_err(|_| failed())??;

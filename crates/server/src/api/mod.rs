@@ -22,6 +22,7 @@ mod logs;
 mod look;
 mod midwatch;
 mod monitors;
+mod oncall;
 mod parse;
 mod query;
 mod read;
@@ -82,6 +83,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/rules", get(monitors::rules))
         .route("/api/v1/alerts", get(monitors::alerts))
         .route("/api/v1/alertmanagers", get(monitors::alertmanagers))
+        .route("/api/v1/oncall", get(oncall::get))
+        .route("/api/v1/actions", get(oncall::actions))
+        .route("/api/v1/membership", get(oncall::membership))
+        .route("/api/v1/oncall/overrides", post(oncall::stand_in))
+        .route("/api/v1/oncall/overrides/{id}/end", post(oncall::end_stand_in))
+        .route("/api/v1/alerts/ack", post(oncall::acknowledge))
+        .route("/api/v1/alerts/unack", post(oncall::end_acknowledge))
         .route("/api/v1/monitors", get(monitors::list).post(monitors::make))
         .route("/api/v1/monitors/try", post(try_out::try_monitor))
         .route("/api/v1/monitors/check", post(monitors::check))

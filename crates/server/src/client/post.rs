@@ -13,6 +13,15 @@ use tokio::time::{Instant, timeout_at};
 /// How much of an answer that is no success is kept, in bytes.
 const ANSWER_BYTES_MAX: usize = 400;
 
+/// How it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Without a body.
+    Get,
+    /// With one.
+    Post,
+}
+
 /// One request.
 pub struct Post {
     /// Where to; may hold a secret.
@@ -36,13 +45,30 @@ impl Clients {
     /// `Cancelled` past the timeout, `Invalid` for an address that nothing is sent to, `Unavailable` for everything that
     /// the other side or the network does wrong.
     pub async fn post(&self, post: Post) -> Result<(StatusCode, String)> {
+        let (status, text) = self.exchange(Method::Post, post, ANSWER_BYTES_MAX).await?;
+        Ok((status, if status.is_success() { String::new() } else { text }))
+    }
+
+    /// Sends once; returns the status and the answer. One longer than `bytes_max` is cut there.
+    ///
+    /// # Errors
+    /// As [`Clients::post`].
+    pub async fn exchange(
+        &self,
+        method: Method,
+        post: Post,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, String)> {
         let url = allowed_url(&post.url)?;
         let usage =
             Use { connect_to: None, follow_redirects: false, tls: url.scheme() == "https", guarded: true };
         let client = self.pool.get(&ClientConfig::default().tls, usage).await?;
         let deadline = Instant::now() + post.timeout;
         let send = async {
-            let mut request = client.post(url).header(CONTENT_TYPE, post.content_type).body(post.body);
+            let mut request = match method {
+                Method::Get => client.get(url),
+                Method::Post => client.post(url).header(CONTENT_TYPE, post.content_type).body(post.body),
+            };
             for (name, value) in post.headers {
                 let mut value = HeaderValue::from_str(&value).map_err(|_| {
                     Error::invalid(format!("the header {name} holds what no header may hold"))
@@ -55,13 +81,14 @@ impl Clients {
             let mut response = auth::apply(request, &post.auth).await?.send().await.map_err(explain)?;
             let status = response.status();
             let mut text = Vec::new();
-            while !status.is_success() && text.len() < ANSWER_BYTES_MAX {
+            while text.len() < bytes_max {
                 match response.chunk().await {
-                    Ok(Some(chunk)) => text.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES_MAX)]),
+                    Ok(Some(chunk)) => {
+                        text.extend_from_slice(&chunk[..chunk.len().min(bytes_max - text.len())]);
+                    }
                     _ => break,
                 }
             }
-            text.truncate(ANSWER_BYTES_MAX);
             Ok((status, String::from_utf8_lossy(&text).trim().to_string()))
         };
         let late = |_| {

@@ -54,6 +54,14 @@ impl Counters {
         self.registry.value(Kind::Counter, "midwatch_notification_requests_total", help, labels).inc();
     }
 
+    /// Alerts that were not taken because there were too many.
+    pub fn refused(&self, count: u64) {
+        let help = "Alerts of which nobody is told because there are too many.";
+        self.registry
+            .value(Kind::Counter, "midwatch_alerts_refused_total", help, Vec::new())
+            .set(count as f64);
+    }
+
     /// Notifications that were given up.
     pub fn lost(&self, reason: &'static str, count: u64) {
         let help = "Notifications that were given up since the start, by reason.";

@@ -7,8 +7,8 @@ use ingest::Decoded;
 use model::labels::NAME;
 use model::{Batch, Labels, STALE_NAN_BITS};
 use monitor::alert::{Around, Seen};
-use monitor::notify::Alert;
-use monitor::{Active, AlertState, Kind, Rule};
+use monitor::news::About;
+use monitor::{AlertState, Kind, Rule};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -180,25 +180,9 @@ impl Monitors {
             monitor::Judgement::CannotJudge(why) => why.clone(),
             _ => error,
         };
-        let firing: Vec<Alert> = run
-            .state
-            .active()
-            .filter(|a| a.state == AlertState::Firing)
-            .map(|a| self.told(a, parsed, None, false))
-            .collect();
-        let over =
-            changes.iter().filter(|c| c.to == AlertState::Resolved && c.from == Some(AlertState::Firing));
-        let over: Vec<Alert> = over
-            .map(|c| match run.state.alerts().find(|a| a.labels == c.labels) {
-                Some(alert) => self.told(alert, parsed, Some(at_ms), c.is_blind),
-                None => Alert {
-                    labels: c.labels.clone(),
-                    ends_at_ms: Some(at_ms),
-                    is_blind: true,
-                    ..Alert::default()
-                },
-            })
-            .collect();
+        let url = self.url_of(parsed);
+        let about = About { url: &url, limit: &parsed.limit };
+        let (firing, over) = (about.firing(&run.state), about.over(&mut run.state, &changes, at_ms));
         let series = run.state.series();
         let began =
             changes.iter().filter(|c| c.to == AlertState::Firing && c.from != Some(AlertState::Firing));
@@ -211,7 +195,8 @@ impl Monitors {
                 at_ms: now_ms(),
             });
         }
-        if !changes.is_empty() {
+        let has_changed = run.state.take_changed();
+        if has_changed {
             self.is_dirty.store(true, Relaxed);
         }
         drop(guard);
@@ -220,25 +205,16 @@ impl Monitors {
             let mut notify = self.notify();
             firing.into_iter().chain(over).for_each(|alert| notify.notifier.put(alert, now_ms));
             drop(notify);
-            if !changes.is_empty() {
+            if has_changed {
                 self.wake();
             }
         }
         (series, error)
     }
 
-    /// An alert of ours as it is told.
-    pub(super) fn told(&self, a: &Active, parsed: &Parsed, ends_at_ms: Option<i64>, is_blind: bool) -> Alert {
-        Alert {
-            labels: a.labels.clone(),
-            annotations: a.annotations.clone(),
-            starts_at_ms: a.fired_at_ms.unwrap_or(a.active_at_ms),
-            ends_at_ms,
-            url: format!("{}/monitors?monitor={}", self.base, parsed.id),
-            value: Some(a.value),
-            limit: parsed.limit.clone(),
-            is_blind,
-        }
+    /// Where people look at a monitor.
+    pub(super) fn url_of(&self, parsed: &Parsed) -> String {
+        format!("{}/monitors?monitor={}", self.base, parsed.id)
     }
 
     /// Ends the series that a rule wrote that is there no more.

@@ -5,9 +5,9 @@ use super::loaded::{GroupRun, LoadedGroup, Parsed, RuleRun};
 use super::slos::SloRun;
 use super::{Monitors, lock};
 use foldhash::{HashMap, HashMapExt};
-use monitor::notify::Alert;
+use monitor::news::About;
 use monitor::schedule::Schedule;
-use monitor::{AlertState, Group, Problem, slo};
+use monitor::{Group, Problem, slo};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ const FILES_MAX: usize = 2_000;
 /// The largest rule file, in bytes.
 const FILE_BYTES_MAX: u64 = document_bytes_max();
 /// The most rules of all files.
-const RULES_MAX: usize = 50_000;
+pub const RULES_MAX: usize = 50_000;
 
 const fn document_bytes_max() -> u64 {
     8 << 20
@@ -56,9 +56,10 @@ impl Monitors {
         let mut read = lock(&self.read);
         let same = read.files.iter().map(|f| (&f.path, &f.stamp));
         let stamps: Vec<(PathBuf, Stamp)> = paths.into_iter().map(|p| (p.clone(), stamp(&p))).collect();
-        if !read.files.is_empty() && same.eq(stamps.iter().map(|(p, s)| (p, s))) {
+        if read.has_read && same.eq(stamps.iter().map(|(p, s)| (p, s))) {
             return false;
         }
+        read.has_read = true;
         let mut before = std::mem::take(&mut read.files);
         for (path, stamp) in stamps {
             let known = before.iter().position(|f| f.path == path).map(|i| before.swap_remove(i));
@@ -68,7 +69,11 @@ impl Monitors {
             }
         }
         problems.extend(read.files.iter().flat_map(|f| f.problems.iter().cloned()));
-        let mut groups: Vec<Group> = read.files.iter().flat_map(|f| f.groups.iter().cloned()).collect();
+        let shipped = self.settings.shipped.iter().flat_map(|(name, text)| {
+            monitor::read::read(name, text, self.settings.interval_ms, &check).groups
+        });
+        let own = read.files.iter().flat_map(|f| f.groups.iter().cloned());
+        let mut groups: Vec<Group> = own.chain(shipped).collect();
         one_of_each(&mut groups, &mut problems);
         self.apply_decisions(&mut groups);
         let mut rules = 0;
@@ -195,17 +200,10 @@ impl Monitors {
         for run in runs {
             self.end_series(&run.series, now_ms);
             let mut notify = self.notify();
-            for alert in run.state.active().filter(|a| a.state == AlertState::Firing) {
-                let over = Alert {
-                    labels: alert.labels.clone(),
-                    annotations: alert.annotations.clone(),
-                    starts_at_ms: alert.fired_at_ms.unwrap_or(alert.active_at_ms),
-                    ends_at_ms: Some(now_ms),
-                    is_blind: true,
-                    ..Alert::default()
-                };
-                notify.notifier.put(over, now_ms);
-            }
+            About::default()
+                .gone(&run.state, now_ms)
+                .into_iter()
+                .for_each(|a| notify.notifier.put(a, now_ms));
         }
     }
 }

@@ -5,6 +5,8 @@
 use super::loaded::RuleRun;
 use super::{Monitors, lock};
 use crate::clock::now_ms;
+use monitor::news::About;
+use monitor::notify::frame;
 use monitor::notify::silence::Silence;
 use monitor::{RuleState, saved};
 use serde_json::{Map, Value as Json, json};
@@ -30,16 +32,17 @@ impl Monitors {
         let rules = kept["rules"].as_object().cloned().unwrap_or_default();
         self.read_files(now_ms);
         self.read_notifications(now_ms);
+        self.notify().reopen(now_ms);
         let mut known: Map<String, Json> = rules;
         for group in self.groups() {
             let mut run = lock(&group.run);
             for (parsed, rule) in group.parsed.iter().zip(run.rules.iter_mut()) {
                 let Some(json) = known.remove(&parsed.key) else { continue };
                 let Ok(state) = saved::from_json(&json, saved_ms, now_ms) else { continue };
+                let url = self.url_of(parsed);
+                let firing = About { url: &url, limit: &parsed.limit }.firing(&state);
                 let mut notify = self.notify();
-                for alert in state.active().filter(|a| a.state == monitor::AlertState::Firing) {
-                    notify.notifier.put(self.told(alert, parsed, None, false), now_ms);
-                }
+                firing.into_iter().for_each(|alert| notify.notifier.put(alert, now_ms));
                 drop(notify);
                 rule.series = state.series().into_iter().map(|(labels, _)| labels).collect();
                 rule.state = state;
@@ -92,16 +95,7 @@ pub fn write_silences(folder: &Path, silences: &[Silence]) -> std::io::Result<()
 
 /// The lines of the outbox, each after its checksum was compared.
 pub fn read_outbox(folder: &Path) -> (Vec<String>, usize) {
-    let text = read_text(&folder.join(OUTBOX));
-    let mut damaged = 0;
-    let lines = text.lines().filter_map(|line| {
-        let whole = line.split_once(' ').filter(|(sum, text)| {
-            u32::from_str_radix(sum, 16).is_ok_and(|sum| sum == crc32fast::hash(text.as_bytes()))
-        });
-        damaged += usize::from(whole.is_none());
-        whole.map(|(_, text)| text.to_string())
-    });
-    (lines.collect(), damaged)
+    frame::read(&read_text(&folder.join(OUTBOX)))
 }
 
 /// The file of the outbox, to be appended to.
@@ -118,7 +112,7 @@ impl OutboxFile {
     /// As the file system's.
     pub fn create(folder: &Path, lines: &[String]) -> std::io::Result<OutboxFile> {
         let path = folder.join(OUTBOX);
-        let text = framed(lines);
+        let text = frame::write(lines);
         replace(&path, text.as_bytes())?;
         Ok(OutboxFile { file: OpenOptions::new().append(true).open(&path)?, bytes: text.len() as u64 })
     }
@@ -128,16 +122,12 @@ impl OutboxFile {
     /// # Errors
     /// As the file system's: then the file has to be written anew, since nobody knows how it ends.
     pub fn append(&mut self, lines: &[String]) -> std::io::Result<()> {
-        let text = framed(lines);
+        let text = frame::write(lines);
         self.file.write_all(text.as_bytes())?;
         self.file.sync_data()?;
         self.bytes += text.len() as u64;
         Ok(())
     }
-}
-
-fn framed(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{:08x} {line}\n", crc32fast::hash(line.as_bytes()))).collect()
 }
 
 fn read_text(path: &Path) -> String {

@@ -42,6 +42,8 @@ pub struct Notify {
     pub outbox: Outbox,
     folder: PathBuf,
     file: Option<OutboxFile>,
+    /// Alerts of which somebody was told before the start.
+    open: Vec<monitor::notify::Alert>,
     /// Lines of the outbox that made no sense at the start.
     pub damaged: usize,
     /// When a heartbeat was taken last.
@@ -52,19 +54,37 @@ impl Notify {
     /// What was kept.
     pub fn open(folder: &Path) -> Notify {
         let (lines, torn) = read_outbox(folder);
-        let (outbox, told, damaged) = Outbox::replay(lines.iter().map(String::as_str));
-        let mut notifier = Notifier::new(Arc::new(Config::default()));
-        told.into_iter().for_each(|(key, told)| notifier.remember(key, told));
+        let kept = Outbox::replay(lines.iter().map(String::as_str));
+        let config = Arc::new(Config::default());
         let now_ms = now_ms();
+        let mut notifier = Notifier::new(config);
+        kept.told.into_iter().for_each(|(key, told)| notifier.remember(key, told, now_ms));
+        kept.acks.into_values().for_each(|ack| notifier.remember_ack(ack));
+        kept.escalated.into_iter().for_each(|(key, p)| notifier.remember_progress(key, p));
         for silence in read_silences(folder) {
             let _ = notifier.silence(silence, now_ms);
         }
+        notifier.set_overrides(super::people::read_overrides(folder));
         let folder = folder.to_path_buf();
-        Notify { notifier, outbox, folder, file: None, damaged: torn + damaged, heartbeat_ms: None }
+        Notify {
+            notifier,
+            outbox: kept.outbox,
+            folder,
+            file: None,
+            open: kept.open,
+            damaged: torn + kept.damaged,
+            heartbeat_ms: None,
+        }
+    }
+
+    /// Takes back what was told before the start. Whoever still finds it says so before it counts as over.
+    pub(super) fn reopen(&mut self, now_ms: i64) {
+        let until_ms = now_ms + self.notifier.config().resolve_timeout_ms;
+        self.notifier.reopen(std::mem::take(&mut self.open), until_ms, now_ms);
     }
 
     /// Makes lines durable; writes the file anew where it is long, or its end is not known.
-    fn append(&mut self, lines: &[String]) -> std::io::Result<()> {
+    pub(super) fn append(&mut self, lines: &[String]) -> std::io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -76,7 +96,7 @@ impl Notify {
             return done;
         }
         // The present state has what the lines say.
-        let all = self.outbox.lines(self.notifier.told());
+        let all = self.outbox.lines(&self.notifier);
         self.file = Some(OutboxFile::create(&self.folder, &all)?);
         Ok(())
     }
@@ -108,6 +128,7 @@ pub fn run(monitors: &Arc<Monitors>, events: &Receiver<Event>, runtime: &Handle)
             monitors.count();
         }
         tell(monitors, &clients, runtime, now_ms);
+        monitors.act(runtime, now_ms);
         beat.look(monitors, &clients, runtime, now_ms);
         if saved_at.elapsed() >= SAVE_PERIOD {
             saved_at = Instant::now();
@@ -180,13 +201,16 @@ impl Monitors {
             Ok(text) => config::read(&name, &text),
             Err(e) => {
                 let what = format!("it cannot be read, so nobody is told of anything: {e}");
-                (None, vec![monitor::Problem { file: name, line: 0, what, is_error: true }])
+                (None, vec![monitor::Problem { file: name.clone(), line: 0, what, is_error: true }])
             }
         };
         read.notification_problems = problems;
         drop(read);
         // One that cannot be used leaves the one before in use.
         let Some(config) = config else { return };
+        let gaps = config.gaps(now_ms).into_iter();
+        let gaps = gaps.map(|what| monitor::Problem { file: name.clone(), line: 0, what, is_error: false });
+        lock(&self.read).notification_problems.extend(gaps);
         let mut notify = self.notify();
         let lines = notify.outbox.keep_targets(|target| send::find(&config, target).is_some());
         notify.notifier.configure(Arc::new(config), now_ms);
@@ -216,6 +240,10 @@ impl Monitors {
 
     /// Sets the gauges of how monitors are.
     fn count(&self) {
+        let refused = self.notify().notifier.refused();
+        if refused > 0 {
+            self.counters.refused(refused);
+        }
         let states = ["unknown", "fine", "pending", "firing", "no_data", "cannot_judge", "too_little"];
         let (mut counts, mut worst_ms) = ([0; 7], 0);
         for group in self.groups() {

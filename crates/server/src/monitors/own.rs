@@ -25,7 +25,7 @@ groups:
 ";
 
 /// One change of the file or of silences at a time, so that none is lost.
-static CHANGES: Mutex<()> = Mutex::new(());
+pub(super) static CHANGES: Mutex<()> = Mutex::new(());
 
 /// What somebody wants to be watched.
 #[derive(Clone, Debug)]

@@ -4,14 +4,16 @@ use super::notifier::Event;
 use super::{Monitors, lock};
 use crate::client::Clients;
 use crate::client::post::{self, Post};
+use crate::client::smtp;
 use crate::settings;
-use monitor::notify::config::{Auth, Config, Secret, Target};
+use monitor::notify::config::{Auth, Config, Secret, Target, TargetKind};
 use monitor::notify::dispatch::Notification;
+use monitor::notify::mail::mail as payload_mail;
 use monitor::notify::outbox::Outcome;
 use monitor::notify::payload;
 use std::sync::Arc;
 use std::time::Duration;
-use stdx::ErrorKind;
+use stdx::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 /// How long a receiver may take.
@@ -59,6 +61,9 @@ async fn send(clients: &Clients, n: &Notification, target: &Target, base: &str) 
             Some(key) => post::secret(&secret(key)).await?,
             None => String::new(),
         };
+        if target.kind == TargetKind::Email {
+            return mail(n, target, url, key, base).await;
+        }
         let request = payload::request(n, target, &key, base);
         let url = match request.path.as_str() {
             "" => url,
@@ -66,13 +71,34 @@ async fn send(clients: &Clients, n: &Notification, target: &Target, base: &str) 
         };
         let (headers, content_type, body) = (request.headers, request.content_type, request.body);
         let post = Post { url, auth: auth(&target.auth), headers, content_type, body, timeout: TIMEOUT };
-        clients.post(post).await
+        let (status, text) = clients.post(post).await?;
+        Ok(judge(status.as_u16(), &text))
     };
     match made.await {
-        Ok((status, text)) => judge(status.as_u16(), &text),
+        Ok(outcome) => outcome,
         Err(e) if e.kind == ErrorKind::Invalid => Outcome::Refused(e.to_string()),
         Err(e) => Outcome::Later(e.to_string()),
     }
+}
+
+/// Sends it as an e-mail.
+async fn mail(
+    n: &Notification,
+    target: &Target,
+    address: String,
+    password: String,
+    base: &str,
+) -> Result<Outcome> {
+    let mail = payload_mail(n, target, base).map_err(Error::invalid)?;
+    let name = target.option("auth_username");
+    let server = smtp::Server {
+        address,
+        hello: target.option("hello").to_string(),
+        require_tls: target.option("require_tls") != "false",
+        login: (!name.is_empty()).then(|| (name.to_string(), password)),
+    };
+    let letter = smtp::Letter { from: &mail.from, to: &mail.to, message: &mail.message };
+    smtp::deliver(&server, &letter, TIMEOUT).await.map(|()| Outcome::Taken)
 }
 
 /// What a status says of trying again.

@@ -10,6 +10,7 @@ use monitor::notify::words::since_words;
 use monitor::notify::{Alert, fingerprint, object};
 use monitor::{Active, AlertState, Judgement, Rule};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 
 /// Which groups and rules are wanted; empty lists are all.
 #[derive(Default)]
@@ -167,15 +168,26 @@ pub fn alerts(monitors: &Monitors) -> Vec<Json> {
 
 /// Every monitor with what is known of it.
 pub fn monitors(monitors: &Monitors, now_ms: i64) -> Vec<Json> {
+    let acks: BTreeMap<Labels, Json> = {
+        let notify = monitors.notify();
+        let all = notify.notifier.acks(now_ms);
+        all.map(|ack| (ack.labels.clone(), super::people::ack_json(Some(ack)))).collect()
+    };
     let mut out = Vec::new();
     for group in monitors.groups() {
-        out.extend(group.each(|i, rule, _, run| one(&group, i, rule, run, now_ms)).into_iter().flatten());
+        out.extend(group.each(|i, rule, _, run| one(&group, i, rule, run, &acks)).into_iter().flatten());
     }
     out
 }
 
 /// One monitor; `None` for a recording rule.
-pub fn one(group: &LoadedGroup, i: usize, rule: &Rule, run: &RuleRun, _now_ms: i64) -> Option<Json> {
+fn one(
+    group: &LoadedGroup,
+    i: usize,
+    rule: &Rule,
+    run: &RuleRun,
+    acks: &BTreeMap<Labels, Json>,
+) -> Option<Json> {
     let alerting = rule.alerting()?;
     let parsed = &group.parsed[i];
     let why = match run.state.judgement() {
@@ -194,6 +206,8 @@ pub fn one(group: &LoadedGroup, i: usize, rule: &Rule, run: &RuleRun, _now_ms: i
                 "active_at_ms": a.active_at_ms,
                 "fired_at_ms": a.fired_at_ms,
                 "resolved_at_ms": a.resolved_at_ms,
+                "fingerprint": format!("{:016x}", fingerprint(&a.labels)),
+                "ack": acks.get(&a.labels),
             })
         })
         .collect();
@@ -205,6 +219,12 @@ pub fn one(group: &LoadedGroup, i: usize, rule: &Rule, run: &RuleRun, _now_ms: i
         "state": run.state.judgement().as_str(),
         "why": why,
         "since_ms": run.state.since_ms(),
+        "blind": run.state.blind().map(|a| json!({
+            "state": a.state.as_str(),
+            "since_ms": a.active_at_ms,
+            "fingerprint": format!("{:016x}", fingerprint(&a.labels)),
+            "ack": acks.get(&a.labels),
+        })),
         "expr": rule.expr,
         "limit": parsed.limit,
         "for": format_duration_ms(alerting.for_ms),

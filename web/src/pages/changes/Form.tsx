@@ -1,10 +1,10 @@
 /**
  * Recording a change, with the six questions for those that are risky. Must never send what was not written here.
  */
-import { useState } from "preact/hooks";
-import { ApiError } from "../../api/client";
 import { type Changes, changes } from "../../api/traces";
 import { say } from "../../state/app";
+import { useSending } from "../../ui/send";
+import { SendLine } from "../../ui/sendline";
 
 function Line(props: {
   name: string;
@@ -38,36 +38,25 @@ function Line(props: {
 
 export function Form(props: { known: Changes; done: (id: string) => void; leave: () => void }) {
   const { known, done, leave } = props;
-  const [wrong, setWrong] = useState("");
-  const [sending, setSending] = useState(false);
-  const send = async (form: HTMLFormElement): Promise<void> => {
+  const form = useSending();
+  const send = form.submit(async (_, filled) => {
     const fields = Object.fromEntries(
-      [...new FormData(form)].map(([k, v]) => [k, String(v).trim()]).filter(([, v]) => v !== ""),
+      [...new FormData(filled)].map(([k, v]) => [k, String(v).trim()]).filter(([, v]) => v !== ""),
     ) as Record<string, string>;
     const answers: Record<string, string> = {};
     for (const { name } of known.questions) {
       if (fields[name]) answers[name] = fields[name]!;
       delete fields[name];
     }
-    setSending(true);
-    try {
-      const { id } = await changes.record({ ...fields, answers });
-      say("The change is recorded.");
-      done(id);
-    } catch (e) {
-      setWrong(e instanceof ApiError ? `${e.message} ${e.hint}` : String(e));
-    } finally {
-      setSending(false);
-    }
-  };
+    const { id } = await changes.record({ ...fields, answers });
+    say("The change is recorded.");
+    done(id);
+  });
   return (
     <form
       class="change-panel change-form"
       aria-label="Record a change"
-      onSubmit={(e) => {
-        e.preventDefault();
-        void send(e.currentTarget);
-      }}
+      onSubmit={send}
       onKeyDown={(e) => {
         if (e.key !== "Escape") return;
         e.stopPropagation();
@@ -93,19 +82,7 @@ export function Form(props: { known: Changes; done: (id: string) => void; leave:
           </label>
         ))}
       </details>
-      {wrong !== "" && (
-        <p class="change-wrong" role="alert">
-          {wrong}
-        </p>
-      )}
-      <p class="row">
-        <button type="submit" class="button" disabled={sending}>
-          Record
-        </button>
-        <button type="button" class="button" onClick={leave}>
-          Leave it
-        </button>
-      </p>
+      <SendLine form={form} word="Record" leave={leave} />
     </form>
   );
 }

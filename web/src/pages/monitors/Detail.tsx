@@ -8,10 +8,11 @@ import { review } from "../../api/review";
 import { agoText, isoText } from "../../format/time";
 import { formatValue } from "../../format/units";
 import { say } from "../../state/app";
+import { rememberedName } from "../../ui/send";
 import { StateShape } from "../../ui/state";
-import { rememberedName } from "./SilenceForm";
+import { AckForm } from "./AckForm";
 import { TryOut } from "./TryOut";
-import { matchersText, STATES, silences } from "./words";
+import { matchersText, STATES, silences, unseen } from "./words";
 
 const TITLES: [string, string][] = [
   ["summary", "What"],
@@ -40,6 +41,12 @@ function Alert(props: { alert: MonitorAlert; silenced: boolean; silence: (matche
       <span class="muted">{matchersText(own)}</span>
       {alert.annotations.summary && <div>{alert.annotations.summary}</div>}
       {silenced && <span class="chip">silenced</span>}
+      {alert.ack && (
+        <div class="muted">
+          {alert.ack.author} takes care of it since <When ms={alert.ack.at_ms} />
+          {alert.ack.note !== "" && `: ${alert.ack.note}`}
+        </div>
+      )}
       {alert.state !== "inactive" && !silenced && (
         <button type="button" class="button" onClick={() => silence(matchersText(alert.labels))}>
           Silence
@@ -59,6 +66,8 @@ export function Detail(props: {
   const { monitor: m, silence, leave, again } = props;
   const [now] = useState(serverNow());
   const [sure, setSure] = useState(false);
+  const [acking, setAcking] = useState(false);
+  const open = unseen(m);
   const state = STATES[m.state] ?? STATES.unknown;
   // That somebody looked while it fires is what the review counts as seen.
   const fires = m.state === "firing";
@@ -109,6 +118,11 @@ export function Detail(props: {
         {m.enough !== null && `, judged only where ${m.enough}`}; looked at every{" "}
         {formatValue(m.interval_ms / 1000, "s")}.
       </p>
+      {m.blind?.state === "firing" && (
+        <p class="change-wrong">
+          It was judged before, and sees nothing since <When ms={m.blind.since_ms} />: people are told.
+        </p>
+      )}
       {m.alerts.length > 0 && (
         <ul class="monitor-alerts">
           {m.alerts.slice(0, ALERTS_SHOWN).map((a) => (
@@ -165,7 +179,22 @@ export function Detail(props: {
           </dd>
         </div>
       </dl>
+      {acking && (
+        <AckForm
+          fingerprints={open}
+          done={() => {
+            setAcking(false);
+            again();
+          }}
+          leave={() => setAcking(false)}
+        />
+      )}
       <p class="row">
+        {open.length > 0 && !acking && (
+          <button type="button" class="button" onClick={() => setAcking(true)}>
+            I take care of it
+          </button>
+        )}
         <button type="button" class="button" onClick={() => void acted()}>
           I did something about it
         </button>

@@ -11,11 +11,14 @@ import { Columns } from "../../ui/columns";
 import { Failure, Loading, Notice, StaleLine, Words } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
 import { StateShape } from "../../ui/state";
+import { Actions } from "./Actions";
 import { Detail } from "./Detail";
+import { Members } from "./Members";
 import { NewForm } from "./NewForm";
 import { ReviewView } from "./Review";
+import { OnCall } from "./OnCall";
 import { SilenceForm } from "./SilenceForm";
-import { matcherText, STATES, saysOf, serviceOf, silences, sorted, tally, toldWords } from "./words";
+import { matcherText, STATES, saysOf, serviceOf, silences, sorted, tally, toldWords, unseen } from "./words";
 
 const EVERY_MS = 3000;
 const SHOWN = 500;
@@ -43,6 +46,8 @@ function Row({ monitor: m, quiet, chosen }: { monitor: Monitor; quiet: boolean; 
         {state.word}
         {firing > 1 && ` (${formatCount(firing)})`}
         {quiet && <span class="chip">silenced</span>}
+        {firing > 0 && unseen(m).length === 0 && <span class="chip">acknowledged</span>}
+        {m.blind?.state === "firing" && <span class="chip">blind</span>}
         {m.why !== "" && <span class="reason">{m.why}</span>}
       </td>
       <td data-label="since" class={m.since_ms > 0 ? "" : "none"}>
@@ -215,6 +220,9 @@ export function MonitorsPage() {
               </>
             )}
             <SilenceList list={data.notifications.silences} again={again} />
+            <OnCall />
+            <Members />
+            <Actions />
             <Told data={data.notifications} />
           </div>
           {silencing !== "" ? (

@@ -2,10 +2,11 @@
  * A new monitor, tried out on the past while it is written. Must never make one that was not shown first.
  */
 import { useState } from "preact/hooks";
-import { ApiError, serverNow } from "../../api/client";
+import { serverNow } from "../../api/client";
 import { monitors } from "../../api/monitors";
 import { say } from "../../state/app";
-import { rememberedName, rememberName } from "./SilenceForm";
+import { rememberedName, rememberName, useSending } from "../../ui/send";
+import { SendLine } from "../../ui/sendline";
 import { TryOut } from "./TryOut";
 
 const HOLDS = ["0s", "1m", "5m", "15m", "1h"];
@@ -15,40 +16,24 @@ export function NewForm(props: { expr: string; done: (id: string) => void; leave
   const [expr, setExpr] = useState(props.expr);
   const [hold, setHold] = useState("5m");
   const [now] = useState(serverNow());
-  const [wrong, setWrong] = useState("");
-  const [sending, setSending] = useState(false);
-  const send = async (form: HTMLFormElement): Promise<void> => {
-    const text = (name: string): string => String(new FormData(form).get(name) ?? "").trim();
+  const form = useSending();
+  const send = form.submit(async (text) => {
     const some = (pairs: Record<string, string>): Record<string, string> =>
       Object.fromEntries(Object.entries(pairs).filter(([, v]) => v !== ""));
-    setSending(true);
-    try {
-      rememberName(text("user"));
-      const { id } = await monitors.make({
-        name: text("name"),
-        expr,
-        for: hold,
-        labels: some({ severity: text("severity"), service: text("service") }),
-        annotations: some({ summary: text("summary"), why: text("why"), action: text("action") }),
-        user: text("user"),
-      });
-      say("The monitor is made, and judges from now on.");
-      done(id);
-    } catch (e) {
-      setWrong(e instanceof ApiError ? `${e.message} ${e.hint}` : String(e));
-    } finally {
-      setSending(false);
-    }
-  };
+    rememberName(text("user"));
+    const { id } = await monitors.make({
+      name: text("name"),
+      expr,
+      for: hold,
+      labels: some({ severity: text("severity"), service: text("service") }),
+      annotations: some({ summary: text("summary"), why: text("why"), action: text("action") }),
+      user: text("user"),
+    });
+    say("The monitor is made, and judges from now on.");
+    done(id);
+  });
   return (
-    <form
-      class="change-panel change-form monitor-form"
-      aria-label="Make a monitor"
-      onSubmit={(e) => {
-        e.preventDefault();
-        void send(e.currentTarget);
-      }}
-    >
+    <form class="change-panel change-form monitor-form" aria-label="Make a monitor" onSubmit={send}>
       <h2>Make a monitor</h2>
       <label class="entry">
         <span>It fires where this gives something</span>
@@ -110,19 +95,7 @@ export function NewForm(props: { expr: string; done: (id: string) => void; leave
           <input name="action" autocomplete="off" />
         </label>
       </div>
-      {wrong !== "" && (
-        <p class="change-wrong" role="alert">
-          {wrong}
-        </p>
-      )}
-      <p class="row">
-        <button type="submit" class="button" disabled={sending}>
-          Make it
-        </button>
-        <button type="button" class="button" onClick={leave}>
-          Leave it
-        </button>
-      </p>
+      <SendLine form={form} word="Make it" leave={leave} />
     </form>
   );
 }

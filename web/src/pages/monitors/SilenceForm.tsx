@@ -2,9 +2,11 @@
  * A silence: what, for how long, who says so and why. Must never send one without a person and a reason.
  */
 import { useState } from "preact/hooks";
-import { ApiError, serverNow } from "../../api/client";
+import { serverNow } from "../../api/client";
 import { monitors } from "../../api/monitors";
 import { say } from "../../state/app";
+import { rememberedName, rememberName, useSending } from "../../ui/send";
+import { SendLine } from "../../ui/sendline";
 import { readMatchers } from "./words";
 
 const LENGTHS: [string, number][] = [
@@ -13,64 +15,30 @@ const LENGTHS: [string, number][] = [
   ["1 day", 86_400],
   ["1 week", 7 * 86_400],
 ];
-const NAME = "midwatch-name";
-
-/** Who sits here, as they said the last time. */
-export function rememberedName(): string {
-  try {
-    return localStorage.getItem(NAME) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-export function rememberName(name: string): void {
-  try {
-    localStorage.setItem(NAME, name);
-  } catch {
-    // A browser that keeps nothing is asked again the next time.
-  }
-}
 
 export function SilenceForm({ matchers, done }: { matchers: string; done: () => void }) {
   const [seconds, setSeconds] = useState(3600);
-  const [wrong, setWrong] = useState("");
-  const [sending, setSending] = useState(false);
-  const send = async (form: HTMLFormElement): Promise<void> => {
-    const text = (name: string): string => String(new FormData(form).get(name) ?? "").trim();
+  const form = useSending();
+  const send = form.submit(async (text) => {
     const found = readMatchers(text("matchers"));
     if (found === null) {
-      setWrong('Which alerts? Write labels such as alertname="HighLoad", instance=~"db-.*".');
+      form.refuse('Which alerts? Write labels such as alertname="HighLoad", instance=~"db-.*".');
       return;
     }
-    setSending(true);
-    try {
-      rememberName(text("author"));
-      const now = serverNow();
-      await monitors.silence({
-        matchers: found,
-        startsAt: new Date(now).toISOString(),
-        endsAt: new Date(now + seconds * 1000).toISOString(),
-        createdBy: text("author"),
-        comment: text("reason"),
-      });
-      say("Silenced: nobody is told until it ends.");
-      done();
-    } catch (e) {
-      setWrong(e instanceof ApiError ? `${e.message} ${e.hint}` : String(e));
-    } finally {
-      setSending(false);
-    }
-  };
+    rememberName(text("author"));
+    const now = serverNow();
+    await monitors.silence({
+      matchers: found,
+      startsAt: new Date(now).toISOString(),
+      endsAt: new Date(now + seconds * 1000).toISOString(),
+      createdBy: text("author"),
+      comment: text("reason"),
+    });
+    say("Silenced: nobody is told until it ends.");
+    done();
+  });
   return (
-    <form
-      class="change-panel change-form"
-      aria-label="Silence alerts"
-      onSubmit={(e) => {
-        e.preventDefault();
-        void send(e.currentTarget);
-      }}
-    >
+    <form class="change-panel change-form" aria-label="Silence alerts" onSubmit={send}>
       <h2>Silence alerts</h2>
       <label class="entry">
         <span>Which alerts, by their labels</span>
@@ -100,19 +68,7 @@ export function SilenceForm({ matchers, done }: { matchers: string; done: () => 
           <input name="reason" required placeholder="moving the database, ticket 4711" autocomplete="off" />
         </label>
       </div>
-      {wrong !== "" && (
-        <p class="change-wrong" role="alert">
-          {wrong}
-        </p>
-      )}
-      <p class="row">
-        <button type="submit" class="button" disabled={sending}>
-          Silence
-        </button>
-        <button type="button" class="button" onClick={done}>
-          Leave it
-        </button>
-      </p>
+      <SendLine form={form} word="Silence" leave={done} />
     </form>
   );
 }

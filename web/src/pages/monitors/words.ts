@@ -37,6 +37,12 @@ export function saysOf(m: Monitor): string {
   return alert?.annotations.summary ?? m.expr;
 }
 
+/** Fingerprints of what fires and nobody takes care of. */
+export function unseen(m: Monitor): string[] {
+  const firing = [...m.alerts, ...(m.blind ? [m.blind] : [])].filter((a) => a.state === "firing");
+  return firing.filter((a) => !a.ack).map((a) => a.fingerprint);
+}
+
 /** How many are how: "1 firing, 3 without data, 12 fine". */
 export function tally(list: readonly Monitor[]): string {
   return ORDER.map((state) => [state, list.filter((m) => m.state === state).length] as const)

@@ -2,7 +2,7 @@
 //! misbehave. They end when they are dropped.
 
 use super::http::header;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -23,6 +23,8 @@ const NEVER_ASKED: [u16; 2] = [33060, 50000];
 pub struct Request {
     /// Request line and headers.
     pub head: String,
+    /// What came after them, as long as `Content-Length` says.
+    pub body: Vec<u8>,
     pub stream: TcpStream,
     stop: Arc<AtomicBool>,
 }
@@ -76,8 +78,9 @@ impl Service {
                 let (answer, stop) = (answer.clone(), stopped.clone());
                 std::thread::spawn(move || {
                     // That a client goes away is its own matter.
-                    let _ = head_of(&stream)
-                        .and_then(|head| answer(&mut Request { head, stream: stream.try_clone()?, stop }));
+                    let _ = head_of(&stream).and_then(|(head, body)| {
+                        answer(&mut Request { head, body, stream: stream.try_clone()?, stop })
+                    });
                 });
             }
         });
@@ -118,7 +121,7 @@ pub fn free_port() -> u16 {
     free_listener().local_addr().unwrap().port()
 }
 
-fn head_of(stream: &TcpStream) -> io::Result<String> {
+fn head_of(stream: &TcpStream) -> io::Result<(String, Vec<u8>)> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let (mut lines, mut head) = (BufReader::new(stream.try_clone()?), String::new());
@@ -127,5 +130,7 @@ fn head_of(stream: &TcpStream) -> io::Result<String> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok(head)
+    let mut body = vec![0; header(&head, "content-length").parse().unwrap_or(0)];
+    lines.read_exact(&mut body)?;
+    Ok((head, body))
 }

@@ -72,6 +72,10 @@ pub enum TargetKind {
     Ntfy,
     /// Microsoft Teams' workflow webhook.
     Teams,
+    /// E-mail by SMTP.
+    Email,
+    /// Whoever is on call: a rota.
+    OnCall,
 }
 
 struct Row {
@@ -115,7 +119,12 @@ const ROWS: &[Row] = &[
     row(TargetKind::Ntfy, "ntfy_configs", "url", "", "", true, &["priority", "tags"]),
     row(TargetKind::Teams, "msteamsv2_configs", "webhook_url", "", "", true, &[]),
     row(TargetKind::Teams, "msteams_configs", "webhook_url", "", "", true, &[]),
+    row(TargetKind::Email, "email_configs", "smarthost", "", "", false, EMAIL),
+    row(TargetKind::OnCall, "oncall_configs", "", "rota:", "", true, &["rota"]),
 ];
+
+/// Settings of e-mail; `auth_password` is its key.
+const EMAIL: &[&str] = &["to", "from", "hello", "auth_username", "auth_identity", "require_tls"];
 
 const fn row(
     kind: TargetKind,
@@ -132,7 +141,6 @@ const fn row(
 /// Receivers of Alertmanager that are not here.
 const THEIRS: &[&str] = &[
     "discord_configs",
-    "email_configs",
     "jira_configs",
     "mattermost_configs",
     "pushover_configs",
@@ -186,6 +194,8 @@ impl TargetKind {
             TargetKind::Opsgenie => "opsgenie",
             TargetKind::Ntfy => "ntfy",
             TargetKind::Teams => "teams",
+            TargetKind::Email => "email",
+            TargetKind::OnCall => "on_call",
         }
     }
 }
@@ -202,6 +212,8 @@ pub(super) struct Globals {
     pub resolve_timeout_ms: i64,
     urls: Vec<(&'static str, Secret)>,
     opsgenie_key: Option<Secret>,
+    smtp_password: Option<Secret>,
+    smtp: Vec<(&'static str, String)>,
     auth: Auth,
 }
 
@@ -214,12 +226,26 @@ const GLOBAL: &[&str] = &[
     "opsgenie_api_url",
     "opsgenie_api_key",
     "opsgenie_api_key_file",
+    "smtp_from",
+    "smtp_smarthost",
+    "smtp_hello",
+    "smtp_auth_username",
+    "smtp_auth_identity",
+    "smtp_auth_password",
+    "smtp_auth_password_file",
+    "smtp_require_tls",
 ];
 
 impl Globals {
     pub fn read(reader: &mut Reader<'_>, node: Option<&Node>) -> Globals {
-        let mut globals =
-            Globals { resolve_timeout_ms: 300_000, urls: Vec::new(), opsgenie_key: None, auth: Auth::None };
+        let mut globals = Globals {
+            resolve_timeout_ms: 300_000,
+            urls: Vec::new(),
+            opsgenie_key: None,
+            smtp_password: None,
+            smtp: Vec::new(),
+            auth: Auth::None,
+        };
         let Some(node) = node.filter(|n| n.value != Value::Null) else { return globals };
         let Some(table) = reader.table(node, "global", GLOBAL) else { return globals };
         if let Some(ms) = reader.duration(&table, "resolve_timeout") {
@@ -229,10 +255,14 @@ impl Globals {
             ("slack_configs", "slack_api_url"),
             ("pagerduty_configs", "pagerduty_url"),
             ("opsgenie_configs", "opsgenie_api_url"),
+            ("email_configs", "smtp_smarthost"),
         ] {
             globals.urls.extend(Secret::of(&table, key).map(|url| (list, url)));
         }
         globals.opsgenie_key = Secret::of(&table, "opsgenie_api_key");
+        globals.smtp_password = Secret::of(&table, "smtp_auth_password");
+        let smtp = EMAIL.iter().filter_map(|n| Some((*n, table.text(&format!("smtp_{n}"))?.to_string())));
+        globals.smtp = smtp.collect();
         globals.auth = auth(reader, table.get("http_config")).unwrap_or(Auth::None);
         globals
     }
@@ -283,6 +313,10 @@ fn target(reader: &mut Reader<'_>, row: &Row, node: &Node, name: &str, globals: 
     }
     let mut known = vec!["send_resolved", "http_config", "timeout", row.url, &url_file, row.key, &key_file];
     known.extend(row.options.iter().chain(LOOKS));
+    let is_mail = row.kind == TargetKind::Email;
+    if is_mail {
+        known.extend(["auth_password", "auth_password_file", "headers", "html"]);
+    }
     let table = reader.table(node, row.list, &known)?;
     let global = globals.urls.iter().find(|(list, _)| *list == row.list).map(|(_, url)| url.clone());
     let default = (!row.default_url.is_empty()).then(|| Secret::Text(row.default_url.into()));
@@ -291,6 +325,7 @@ fn target(reader: &mut Reader<'_>, row: &Row, node: &Node, name: &str, globals: 
         return None;
     };
     let key = match row.key {
+        "" if is_mail => Secret::of(&table, "auth_password").or(globals.smtp_password.clone()),
         "" => None,
         key => {
             let of_all = globals.opsgenie_key.clone().filter(|_| row.kind == TargetKind::Opsgenie);
@@ -303,13 +338,25 @@ fn target(reader: &mut Reader<'_>, row: &Row, node: &Node, name: &str, globals: 
     };
     let auth = auth(reader, table.get("http_config")).unwrap_or_else(|| globals.auth.clone());
     let options = row.options.iter().filter_map(|n| Some((n.to_string(), table.text(n)?.to_string())));
+    let mut options: Vec<(String, String)> = options.collect();
+    if is_mail {
+        let own = |name: &str| options.iter().any(|(n, _)| n == name);
+        let more = globals.smtp.iter().filter(|(n, _)| !own(n)).map(|(n, v)| (n.to_string(), v.clone()));
+        options.extend(more.collect::<Vec<_>>());
+        for needed in ["to", "from"] {
+            if !options.iter().any(|(n, _)| n == needed) {
+                reader.problems.error(node.line, format!("{name}: {} needs {needed}", row.list));
+                return None;
+            }
+        }
+    }
     Some(Target {
         kind: row.kind,
         url,
         auth,
         key,
         send_resolved: table.truth("send_resolved").unwrap_or(row.send_resolved),
-        options: options.collect(),
+        options,
     })
 }
 

@@ -81,8 +81,8 @@ fn what_is_wrong_is_said_with_its_line() {
             true,
         ),
         (
-            "route: {receiver: a, mute_time_intervals: [n]}\n",
-            "1: \"mute_time_intervals\" in a route is not supported",
+            "route: {receiver: a, routes: [{mute_time_intervals: [n]}]}\n",
+            "1: there is no time interval \"n\"",
             true,
         ),
         ("{}\n", "", false),
@@ -100,7 +100,9 @@ fn what_is_wrong_is_said_with_its_line() {
             "webhook_configs: [{url: 'http://x', http_config: {tls_config: {}}}]",
             "\"tls_config\" in http_config is not supported",
         ),
-        ("email_configs: []", "a: \"email_configs\" is not supported"),
+        ("jira_configs: []", "a: \"jira_configs\" is not supported"),
+        ("email_configs: [{to: a@b.ch, smarthost: 'b.ch:25'}]", "a: email_configs needs from"),
+        ("oncall_configs: [{rota: db}]", "a: there is no rota \"db\""),
         ("webhook_config: []", "a: \"webhook_config\" is not supported; did you mean \"webhook_configs\"?"),
     ] {
         let text = format!("route: {{receiver: a}}\nreceivers:\n- name: a\n  {target}\n");

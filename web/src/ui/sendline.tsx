@@ -1,0 +1,25 @@
+/**
+ * The end of a form: what is wrong with it, and its buttons. Must never hide why nothing was sent.
+ */
+import type { Sending } from "./send";
+
+export function SendLine(props: { form: Sending; word: string; leave: () => void }) {
+  const { form, word, leave } = props;
+  return (
+    <>
+      {form.wrong !== "" && (
+        <p class="change-wrong" role="alert">
+          {form.wrong}
+        </p>
+      )}
+      <p class="row">
+        <button type="submit" class="button" disabled={form.sending}>
+          {word}
+        </button>
+        <button type="button" class="button" onClick={leave}>
+          Leave it
+        </button>
+      </p>
+    </>
+  );
+}
