@@ -11,6 +11,7 @@ mod changed;
 mod changes;
 mod client;
 mod clock;
+mod counted;
 mod critique;
 mod discovery;
 mod explain;

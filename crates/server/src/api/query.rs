@@ -1,9 +1,10 @@
 //! PromQL over HTTP: `query`, `query_range`.
 
 use super::json;
-use super::stats::{Clock, Counted};
+use super::stats::Clock;
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::counted::Counted;
 use crate::http::{ApiError, ApiResult, Params};
 use crate::transport::answer_in_parts;
 use ::query::{Limits, QueryError, QueryOptions, Resolution, Source};

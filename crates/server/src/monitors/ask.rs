@@ -2,13 +2,11 @@
 //! was. It must never go through the gate of users' queries.
 
 use super::Monitors;
-use ::query::source::{Summarised, SummaryQuery};
-use ::query::{Expr, ExprKind, Limits, QueryOptions, ReadLimits, Source, Value};
-use model::{Labels, Matcher, SeriesData, is_stale};
+use crate::counted::Counted;
+use ::query::{Expr, ExprKind, Limits, QueryOptions, Value};
+use model::Labels;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use stdx::Result;
 
 /// The longest that one expression may take.
 const TIMEOUT_MAX: Duration = Duration::from_secs(30);
@@ -31,15 +29,10 @@ impl Monitors {
     pub(super) fn ask(&self, expr: &Expr, at_ms: i64, interval_ms: i64) -> Result<Answer, String> {
         let options = self.options(interval_ms);
         let view = self.store.view();
-        let seen = Seen { view: &view, series: AtomicUsize::new(0), newest_ms: AtomicI64::new(i64::MIN) };
+        let seen = Counted::new(&view);
         let result = ::query::instant(&seen, expr, at_ms, &options);
         let value = result.map_err(|e| e.to_string())?.value;
-        let newest_ms = seen.newest_ms.load(Relaxed);
-        Ok(Answer {
-            rows: rows(value)?,
-            series: seen.series.load(Relaxed),
-            newest_ms: (newest_ms != i64::MIN).then_some(newest_ms),
-        })
+        Ok(Answer { rows: rows(value)?, series: seen.series(), newest_ms: seen.newest_ms() })
     }
 
     /// What bounds an evaluation that is done once in so many milliseconds.
@@ -90,76 +83,6 @@ pub fn limit_words(expr: &Expr) -> String {
     match number.kind {
         ExprKind::Number(n) => format!("{} {}", last.op.as_str(), sign * n),
         _ => String::new(),
-    }
-}
-
-/// A view that notes what was there.
-struct Seen<'a> {
-    view: &'a store::View,
-    series: AtomicUsize,
-    newest_ms: AtomicI64,
-}
-
-impl Seen<'_> {
-    fn note(&self, series: &SeriesData) {
-        let number =
-            series.timestamps_ms.iter().zip(&series.values).rfind(|(_, v)| !is_stale(**v)).map(|(t, _)| *t);
-        let histogram = series.histograms.iter().map(|h| h.timestamp_ms).next_back();
-        if let Some(newest_ms) = number.max(histogram) {
-            self.series.fetch_add(1, Relaxed);
-            self.newest_ms.fetch_max(newest_ms, Relaxed);
-        }
-    }
-}
-
-impl Source for Seen<'_> {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limits: ReadLimits,
-    ) -> Result<Vec<SeriesData>> {
-        let found = Source::select(self.view, matchers, start_ms, end_ms, limits)?;
-        found.iter().for_each(|s| self.note(s));
-        Ok(found)
-    }
-
-    fn select_each(
-        &self,
-        matchers: &[Matcher],
-        range_ms: (i64, i64),
-        limits: ReadLimits,
-        sink: &mut dyn FnMut(SeriesData) -> Result<()>,
-    ) -> Result<()> {
-        Source::select_each(self.view, matchers, range_ms, limits, &mut |series| {
-            self.note(&series);
-            sink(series)
-        })
-    }
-
-    fn series(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limits: ReadLimits,
-    ) -> Result<Vec<Labels>> {
-        let found = Source::series(self.view, matchers, start_ms, end_ms, limits)?;
-        self.series.fetch_add(found.len(), Relaxed);
-        Ok(found)
-    }
-
-    fn resolutions(&self) -> &[i64] {
-        self.view.resolutions()
-    }
-
-    fn summaries(&self, query: &SummaryQuery<'_>) -> Result<Option<Summarised>> {
-        let found = Source::summaries(self.view, query)?;
-        if found.is_some() {
-            self.series.fetch_add(1, Relaxed);
-        }
-        Ok(found)
     }
 }
 
