@@ -14,7 +14,7 @@ pub fn is_here(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
     let is_here = found.is_ok_and(|o| o.status.success());
     if !is_here {
-        eprintln!("not run: there is no {program}; scripts/setup test installs it");
+        eprintln!("not run: {program} is not installed (Debian: python3-aiosmtpd, prometheus-alertmanager, etcd-server)");
     }
     is_here
 }
