@@ -14,7 +14,9 @@ pub fn is_here(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
     let is_here = found.is_ok_and(|o| o.status.success());
     if !is_here {
-        eprintln!("not run: {program} is not installed (Debian: python3-aiosmtpd, prometheus-alertmanager, etcd-server)");
+        eprintln!(
+            "not run: {program} is not installed (Debian: python3-aiosmtpd, prometheus-alertmanager, etcd-server)"
+        );
     }
     is_here
 }

@@ -4,7 +4,7 @@
 use super::judge::Verdict;
 use super::words::number;
 use super::{Pair, SLO_LABEL, STEP_MS, Slo};
-use crate::rule::{Alerting, Group, Kind, Rule};
+use crate::rule::{Alerting, BLIND_FOR_MS, Group, Kind, Rule};
 use crate::template::Template;
 use model::Labels;
 use model::labels::NAME;
@@ -92,7 +92,10 @@ fn rule(slo: &Slo, word: &str, pairs: &[&Pair]) -> Rule {
         labels.push(text("service", slo.service.clone()));
     }
     labels.extend(slo.labels.iter().map(|(n, v)| text(n, v.clone())));
-    let alerting = Alerting { for_ms: 0, keep_firing_for_ms: 0, annotations, enough: Some(judged) };
+    // One of its rules says that nothing is counted any more, not each.
+    let blind_for_ms = pairs.iter().any(|p| p.is_page()).then_some(BLIND_FOR_MS);
+    let alerting =
+        Alerting { for_ms: 0, keep_firing_for_ms: 0, annotations, blind_for_ms, enough: Some(judged) };
     Rule {
         name: format!("{} {word}", slo.name),
         expr,

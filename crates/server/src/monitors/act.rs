@@ -2,7 +2,7 @@
 //! environment of its own, with a limit on its time; and says afterwards whether it held. Off unless a file names them. It
 //! must never act on an alert that somebody else sent, nor on one that is silenced or taken care of.
 
-use super::keep::{replace, read_json};
+use super::keep::{read_json, replace};
 use super::{Monitors, files, lock};
 use crate::clock::now_ms;
 use model::{Change, Labels, Pairs};

@@ -1,7 +1,7 @@
 //! Who takes care of what, and who is on call: acknowledgements and overrides of rotas, each in the audit before it is
 //! done and on disk before it is said to be done. It must never show how somebody is reached.
 
-use super::keep::{replace, read_json};
+use super::keep::{read_json, replace};
 use super::{Monitors, lock, own};
 use crate::clock::now_ms;
 use model::{Labels, Matcher};
