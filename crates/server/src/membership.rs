@@ -70,7 +70,7 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         .iter()
         .map(|text| {
             let endpoints = text.split([',', ' ']).filter(|e| !e.is_empty()).map(str::to_string).collect();
-            (Etcd { endpoints, ..Etcd::default() }, BTreeSet::new())
+            (Etcd::new(endpoints), BTreeSet::new())
         })
         .collect();
     let mut tick =

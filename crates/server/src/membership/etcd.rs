@@ -38,6 +38,11 @@ pub struct Look {
 }
 
 impl Etcd {
+    /// A cluster of which nothing is known yet.
+    pub fn new(endpoints: Vec<String>) -> Etcd {
+        Etcd { endpoints, ..Etcd::default() }
+    }
+
     /// Asks for the list, and every member of it.
     pub async fn look(&mut self, clients: &Clients) -> Look {
         let problem = self.list(clients).await.err().unwrap_or_default();
