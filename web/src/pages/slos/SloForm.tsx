@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { ApiError } from "../../api/client";
 import { slos } from "../../api/slos";
 import { say } from "../../state/app";
-import { rememberedName, rememberName } from "../monitors/SilenceForm";
+import { rememberedName, rememberName } from "../../ui/send";
 
 type Kind = "ratio" | "latency" | "spans" | "value";
 const KINDS: [Kind, string][] = [
