@@ -19,6 +19,10 @@ impl Inbox {
         let (bodies, is_open) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(true)));
         let (kept, open) = (bodies.clone(), is_open.clone());
         let service = Service::start(move |request| {
+            // Others on this machine may look what this port is.
+            if !request.head.starts_with("POST ") {
+                return request.reply("404 Not Found", "text/plain", b"");
+            }
             if !open.load(SeqCst) {
                 return request.reply("503 Service Unavailable", "text/plain", b"closed");
             }
