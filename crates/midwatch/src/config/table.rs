@@ -403,7 +403,7 @@ pub const SETTINGS: &[Setting] = &[
     row!("monitors.url", Text, c.monitors.url, "\"https://midwatch.example.org\"", "Where people reach this server: the beginning of links in notifications. Empty: where it listens."),
     row!("monitors.actions", OptionalPath, c.monitors.actions, "\"actions.yml\"", "Commands that may run when a monitor fires: docs/guide/actions.md. Empty: none may. They run as the user that Midwatch runs as."),
     row!("membership.etcd", Names, c.membership.etcd, "[\"http://10.0.0.1:2379 http://10.0.0.2:2379\"]", "etcd clusters whose members are watched: one text for each cluster, with endpoints of its members, spaces between. Empty: none."),
-    row!("membership.interval", Duration Signed, c.membership.interval_ms, (SECOND, HOUR), "\"5s\"", "How often members are asked."),
+    row!("membership.interval", Duration Signed, c.membership.interval_ms, (SECOND, HOUR), "\"10s\"", "How often members are asked."),
     row!("membership.rules", Switch, c.membership.rules, "true", "Evaluate the rules about members that come with the program although `membership.etcd` is empty, for systems whose members a rule records."),
 
     row!("syslog.udp", OptionalAddress, c.logs.syslog_udp, "\"127.0.0.1:5514\"", "Where to take syslog over UDP. Empty: nowhere."),

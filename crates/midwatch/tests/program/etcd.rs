@@ -28,7 +28,7 @@ impl Member {
         let (client, peer) = (format!("http://{}", self.client), format!("http://{}", self.peer));
         let mut command = Command::new("etcd");
         command
-            .args(["--name", &self.name, "--log-level", "error"])
+            .args(["--name", &self.name, "--log-level", "error", "--strict-reconfig-check=false"])
             .arg("--data-dir")
             .arg(home.path(&format!("etcd-{}", self.name)))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])

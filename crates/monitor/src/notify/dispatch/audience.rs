@@ -21,7 +21,7 @@ pub(super) enum Standing {
     Member,
     /// A step of an escalation told or tells it; it is to be told again if it was told before this time.
     Step { number: usize, due_ms: i64 },
-    /// It was told before and is not concerned any more: it hears that all is over.
+    /// It was told before and is not concerned any more: it hears of ends.
     Former,
 }
 

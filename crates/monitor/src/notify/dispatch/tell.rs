@@ -117,7 +117,8 @@ fn decide(
         return (!before.firing.is_empty()).then_some(Why::Resolved);
     }
     if is_former {
-        return None;
+        let is_end = to.target.send_resolved && now.resolved.iter().any(|p| before.firing.contains(p));
+        return is_end.then_some(Why::Fewer);
     }
     if !now.firing.is_subset(&before.firing) {
         return Some(Why::New);
