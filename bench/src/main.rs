@@ -106,7 +106,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     stop::listen()?;
     print(&machine::describe())?;
-    let benches: [(Command, Bench); 11] = [
+    let benches: [(Command, Bench); 12] = [
         (Command::Recorder, recorder_bench::run),
         (Command::Search, search_bench::run),
         (Command::Ingest, ingest_bench::run),
