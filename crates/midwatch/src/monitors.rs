@@ -1,8 +1,8 @@
 //! `midwatch monitor`: what is watched and how it is, checking and testing rule files, trying a condition out on the past,
 //! silences. It must never change a rule file.
 
-mod review;
 mod people;
+mod review;
 mod run_test;
 
 use crate::answer;

@@ -13,7 +13,7 @@ import { Columns } from "../../ui/columns";
 import { Failure, Loading } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
 import { StateShape } from "../../ui/state";
-import { rememberedName } from "./SilenceForm";
+import { rememberedName } from "../../ui/send";
 
 const EVERY_MS = 30_000;
 
