@@ -4,6 +4,7 @@
 
 use super::keep::{read_json, replace};
 use super::{Monitors, files, lock};
+use crate::captures::Capturing;
 use crate::clock::now_ms;
 use model::{Change, Labels, Pairs};
 use monitor::action::{Action, Book, Run, Verdict};
@@ -18,7 +19,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use stdx::Result;
+use stdx::{ErrorKind, Result};
 use store::audit::{Audit, Who};
 use tokio::runtime::Handle;
 
@@ -119,10 +120,11 @@ impl Monitors {
             if let Some(run) = acts.book.runs().iter().find(|r| r.number == number) {
                 self.on_timeline(runtime, &action, run, "");
             }
-            let ends = acts.ends.clone();
+            let (ends, captures) = (acts.ends.clone(), self.captures.get().cloned());
             let spawned = std::thread::Builder::new().name("monitor-action".into()).spawn(move || {
+                let without = captures.map_or(String::new(), |c| capture_first(&c, &alert));
                 let (is_good, how) = run(&action, &alert);
-                let _ = ends.send((number, is_good, how));
+                let _ = ends.send((number, is_good, how + &without));
             });
             if spawned.is_err() {
                 acts.book.ended(number, false, "there can be no more threads", now_ms);
@@ -184,6 +186,24 @@ impl Monitors {
                 let _ = written.wait().await;
             }
         });
+    }
+}
+
+/// What the machine was like is kept before anything is done to it; says why where it is not.
+fn capture_first(captures: &Capturing, alert: &Alert) -> String {
+    let name = monitor::notify::words::name(&alert.labels).to_string();
+    let cause = store::captures::Cause {
+        kind: "monitor".into(),
+        text: format!("before an action for the monitor {name}"),
+        name,
+        labels: alert.labels.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+        at_ms: now_ms(),
+    };
+    match captures.take(cause) {
+        // It was captured when it began to fire.
+        Ok(_) => String::new(),
+        Err(e) if e.kind == ErrorKind::Busy => String::new(),
+        Err(e) => format!("; without a capture: {e}"),
     }
 }
 
