@@ -6,13 +6,18 @@
 //! outliers, the second alone calls every pulse of a sparse series a wonder. Measured, with what else was tried:
 //! docs/decisions/diagnosis.md. It must never say why something changed, and a score is no probability.
 
+mod beside;
 mod group;
 mod numbers;
 mod onset;
+mod quiet;
 mod values;
 mod words;
 
+pub use beside::{Line, PEERS_MIN, beside, kind_of};
 pub use group::{Group, Member, groups};
+pub use quiet::{BACK_MS, quiet_before};
+pub(crate) use values::prepare;
 pub use words::sentence;
 
 use numbers::{Numbers, sorted_sample};
@@ -85,6 +90,10 @@ pub enum How {
     Appeared,
     /// It was there, and is not.
     Disappeared,
+    /// Its mean is higher than that of its peers.
+    Higher,
+    /// Its mean is lower than that of its peers.
+    Lower,
 }
 
 impl How {
@@ -97,6 +106,8 @@ impl How {
             How::Calmer => "calmer",
             How::Appeared => "appeared",
             How::Disappeared => "disappeared",
+            How::Higher => "higher",
+            How::Lower => "lower",
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub const EXAMPLES: &str = "\
 Examples:
   midwatch advise
-  midwatch advise --from 2026-03-04T05:06:00Z --to 2026-03-04T05:20:00Z --against day
+  midwatch advise --from 2026-03-04T05:06:00Z --to 2026-03-04T05:20:00Z --baseline day
   midwatch advise --from 30m --symptom web:latency_seconds
   midwatch advise --match '{env=\"prod\"}' | jq '.directions[].title'
 
@@ -31,9 +31,9 @@ pub struct AdviseArgs {
     /// Until when
     #[arg(long, value_name = "TIME", default_value = "now")]
     pub to: String,
-    /// Compared with: before, hour, day, week
-    #[arg(long, value_name = "WORD", default_value = "before")]
-    pub against: String,
+    /// Compared with: before, hour, day, week, or a good period by its name
+    #[arg(long, alias = "against", value_name = "WORD", default_value = "before")]
+    pub baseline: String,
     /// Only these series, and log records and spans of where they come from
     #[arg(long = "match", value_name = "SELECTOR")]
     pub selector: Option<String>,
@@ -73,12 +73,9 @@ pub fn run(args: &AdviseArgs, now_ms: i64) -> anyhow::Result<String> {
 }
 
 fn body(args: &AdviseArgs, now_ms: i64) -> anyhow::Result<Json> {
-    let (from, to) = (time_ms(&args.from, now_ms)?, time_ms(&args.to, now_ms)?);
-    if to <= from {
-        bail!("--from {} is not before --to {}", args.from, args.to);
-    }
+    let (from, to) = window_ms(&args.from, &args.to, now_ms)?;
     let mut body = json!({
-        "window": [from, to], "baseline": args.against, "match": args.selector.as_deref().unwrap_or(""),
+        "window": [from, to], "baseline": args.baseline, "match": args.selector.as_deref().unwrap_or(""),
         "without": args.without, "limit": args.limit,
     });
     if let Some(place) = &args.symptom {
@@ -88,8 +85,23 @@ fn body(args: &AdviseArgs, now_ms: i64) -> anyhow::Result<Json> {
     Ok(body)
 }
 
+/// A window of two times.
+///
+/// # Errors
+/// One of them is none, or they are in the wrong order.
+pub fn window_ms(from: &str, to: &str, now_ms: i64) -> anyhow::Result<(i64, i64)> {
+    let (from_ms, to_ms) = (time_ms(from, now_ms)?, time_ms(to, now_ms)?);
+    if to_ms <= from_ms {
+        bail!("--from {from} is not before --to {to}");
+    }
+    Ok((from_ms, to_ms))
+}
+
 /// An instant, or how long ago.
-fn time_ms(text: &str, now_ms: i64) -> anyhow::Result<i64> {
+///
+/// # Errors
+/// It is neither.
+pub fn time_ms(text: &str, now_ms: i64) -> anyhow::Result<i64> {
     if text == "now" {
         return Ok(now_ms);
     }
@@ -107,6 +119,10 @@ fn shown(answer: &Json, look: &Look) -> String {
     let text = |v: &Json| clean(v.as_str().unwrap_or(""));
     let list = |v: &Json| v.as_array().cloned().unwrap_or_default();
     let mut out = look.paint(Ink::Bold, &text(&answer["sentence"])) + "\n";
+    let note = text(&answer["note"]);
+    if !note.is_empty() {
+        out += &format!("{note}\n");
+    }
     for note in list(&answer["partial"]) {
         out += &format!("not everything was looked at: {}\n", text(&note));
     }
@@ -133,7 +149,7 @@ mod tests {
     use super::*;
 
     fn args(from: &str) -> AdviseArgs {
-        AdviseArgs { from: from.into(), to: "now".into(), against: "before".into(), ..AdviseArgs::default() }
+        AdviseArgs { from: from.into(), to: "now".into(), baseline: "before".into(), ..AdviseArgs::default() }
     }
 
     #[test]

@@ -89,6 +89,9 @@ Examples:
 A table on a terminal, at most 1000 rows unless --limit says otherwise; into a pipe, CSV. Nothing can be changed with SQL.
 The same questions can be asked with psql: midwatch serve prints how. It fails with 1 when the query fails.")]
     Sql(SqlArgs),
+    /// What changed in a time: every series against a baseline, what moved together as one group
+    #[command(after_help = crate::look::EXAMPLES)]
+    Look(crate::look::LookArgs),
     /// Where to look first in a time that went wrong, with what speaks for it and against it
     #[command(after_help = crate::advise::EXAMPLES)]
     Advise(crate::advise::AdviseArgs),

@@ -108,7 +108,44 @@ impl Client {
         self.ask("POST", path, "application/json", body)
     }
 
+    /// POST of JSON to something that answers in lines while it works. Each line is handed over as it comes; the answer's body is
+    /// the last one, or whatever came where there were no lines.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub fn post_lines(
+        &self,
+        path: &str,
+        body: &str,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<Answer, HttpError> {
+        let mut last = Vec::new();
+        let mut take = |body: &mut Vec<u8>| {
+            while let Some(end) = body.iter().position(|b| *b == b'\n') {
+                last = body.drain(..=end).collect();
+                each(&last);
+            }
+        };
+        let mut answer = self.ask_each("POST", path, "application/json", body, &mut take)?;
+        take(&mut answer.body);
+        if answer.body.is_empty() {
+            answer.body = last;
+        }
+        Ok(answer)
+    }
+
     fn ask(&self, method: &str, path: &str, content_type: &str, body: &str) -> Result<Answer, HttpError> {
+        self.ask_each(method, path, content_type, body, &mut |_| {})
+    }
+
+    fn ask_each(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &str,
+        each: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<Answer, HttpError> {
         let deadline = Instant::now() + self.timeout;
         let fail = |e: std::io::Error| match e.kind() {
             ErrorKind::ConnectionRefused => HttpError::NoServer(self.url.clone()),
@@ -128,7 +165,7 @@ impl Client {
         );
         stream.set_write_timeout(Some(self.timeout)).map_err(fail)?;
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(fail)?;
-        read_answer(BufReader::new(Until { stream, deadline })).map_err(fail)
+        read_answer(BufReader::new(Until { stream, deadline }), each).map_err(fail)
     }
 
     fn connect(&self) -> std::io::Result<TcpStream> {
@@ -164,8 +201,9 @@ fn broken(what: &str) -> std::io::Error {
     std::io::Error::new(ErrorKind::InvalidData, format!("the answer is not HTTP: {what}"))
 }
 
-/// Reads status, headers and body, whichever way the body's length is told.
-fn read_answer(mut from: impl BufRead) -> std::io::Result<Answer> {
+/// Reads status, headers and body, whichever way the body's length is told. Of a body in chunks `each` may take a part after each
+/// chunk.
+fn read_answer(mut from: impl BufRead, each: &mut dyn FnMut(&mut Vec<u8>)) -> std::io::Result<Answer> {
     let mut head = from.by_ref().take(HEAD_BYTES_MAX);
     let mut line = || -> std::io::Result<String> {
         let mut line = String::new();
@@ -196,7 +234,7 @@ fn read_answer(mut from: impl BufRead) -> std::io::Result<Answer> {
     }
     let mut body = Vec::new();
     if chunked {
-        read_chunks(from, &mut body)?;
+        read_chunks(from, &mut body, each)?;
     } else {
         read_part(&mut from, length.unwrap_or(BODY_BYTES_MAX + 1), &mut body)?;
         if length.is_some_and(|length| (body.len() as u64) < length) {
@@ -217,7 +255,11 @@ fn read_part(from: &mut impl Read, length: u64, body: &mut Vec<u8>) -> std::io::
     Ok(())
 }
 
-fn read_chunks(mut from: impl BufRead, body: &mut Vec<u8>) -> std::io::Result<()> {
+fn read_chunks(
+    mut from: impl BufRead,
+    body: &mut Vec<u8>,
+    each: &mut dyn FnMut(&mut Vec<u8>),
+) -> std::io::Result<()> {
     loop {
         let mut line = String::new();
         from.by_ref().take(1 << 10).read_line(&mut line)?;
@@ -233,6 +275,7 @@ fn read_chunks(mut from: impl BufRead, body: &mut Vec<u8>) -> std::io::Result<()
         if body.len() as u64 - before != size || &end != b"\r\n" {
             return Err(broken("a chunk that is not as long as it says"));
         }
+        each(body);
     }
 }
 
@@ -257,7 +300,7 @@ mod tests {
     #[test]
     fn answers() {
         let check = |bytes: &str, want: (u16, &str)| {
-            let answer = read_answer(bytes.as_bytes()).unwrap();
+            let answer = read_answer(bytes.as_bytes(), &mut |_| {}).unwrap();
             assert_eq!((answer.status, String::from_utf8(answer.body).unwrap().as_str()), want, "{bytes}");
         };
         check("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef", (200, "abc"));
@@ -278,11 +321,34 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
         ] {
-            assert!(read_answer(bad.as_bytes()).is_err(), "{bad:?}");
+            assert!(read_answer(bad.as_bytes(), &mut |_| {}).is_err(), "{bad:?}");
         }
-        assert!(
-            read_answer(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(1 << 20)).as_bytes()).is_err()
-        );
+        let long = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(1 << 20));
+        assert!(read_answer(long.as_bytes(), &mut |_| {}).is_err());
+    }
+
+    #[test]
+    fn lines_as_they_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client =
+            Client::new(&listener.local_addr().unwrap().to_string(), Duration::from_secs(10)).unwrap();
+        std::thread::spawn(move || {
+            for whole in
+                [&b"4\r\none\n\r\n6\r\ntwo\nth\r\n3\r\nree\r\n0\r\n\r\n"[..], b"4\r\none\n\r\n0\r\n\r\n"]
+            {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+                stream.write_all(whole).unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+            }
+        });
+        for (lines, last) in [(&["one\n", "two\n"][..], "three"), (&["one\n"], "one\n")] {
+            let mut seen = Vec::new();
+            let mut each = |line: &[u8]| seen.push(String::from_utf8_lossy(line).into_owned());
+            let answer = client.post_lines("/", "{}", &mut each).unwrap();
+            assert_eq!(seen, lines);
+            assert_eq!(answer.body, last.as_bytes());
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod export_tables;
 mod http;
 mod keep;
 mod logs;
+mod look;
 mod monitors;
 mod plot;
 mod query;
@@ -63,6 +64,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Logs(args) => logs::run(&args, server::now_ms),
         Command::Query(args) => print(&query::run(&args, server::now_ms())?),
         Command::Sql(args) => sql::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Look(args) => print(&look::run(&args, server::now_ms())?),
         Command::Advise(args) => print(&advise::run(&args, server::now_ms())?),
         Command::Archive(command) => print(&archive::run(&command)?),
         Command::Backup(args) => keep::backup(&args, server::now_ms()),

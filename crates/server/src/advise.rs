@@ -7,7 +7,8 @@ mod spans;
 mod tell;
 
 use crate::app::App;
-use crate::gate::Stop;
+use crate::baseline::{self, Against};
+use crate::sweep::Watch;
 use look::advise::{Entity, Event, Signals, Symptom, Without, advise};
 use look::changed::Ask;
 use look::entity::Kind;
@@ -24,8 +25,10 @@ const CHANGES_MAX: usize = 200;
 
 /// What is asked.
 pub struct Question {
-    /// The window and its baselines.
-    pub ask: Ask,
+    /// Where something looks odd, milliseconds since 1970, ends included.
+    pub window: (i64, i64),
+    /// What it is compared with.
+    pub against: Against,
     /// Which series; of any of these. All when empty. Conditions on labels hold for lines and spans, too.
     pub selectors: Vec<Vec<Matcher>>,
     /// The only things that directions may point at, by name; empty: whatever is found.
@@ -52,10 +55,13 @@ pub struct Partial {
 ///
 /// # Errors
 /// `TooLarge` past a limit; `Cancelled` when the client has left or the time is over.
-pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
+pub fn answer(app: &App, question: &Question, watch: &Watch) -> Result<Json> {
+    let stop = &watch.stop;
+    let chosen = baseline::choose(app, question.window, &question.against)?;
     let mut partial = Partial::default();
+    let ask = &chosen.ask;
     let mut signals = Signals {
-        ask: Some(question.ask.clone()),
+        ask: Some(chosen.ask.clone()),
         entities: question.entities.iter().map(|name| Entity::service(name)).collect(),
         symptom: question.symptom.clone(),
         without: question.without.clone(),
@@ -67,15 +73,15 @@ pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
     }
     let mut book = Book::new(&signals, !question.entities.is_empty());
     if is_in(Without::Metrics) || is_in(Without::Symptom) {
-        series::gather(app, question, &mut signals, &mut book, &mut partial, stop)?;
+        series::gather(app, (question, ask), &mut signals, &mut book, &mut partial, watch)?;
     }
     if is_in(Without::Lines) || is_in(Without::Spans) {
         let mut requests = look::advise::Requests::default();
         if is_in(Without::Spans) {
-            signals.timing = spans::gather(app, question, &mut requests, &mut partial, stop)?;
+            signals.timing = spans::gather(app, (question, ask), &mut requests, &mut partial, stop)?;
         }
         if is_in(Without::Lines) {
-            lines::gather(app, question, &mut requests, &mut partial, stop)?;
+            lines::gather(app, (question, ask), &mut requests, &mut partial, stop)?;
             if requests.left_out() > 0 {
                 partial.notes.push(format!("{} lines and calls found no room", requests.left_out()));
             }
@@ -105,7 +111,7 @@ pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
         });
     }
     if is_in(Without::Changes) {
-        let (from, to) = question.ask.window;
+        let (from, to) = question.window;
         let before = (3 * (to - from)).clamp(CHANGES_BEFORE_MS.0, CHANGES_BEFORE_MS.1);
         let range_ns = (from.saturating_sub(before).saturating_mul(1_000_000), to.saturating_mul(1_000_000));
         let text = String::new;
@@ -121,7 +127,9 @@ pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
         signals.changes = changes;
     }
     let advice = advise(&signals, question.directions_max.min(DIRECTIONS_MAX));
-    Ok(tell::answer(&signals, &advice, &partial))
+    let mut told = tell::answer(&signals, &advice, &partial);
+    told["note"] = chosen.note.into();
+    Ok(told)
 }
 
 /// Things by name, so that each is there once.

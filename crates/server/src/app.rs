@@ -11,9 +11,11 @@ use crate::home::HomeCache;
 use crate::limits::LimitBooks;
 use crate::logs::Logs;
 use crate::monitors::Monitors;
+use crate::named::NamedFile;
 use crate::otlp::Otlp;
 use crate::pace::Pace;
-use crate::saved::SavedQueries;
+use crate::periods::Period;
+use crate::saved::SavedQuery;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -70,7 +72,9 @@ pub struct App {
     /// Where series come from, as of the last seconds.
     pub cardinality: Remembered,
     /// Queries with names.
-    pub saved: SavedQueries,
+    pub saved: NamedFile<SavedQuery>,
+    /// Good periods with names.
+    pub periods: NamedFile<Period>,
     /// Which metrics are asked for.
     pub usage: Usage,
     /// How often each bound was hit.

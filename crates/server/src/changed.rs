@@ -3,16 +3,19 @@
 //! rank by itself, nor hold more than the best few thousand.
 
 use crate::app::App;
+use crate::baseline::{self, Against, Chosen};
 use crate::catalogue::{kind_and_unit, shown_as};
-use crate::gate::Stop;
+use crate::sweep::{Watch, on_all_cores, read};
 use foldhash::{HashMap, HashMapExt};
-use look::changed::{Ask, Comparer, Group, How, Moved, PICTURE, groups, sentence};
+use look::changed::{
+    Ask, Comparer, Group, How, Line, Moved, PEERS_MIN, PICTURE, beside, groups, kind_of, sentence,
+};
 use model::{Labels, Matcher};
 use query::overview::Mode;
 use serde_json::{Value as Json, json};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use stdx::{Error, ErrorKind, Result};
-use store::{Part, SeriesPieces};
+use stdx::Result;
+use store::{Part, SeriesPieces, View};
 
 /// Changes that are grouped, the most outstanding ones.
 const MOVED_MAX: usize = 2_000;
@@ -20,19 +23,17 @@ const MOVED_MAX: usize = 2_000;
 const HELD_MAX: usize = 4 * MOVED_MAX;
 /// Members of a group that are told; the others are counted.
 const MEMBERS_MAX: usize = 25;
-/// Samples that are read for one answer: 100,000 series at 1 s for 45 minutes.
-pub const SAMPLES_MAX: usize = 300_000_000;
-/// Series that a thread takes at a time.
-const AT_A_TIME: usize = 64;
-/// Threads that compare.
-const THREADS_MAX: usize = 4;
+/// Series of one kind that are compared with one another at once.
+const PART_MAX: usize = 256;
 /// Onsets that lie closer together than this are one moment, whatever the window: about a scrape interval.
 const MOMENT_MS: i64 = 10_000;
 
 /// What is asked.
 pub struct Question {
-    /// The window and its baselines.
-    pub ask: Ask,
+    /// Where something looks odd, milliseconds since 1970, ends included.
+    pub window: (i64, i64),
+    /// What it is compared with.
+    pub against: Against,
     /// Which series; all when empty.
     pub matchers: Vec<Matcher>,
     /// Groups in the answer.
@@ -49,111 +50,156 @@ pub struct Shown {
 }
 
 /// One change, and the series that it is of.
+#[derive(Clone)]
 struct Found {
     series: usize,
     moved: Moved,
+}
+
+/// How much of what was found is told.
+struct Told {
+    groups_max: usize,
+    members_max: usize,
+}
+
+/// Of a part of the answer: what stands out most.
+const PART: Told = Told { groups_max: 10, members_max: 5 };
+
+/// What was compared, as far as the answer tells it.
+struct Compared<'a> {
+    app: &'a App,
+    chosen: Chosen,
+    view: &'a View,
+    series: &'a [SeriesPieces],
+    buckets: usize,
+    still: AtomicUsize,
+    alone: AtomicUsize,
+    moved: AtomicUsize,
+}
+
+/// What is read: with peers a little before the window, for pictures and rates.
+fn reach(chosen: &Chosen) -> (i64, i64) {
+    let (from, to) = chosen.ask.reach();
+    if chosen.is_peers { (from.saturating_sub((to - from) / 2), to) } else { (from, to) }
+}
+
+/// Forgets what stands out least.
+fn trim(found: &mut Vec<Found>) {
+    if found.len() > HELD_MAX {
+        let by = |a: &Found, b: &Found| b.moved.score.total_cmp(&a.moved.score);
+        found.select_nth_unstable_by(MOVED_MAX, by);
+        found.truncate(MOVED_MAX);
+    }
 }
 
 /// The answer as JSON.
 ///
 /// # Errors
 /// `TooLarge` past a limit; `Cancelled` when the client has left or the time is over.
-pub fn answer(app: &App, question: &Question, stop: &Stop) -> Result<Json> {
+pub fn answer(app: &App, question: &Question, watch: &Watch) -> Result<Json> {
     let view = app.store.view();
-    let (from, to) = question.ask.reach();
-    let series_max = app.settings.query.series_max.max(1_000_000);
-    let mut series = view.pieces(&question.matchers, from, to, series_max, SAMPLES_MAX)?;
-    let read = series.len();
+    let chosen = baseline::choose(app, question.window, &question.against)?;
+    let mut series = read(app, &view, std::slice::from_ref(&question.matchers), reach(&chosen))?;
+    let count = series.len();
     // The buckets of a histogram say together what its sum and count say, hundreds of times over.
     series.retain(|s| s.labels.get("le").is_empty() && !s.has_histograms());
-    let buckets = read - series.len();
-    let (mut found, still) = compare_all(app, &question.ask, &series, stop)?;
-    let moved_count = found.len();
-    found.sort_by(|a, b| b.moved.score.total_cmp(&a.moved.score).then(a.series.cmp(&b.series)));
-    found.truncate(MOVED_MAX);
-    let window = question.ask.window;
-    let bin_ms = (window.1 - window.0) * 3 / 2 / PICTURE as i64;
-    let (indexes, moved): (Vec<usize>, Vec<Moved>) = found.into_iter().map(|f| (f.series, f.moved)).unzip();
-    let grouped = groups(&moved, bin_ms.max(MOMENT_MS));
-    let shown = grouped.iter().take(question.groups_max);
-    let told: Vec<Json> = shown.map(|g| group_json(app, g, &moved, &indexes, &series)).collect();
-    Ok(json!({
-        "window": seconds(window),
-        "baselines": question.ask.baselines.iter().map(|b| seconds(*b)).collect::<Vec<_>>(),
-        "compared": series.len(),
-        "still": still,
-        "moved": moved_count,
-        "left_out": { "buckets": buckets, "beyond_limit": moved_count.saturating_sub(MOVED_MAX) },
-        "groups": told,
-        "groups_total": grouped.len(),
-        "picture_s": bin_ms as f64 / 1000.0,
-        "warnings": view.warnings(),
-    }))
+    let compared = Compared {
+        app,
+        chosen,
+        view: &view,
+        buckets: count - series.len(),
+        series: &series,
+        still: AtomicUsize::new(0),
+        alone: AtomicUsize::new(0),
+        moved: AtomicUsize::new(0),
+    };
+    let found =
+        if compared.chosen.is_peers { compared.beside(watch)? } else { compared.compare_all(watch)? };
+    Ok(compared.tell(found, &Told { groups_max: question.groups_max, members_max: MEMBERS_MAX }))
 }
 
-/// Compares on all cores; returns what moved, and how many series were left aside because they are constant.
-fn compare_all(app: &App, ask: &Ask, series: &[SeriesPieces], stop: &Stop) -> Result<(Vec<Found>, usize)> {
-    let still = AtomicUsize::new(0);
-    let start = || Worker { app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
-    let one = |worker: &mut Worker<'_>, i: usize| -> Result<Option<Found>> {
-        if is_still(&series[i], ask) {
-            still.fetch_add(1, Relaxed);
-            return Ok(None);
-        }
-        Ok(worker.compare(&series[i])?.map(|moved| Found { series: i, moved }))
-    };
-    let trim = |found: &mut Vec<Found>| {
-        if found.len() > HELD_MAX {
-            let by = |a: &Found, b: &Found| b.moved.score.total_cmp(&a.moved.score);
-            found.select_nth_unstable_by(MOVED_MAX, by);
-            found.truncate(MOVED_MAX);
-        }
-    };
-    let found = on_all_cores(series.len(), stop, start, one, trim)?;
-    Ok((found, still.into_inner()))
-}
+impl Compared<'_> {
+    /// Compares on all cores.
+    fn compare_all(&self, watch: &Watch) -> Result<Vec<Found>> {
+        let ask = &self.chosen.ask;
+        let start = || Worker { app: self.app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
+        let one = |worker: &mut Worker<'_>, i: usize, found: &mut Vec<Found>| -> Result<()> {
+            if is_still(&self.series[i], ask) {
+                self.still.fetch_add(1, Relaxed);
+                return Ok(());
+            }
+            let moved = worker.compare(&self.series[i])?;
+            self.moved.fetch_add(usize::from(moved.is_some()), Relaxed);
+            found.extend(moved.map(|moved| Found { series: i, moved }));
+            Ok(())
+        };
+        on_all_cores(self.series.len(), watch, start, one, trim, |found| self.tell(found, &PART))
+    }
 
-/// Looks at `count` things on all cores, each thread with a state of its own. `trim` may forget the least of what a thread holds.
-///
-/// # Errors
-/// `Cancelled` when the client has left or the time is over; those of `one`.
-pub fn on_all_cores<T: Send, S>(
-    count: usize,
-    stop: &Stop,
-    start: impl Fn() -> S + Sync,
-    one: impl Fn(&mut S, usize) -> Result<Option<T>> + Sync,
-    trim: impl Fn(&mut Vec<T>) + Sync,
-) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = cores.min(THREADS_MAX).min(count / AT_A_TIME + 1);
-    let run = || -> Result<Vec<T>> {
-        let (mut state, mut found) = (start(), Vec::new());
-        loop {
-            let first = next.fetch_add(AT_A_TIME, Relaxed);
-            if first >= count {
-                return Ok(found);
+    /// Compares each series with those of the same kind on other hosts.
+    fn beside(&self, watch: &Watch) -> Result<Vec<Found>> {
+        let ask = &self.chosen.ask;
+        let mut kinds: HashMap<String, Vec<usize>> = HashMap::new();
+        for (i, series) in self.series.iter().enumerate() {
+            if let Some(kind) = kind_of(&series.labels) {
+                kinds.entry(kind).or_default().push(i);
             }
-            if stop() {
-                next.store(count, Relaxed);
-                return Err(Error::new(ErrorKind::Cancelled, "the time is over").bound("query.timeout"));
-            }
-            for i in first..(first + AT_A_TIME).min(count) {
-                found.extend(one(&mut state, i)?);
-            }
-            trim(&mut found);
         }
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut all = run()?;
-        for other in others {
-            let theirs =
-                other.join().map_err(|_| Error::new(ErrorKind::Internal, "a comparison panicked"))?;
-            all.extend(theirs?);
-        }
-        Ok::<_, Error>(all)
-    })
+        let kinds: Vec<Vec<usize>> = kinds.into_values().filter(|k| k.len() > PEERS_MIN).collect();
+        // A kind with very many members is compared in parts: all of a part are in memory at once.
+        let parts: Vec<&[usize]> = kinds
+            .iter()
+            .flat_map(|kind| kind.chunks(kind.len().div_ceil(kind.len().div_ceil(PART_MAX))))
+            .collect();
+        let alone = self.series.len() - parts.iter().map(|p| p.len()).sum::<usize>();
+        self.alone.store(alone, Relaxed);
+        let start = || Worker { app: self.app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
+        let one = |worker: &mut Worker<'_>, i: usize, found: &mut Vec<Found>| -> Result<()> {
+            let lines: Result<Vec<Line>> = parts[i].iter().map(|s| worker.line(&self.series[*s])).collect();
+            let lines = lines?;
+            for (place, series) in parts[i].iter().enumerate() {
+                if let Some(moved) = beside(ask, &lines, place) {
+                    self.moved.fetch_add(1, Relaxed);
+                    found.push(Found { series: *series, moved });
+                }
+            }
+            Ok(())
+        };
+        on_all_cores(parts.len(), watch, start, one, trim, |found| self.tell(found, &PART))
+    }
+
+    /// What was found, grouped.
+    fn tell(&self, mut found: Vec<Found>, told: &Told) -> Json {
+        found.sort_by(|a, b| b.moved.score.total_cmp(&a.moved.score).then(a.series.cmp(&b.series)));
+        found.truncate(MOVED_MAX);
+        let Chosen { ask, is_peers, note } = &self.chosen;
+        let window = ask.window;
+        let bin_ms = (window.1 - window.0) * 3 / 2 / PICTURE as i64;
+        let (indexes, moved): (Vec<usize>, Vec<Moved>) =
+            found.into_iter().map(|f| (f.series, f.moved)).unzip();
+        let grouped = groups(&moved, bin_ms.max(MOMENT_MS));
+        let one = |g: &Group| group_json(self.app, g, &moved, &indexes, self.series, told.members_max);
+        let shown: Vec<Json> = grouped.iter().take(told.groups_max).map(one).collect();
+        let moved_count = self.moved.load(Relaxed);
+        json!({
+            "window": seconds(window),
+            "baselines": ask.baselines.iter().map(|b| seconds(*b)).collect::<Vec<_>>(),
+            "compared": self.series.len(),
+            "still": self.still.load(Relaxed),
+            "moved": moved_count,
+            "left_out": {
+                "buckets": self.buckets,
+                "beyond_limit": moved_count.saturating_sub(MOVED_MAX),
+                "without_peers": self.alone.load(Relaxed),
+            },
+            "is_peers": is_peers,
+            "note": note,
+            "groups": shown,
+            "groups_total": grouped.len(),
+            "picture_s": bin_ms as f64 / 1000.0,
+            "warnings": self.view.warnings(),
+        })
+    }
 }
 
 struct Worker<'a> {
@@ -164,16 +210,27 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn compare(&mut self, series: &SeriesPieces) -> Result<Option<Moved>> {
+    fn is_rate(&mut self, series: &SeriesPieces) -> bool {
         let name = series.labels.name();
-        let is_rate = match self.metrics.get(name) {
+        match self.metrics.get(name) {
             Some(known) => *known,
             None => {
                 let is_rate = shown(self.app, &series.labels).is_rate;
                 self.metrics.insert(name.to_string(), is_rate);
                 is_rate
             }
-        };
+        }
+    }
+
+    fn line(&mut self, series: &SeriesPieces) -> Result<Line> {
+        let is_rate = self.is_rate(series);
+        let (from, to) = self.ask.window;
+        let (times, values) = series.samples(from.saturating_sub((to - from) / 2), to)?;
+        Ok(Line::of(self.ask, &times, &values, is_rate))
+    }
+
+    fn compare(&mut self, series: &SeriesPieces) -> Result<Option<Moved>> {
+        let is_rate = self.is_rate(series);
         let (from, to) = self.ask.reach();
         // What counts up needs the sample before the first.
         let (times, values) = series.samples(from, to)?;
@@ -191,6 +248,14 @@ pub fn shown(app: &App, labels: &Labels) -> Shown {
 /// Whether a series has one value all the time, as most have, seen from the summaries of its chunks alone; and is there
 /// before and at the end of the window.
 pub fn is_still(series: &SeriesPieces, ask: &Ask) -> bool {
+    let before = ask.baselines.iter().map(|b| b.1).max().unwrap_or(i64::MIN);
+    constant(series).is_some_and(|(first, last)| {
+        first <= before && last >= ask.window.1 - (ask.window.1 - ask.window.0) / 4
+    })
+}
+
+/// The first and last time of a series that has one value all the time.
+pub fn constant(series: &SeriesPieces) -> Option<(i64, i64)> {
     let (mut value, mut first, mut last) = (None, i64::MAX, i64::MIN);
     for part in series.parts() {
         let (low, high, from, to) = match part {
@@ -200,27 +265,33 @@ pub fn is_still(series: &SeriesPieces, ask: &Ask) -> bool {
                 let low = values.iter().copied().fold(f64::INFINITY, f64::min);
                 // A marker of the end is no value, but says that there is an end.
                 if values.iter().any(|v| !v.is_finite()) {
-                    return false;
+                    return None;
                 }
                 (low, values.iter().copied().fold(f64::NEG_INFINITY, f64::max), *from, *to)
             }
         };
         if low != high || value.is_some_and(|v| v != low) {
-            return false;
+            return None;
         }
         value = Some(low);
         first = first.min(from);
         last = last.max(to);
     }
-    let before = ask.baselines.iter().map(|b| b.1).max().unwrap_or(i64::MIN);
-    value.is_some() && first <= before && last >= ask.window.1 - (ask.window.1 - ask.window.0) / 4
+    value.map(|_| (first, last))
 }
 
-fn group_json(app: &App, group: &Group, moved: &[Moved], indexes: &[usize], series: &[SeriesPieces]) -> Json {
+fn group_json(
+    app: &App,
+    group: &Group,
+    moved: &[Moved],
+    indexes: &[usize],
+    series: &[SeriesPieces],
+    members_max: usize,
+) -> Json {
     let members: Vec<Json> = group
         .members
         .iter()
-        .take(MEMBERS_MAX)
+        .take(members_max)
         .map(|m| member_json(app, &moved[m.index], m.against, &series[indexes[m.index]].labels))
         .collect();
     json!({
@@ -233,25 +304,29 @@ fn group_json(app: &App, group: &Group, moved: &[Moved], indexes: &[usize], seri
 
 fn member_json(app: &App, moved: &Moved, against: bool, labels: &Labels) -> Json {
     let unit = shown(app, labels).unit;
+    let mut json = series_json(labels, &unit);
+    json["how"] = moved.how.as_str().into();
+    json["against"] = against.into();
+    json["score"] = round(moved.score).into();
+    json["onset"] = json!(moved.onset_ms as f64 / 1000.0);
+    json["before"] = number(moved.before);
+    json["after"] = number(moved.after);
+    json["is_presence"] = matches!(moved.how, How::Appeared | How::Disappeared).into();
+    json["sentence"] = sentence(moved, &unit).into();
+    json["picture"] = moved.picture.iter().map(|v| number(f64::from(*v))).collect();
+    json
+}
+
+/// Which series, and what it is to people.
+pub fn series_json(labels: &Labels, unit: &str) -> Json {
     let belongs = look::entity::belongs(labels);
     let pairs: serde_json::Map<String, Json> =
         labels.iter().map(|(n, v)| (n.to_string(), v.into())).collect();
-    let picture: Vec<Json> =
-        moved.picture.iter().map(|v| if v.is_finite() { json!(v) } else { Json::Null }).collect();
     json!({
         "labels": pairs,
         "title": look::unit::title(labels.name()),
         "entity": { "kind": belongs.kind.as_str(), "title": belongs.title, "parent": belongs.parent },
         "unit": unit,
-        "how": moved.how.as_str(),
-        "against": against,
-        "score": round(moved.score),
-        "onset": moved.onset_ms as f64 / 1000.0,
-        "before": number(moved.before),
-        "after": number(moved.after),
-        "is_presence": matches!(moved.how, How::Appeared | How::Disappeared),
-        "sentence": sentence(moved, &unit),
-        "picture": picture,
     })
 }
 

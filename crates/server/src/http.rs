@@ -66,6 +66,23 @@ impl ApiError {
         ApiError { bound: bound.or(self.bound), ..self }
     }
 
+    /// As the body of an answer.
+    pub fn to_json(&self) -> Json {
+        let mut body = json!({ "status": "error", "errorType": self.kind, "error": self.message });
+        if let Some((start, end)) = self.position {
+            body["position"] = json!({ "start": start, "end": end });
+        }
+        if let Some(hint) = &self.hint {
+            body["hint"] = hint.as_str().into();
+        }
+        body
+    }
+
+    /// The bound that was hit, if one was, and what to say of it.
+    pub fn bound_hit(&self) -> Option<(&'static str, &str)> {
+        self.bound.map(|bound| (bound, self.message.as_str()))
+    }
+
     /// A parameter whose text does not parse.
     pub fn parse(parameter: &str, e: ParseError) -> ApiError {
         let message =
@@ -119,15 +136,8 @@ impl From<sql::SqlError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let hit = self.bound.map(|bound| BoundHit(bound, self.message.clone()));
-        let mut body = json!({ "status": "error", "errorType": self.kind, "error": self.message });
-        if let Some((start, end)) = self.position {
-            body["position"] = json!({ "start": start, "end": end });
-        }
-        if let Some(hint) = self.hint {
-            body["hint"] = Json::String(hint);
-        }
-        let mut response = json_response(self.status, body.to_string());
+        let hit = self.bound_hit().map(|(bound, message)| BoundHit(bound, message.to_string()));
+        let mut response = json_response(self.status, self.to_json().to_string());
         if let Some(hit) = hit {
             response.extensions_mut().insert(hit);
         }

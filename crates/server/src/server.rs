@@ -16,9 +16,9 @@ use crate::logs::journald::JournalFollower;
 use crate::logs::syslog::Sockets;
 use crate::logs::{self, Logs};
 use crate::monitors::{self, Monitors};
+use crate::named::NamedFile;
 use crate::otlp::{Otlp, Ports};
 use crate::pace::Pace;
-use crate::saved::SavedQueries;
 use crate::scrape::ScrapeManager;
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -152,7 +152,8 @@ impl Server {
             limits: LimitBooks::new(&registry),
             cardinality: Default::default(),
             usage: Usage::open(store.folder()),
-            saved: SavedQueries::open(store.folder()),
+            saved: NamedFile::open(store.folder()),
+            periods: NamedFile::open(store.folder()),
             settings,
             address,
             store,

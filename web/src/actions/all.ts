@@ -2,6 +2,7 @@
  * Everything that can be done, as one list. Keyboard, palette and help all read it. Must never hold a key anywhere else.
  */
 import { searchBox } from "../look/state";
+import { running } from "../pages/asking";
 import { moveRange, switchLive, zoomRange } from "../shell/RangeControl";
 import { copyLink, go, openPage, overlay, view } from "../state/app";
 import { PRESETS } from "../state/range";
@@ -168,6 +169,14 @@ const everywhere: Action[] = [
     area: "Everywhere",
     keys: [],
     run: () => setTheme("system"),
+  },
+  {
+    id: "stop",
+    title: "Stop what is being asked",
+    area: "Everywhere",
+    keys: ["Escape"],
+    when: () => running.value !== null,
+    run: () => running.value?.(),
   },
   {
     id: "link",

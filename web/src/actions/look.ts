@@ -8,6 +8,7 @@ import { wall } from "../look/state";
 import { groupKey } from "../look/wall";
 import { go, view } from "../state/app";
 import type { Under } from "../state/url";
+import { openLike } from "./compare";
 import type { Action } from "./registry";
 
 export const onLook = (): boolean => view.value.page === "look";
@@ -170,6 +171,14 @@ export const chart: Action[] = [
     when: chartOpen,
     keysOnly: true,
     run: () => stepChart("left"),
+  },
+  {
+    id: "like",
+    title: "Lines like this one: the same shape, earlier or later",
+    area: "Chart",
+    keys: ["s"],
+    when: () => chartOpen() && view.value.open.length === 1,
+    run: () => openLike(view.value.open[0]!),
   },
   {
     id: "under-h",

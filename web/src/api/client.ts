@@ -3,13 +3,13 @@
  * retry by itself: who asks decides when to ask again.
  */
 import type { Bullet, LogFields, LogHistogram, LogPage, LogPatterns } from "../logs/types";
+import type { CompareQuestion } from "./look";
 import type {
   Advice,
   Archive,
   BringingBack,
   Cardinality,
   Chart,
-  Compared,
   Discovery,
   Exemplars,
   Found,
@@ -47,7 +47,7 @@ export function serverNow(): number {
   return Date.now() + clockAheadMs;
 }
 
-function learnClock(response: Response): void {
+export function learnClock(response: Response): void {
   const date = Date.parse(response.headers.get("date") ?? "");
   if (!Number.isFinite(date)) return;
   const ahead = date + 500 - Date.now();
@@ -92,26 +92,29 @@ export async function ask<T>(
   } catch (e) {
     if (e instanceof ApiError) throw e;
     if (signal?.aborted) throw new DOMException("no longer wanted", "AbortError");
-    const at = location.host;
-    if (timeout.signal.aborted) {
-      throw new ApiError(
-        `Midwatch did not answer within ${TIMEOUT_MS / 1000} s.`,
-        "unreachable",
-        "It may be busy: ask for a shorter range or fewer series, and look at `midwatch top` on that machine.",
-      );
-    }
-    throw new ApiError(
-      `Midwatch does not answer at ${at}.`,
-      "unreachable",
-      "Is `midwatch serve` running on that machine?",
-    );
+    throw unreachable(timeout.signal.aborted ? TIMEOUT_MS : null);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
   }
 }
 
-function unwrap<T>(status: number, text: string): T {
+/** Nobody answers: within so long, or at all. */
+export function unreachable(withinMs: number | null): ApiError {
+  return withinMs === null
+    ? new ApiError(
+        `Midwatch does not answer at ${location.host}.`,
+        "unreachable",
+        "Is `midwatch serve` running on that machine?",
+      )
+    : new ApiError(
+        `Midwatch did not answer within ${withinMs / 1000} s.`,
+        "unreachable",
+        "It may be busy: ask for a shorter range or fewer series, and look at `midwatch top` on that machine.",
+      );
+}
+
+export function unwrap<T>(status: number, text: string): T {
   let envelope: Envelope | null = null;
   try {
     envelope = JSON.parse(text) as Envelope;
@@ -163,14 +166,6 @@ export interface FindQuery {
   limit?: number;
 }
 
-export interface CompareQuestion {
-  /** Seconds since 1970. */
-  start: number;
-  end: number;
-  baseline: string;
-  match: string;
-}
-
 export interface AdviseQuestion extends CompareQuestion {
   /** Where it was noticed. */
   symptom?: { service: string; metric: string };
@@ -216,8 +211,6 @@ export const api = {
     ask(`/api/v1/trace-a-bullet?${query([["id", id]])}`, signal),
   advise: (question: AdviseQuestion, signal?: AbortSignal): Promise<Advice> =>
     ask("/api/v1/advise", signal, question),
-  compare: (question: CompareQuestion, signal?: AbortSignal): Promise<Compared> =>
-    ask("/api/v1/look", signal, question),
   cardinality: (c: CardinalityQuery, signal?: AbortSignal): Promise<Cardinality> => {
     const [by, label] = c.by.startsWith("value:") ? ["value", c.by.slice(6)] : [c.by, ""];
     return ask(

@@ -264,7 +264,7 @@ export interface ComparedSeries {
   title: string;
   entity: { kind: string; title: string; parent: string };
   unit: string;
-  how: "rose" | "fell" | "wider" | "calmer" | "appeared" | "disappeared";
+  how: "rose" | "fell" | "wider" | "calmer" | "appeared" | "disappeared" | "higher" | "lower";
   /** Moves against its group. */
   against: boolean;
   score: number;
@@ -291,13 +291,18 @@ export interface Compared {
   compared: number;
   still: number;
   moved: number;
-  left_out: { buckets: number; beyond_limit: number };
+  left_out: { buckets: number; beyond_limit: number; without_peers: number };
+  /** Each was compared with the same series of other hosts. */
+  is_peers: boolean;
+  /** What has to be known of the baseline that was chosen. */
+  note: string;
   groups: ComparedGroup[];
   groups_total: number;
   /** Seconds of one value of a picture. */
   picture_s: number;
   warnings: string[];
-  elapsed_ms: number;
+  /** Not of a part. */
+  elapsed_ms?: number;
 }
 
 /** Answers of Prometheus's API: [seconds, value as text]. */
@@ -375,6 +380,8 @@ export interface Advice {
   path: string[] | null;
   calls: number;
   looked_at: { series: number; log_records: number; spans: number; changes: number };
+  /** What has to be known of the baseline that was chosen. */
+  note: string;
   /** What could not be looked at whole. */
   partial: string[];
   elapsed_ms: number;

@@ -3,6 +3,7 @@
  * Must never keep what is chosen here anywhere but in the view.
  */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { openLike } from "../actions/compare";
 import { serverNow } from "../api/client";
 import type { SeriesFacts } from "../api/types";
 import { clockTime, dayText, isoText, zoneOf } from "../format/time";
@@ -60,6 +61,7 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
   const gaps = gapsOf(view.value.open.length === 1 ? facts.value : null, span?.to ?? 0);
   const marked = marks.value;
   const drawn = useRef<PlotHandle | null>(null);
+  const [drags, setDrags] = useState(0);
   useLayoutEffect(
     () => () => {
       drawn.current?.destroy();
@@ -86,9 +88,10 @@ function Plot(props: { data: Merged; onPoint: (i: number | null) => void; onArea
           compare ? openPage("compare", { range: between(from, to) }) : go({ range: between(from, to) }),
         point: onPoint,
         area: onArea,
+        released: () => setDrags((n) => n + 1),
       });
     }
-  }, [data, size, epoch, gaps, span, marked]);
+  }, [data, size, epoch, gaps, span, marked, drags]);
   return (
     <div class="plot" ref={host} role="img" aria-label="The chart; its statistics are in the table below" />
   );
@@ -176,6 +179,16 @@ function Head({ data }: { data: Merged | null }) {
         >
           What else moved?
         </button>
+        {single && (
+          <button
+            type="button"
+            class="button"
+            title="Every series with the shape of this one, earlier or later (s)"
+            onClick={() => openLike(v.open[0]!)}
+          >
+            Lines like this
+          </button>
+        )}
         <button
           type="button"
           class="button"

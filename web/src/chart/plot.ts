@@ -35,6 +35,8 @@ export interface PlotEvents {
   zoom: (fromMs: number, toMs: number, compare: boolean) => void;
   /** The index on the time axis under the pointer, or null. */
   point: (index: number | null) => void;
+  /** A drag is over in which other data had come: they are still to be shown. */
+  released: () => void;
 }
 
 const FONT = "12px system-ui, sans-serif";
@@ -218,8 +220,30 @@ function shapeOf(input: PlotInput): string {
   return JSON.stringify([lines, points, input.colours, input.width, input.height]);
 }
 
+/** Tells when a button or a finger is down on the plot: what is drawn anew just then would forget where a drag began. */
+function watchHolding(u: uPlot, change: (isHeld: boolean) => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const down = (): void => {
+    clearTimeout(timer);
+    change(true);
+  };
+  // The plot ends its drag when the button's own event comes, which is after the pointer's.
+  const up = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => change(false), 50);
+  };
+  u.over.addEventListener("pointerdown", down);
+  addEventListener("pointerup", up);
+  addEventListener("pointercancel", up);
+  return () => {
+    clearTimeout(timer);
+    removeEventListener("pointerup", up);
+    removeEventListener("pointercancel", up);
+  };
+}
+
 export interface Plot {
-  /** Shows other data; false when it needs a new plot. */
+  /** Shows other data, after the drag that goes on; false when it needs a new plot. */
   update: (input: PlotInput) => boolean;
   destroy: () => void;
 }
@@ -275,13 +299,29 @@ export function plot(host: HTMLElement, first: PlotInput, events: PlotEvents): P
     },
   };
   const u = new uPlot(options, made.columns, host);
+  let held = false;
+  let missed = false;
+  const forget = watchHolding(u, (isHeld) => {
+    const ends = held && !isHeld;
+    held = isHeld;
+    if (!ends || !missed) return;
+    missed = false;
+    events.released();
+  });
   return {
     update: (next) => {
+      if (held) {
+        missed = true;
+        return true;
+      }
       if (shapeOf(next) !== shape) return false;
       input = next;
       u.setData(series(next).columns);
       return true;
     },
-    destroy: () => u.destroy(),
+    destroy: () => {
+      forget();
+      u.destroy();
+    },
   };
 }

@@ -3,30 +3,22 @@
  * the way to where it can be seen. It never says why. Must never ask again by itself: an answer that changes while it is
  * read cannot be thought about.
  */
-import { useEffect, useState } from "preact/hooks";
-import { api, isAbort, serverNow } from "../api/client";
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
 import type { Advice, Direction, Evidence } from "../api/types";
-import { clockTime, dayText, isoText, zoneOf } from "../format/time";
+import { clockTime, isoText } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
 import { go, span, view } from "../state/app";
 import type { Span } from "../state/range";
-import { Failure, Loading, Notice } from "../ui/notice";
+import { Notice } from "../ui/notice";
+import { Against } from "./Against";
 import { bars, whereTo } from "./advise";
-import { AGAINST, picturePath } from "./compare";
+import { Asking, useAsking } from "./asking";
+import { ownAgainst, sentence } from "./compare";
+import { Picture } from "./Picture";
 
-function Picture({ one }: { one: Evidence }) {
-  if (one.picture) {
-    const drawn = picturePath(one.picture);
-    return (
-      <svg class="moved-picture" viewBox="0 0 144 30" preserveAspectRatio="none" aria-hidden="true">
-        <rect x="48" y="0" width="96" height="30" class="moved-window" />
-        <path d={drawn.path} />
-        {drawn.dots.map((d) => (
-          <circle key={`${d.x}`} cx={d.x} cy={d.y} r="1.4" />
-        ))}
-      </svg>
-    );
-  }
+function Shown({ one }: { one: Evidence }) {
+  if (one.picture) return <Picture values={one.picture} unit="" stepS={0} from={48} />;
   if (one.before === null || one.after === null) return <span class="moved-picture" />;
   const [before, after] = bars(one.before, one.after);
   return (
@@ -44,7 +36,7 @@ function Piece({ one, range, sign }: { one: Evidence; range: Span; sign: string 
       <span class="advice-sign" aria-hidden="true">
         {sign}
       </span>
-      <Picture one={one} />
+      <Shown one={one} />
       <div class="advice-words">
         {href === "" ? (
           one.sentence
@@ -137,6 +129,7 @@ function Answer({ data }: { data: Advice }) {
           look, not what is to blame.
         </span>
       </p>
+      {data.note !== "" && <p class="muted">{sentence(data.note)}</p>}
       {data.partial.map((note) => (
         <p key={note} class="stale" role="alert">
           Not everything was looked at: {note}.
@@ -172,116 +165,45 @@ function Answer({ data }: { data: Advice }) {
   );
 }
 
-interface State {
-  data: Advice | null;
-  error: unknown;
-  asked: string;
-  stopped: boolean;
-}
-
 export function AdvisePage() {
   const v = view.value;
-  const given = v.own.against ?? "";
-  const known = AGAINST.some(({ against }) => against === given) ? given : "";
+  const baseline = v.own.against || "before";
   const service = v.own.service ?? "";
   const metric = v.own.metric ?? "";
   const range = span.value;
-  const [state, setState] = useState<State>({ data: null, error: null, asked: "", stopped: false });
-  const [round, setRound] = useState(0);
-  const [stop, setStop] = useState<AbortController | null>(null);
   // A live range is frozen at the moment of the question.
-  const asked = JSON.stringify([v.range, known, v.match, service, metric, round]);
-  useEffect(() => {
-    const control = new AbortController();
-    setStop(control);
-    setState({ data: null, error: null, asked, stopped: false });
-    const question = {
-      start: range.from / 1000,
-      end: range.to / 1000,
-      baseline: known === "" ? "before" : known,
-      match: v.match,
-      ...(service === "" ? {} : { symptom: { service, metric } }),
-    };
-    api
-      .advise(question, control.signal)
-      .then((data) => setState({ data, error: null, asked, stopped: false }))
-      .catch((error: unknown) => {
-        if (!isAbort(error)) setState({ data: null, error, asked, stopped: false });
-      });
-    return () => control.abort();
-  }, [asked]);
-  const { data, error, stopped } = state;
-  const stretch = data?.window.map((s) => s * 1000) ?? [range.from, range.to];
-  const own = (against: string): Record<string, string> => {
-    const { against: _, ...rest } = v.own;
-    return against === "" ? rest : { ...rest, against };
-  };
+  const key = JSON.stringify([v.range, baseline, v.match, service, metric]);
+  const asked = useAsking<Advice>(key, (signal) =>
+    api.advise(
+      {
+        start: range.from / 1000,
+        end: range.to / 1000,
+        baseline,
+        match: v.match,
+        ...(service === "" ? {} : { symptom: { service, metric } }),
+      },
+      signal,
+    ),
+  );
+  const { data } = asked;
+  const shown = data ? { from: data.window[0] * 1000, to: data.window[1] * 1000 } : range;
   return (
     <main class="page advise">
       <h1>Where to look first</h1>
-      <p class="row">
-        <span class="muted">
-          {dayText(stretch[0]!, serverNow())} {clockTime(stretch[0]!)} to {clockTime(stretch[1]!)}{" "}
-          {zoneOf(stretch[0]!)}, against
-        </span>
-        {AGAINST.map(({ against, title }) => (
-          <button
-            key={against}
-            type="button"
-            class="button"
-            aria-pressed={known === against}
-            onClick={() => go({ own: own(against) })}
-          >
-            {title}
-          </button>
-        ))}
-        {v.match !== "" && (
-          <button
-            type="button"
-            class="chip chip-button"
-            onClick={() => go({ match: "" })}
-            title="All series again"
-          >
-            only {v.match} ✕
-          </button>
-        )}
+      <Against shown={shown} hosts={false}>
         {service !== "" && (
           <button
             type="button"
             class="chip chip-button"
-            onClick={() => go({ own: known === "" ? {} : { against: known } })}
+            onClick={() => go({ own: ownAgainst({}, v.own.against ?? "") })}
             title="Without a symptom"
           >
             noticed in {metric === "" ? service : `${metric} of ${service}`} ✕
           </button>
         )}
-      </p>
-      {error !== null && <Failure error={error} again={() => setRound(round + 1)} />}
-      {stopped && (
-        <Notice title="Stopped.">
-          <p>
-            <button type="button" class="button" onClick={() => setRound(round + 1)}>
-              Ask again
-            </button>
-          </p>
-        </Notice>
-      )}
-      {data === null && error === null && !stopped && (
-        <p class="row">
-          <Loading what="series, log records, spans and changes of this time and its baseline" />
-          <button
-            type="button"
-            class="button"
-            onClick={() => {
-              stop?.abort();
-              setState({ data: null, error: null, asked, stopped: true });
-            }}
-          >
-            Stop
-          </button>
-        </p>
-      )}
-      {data !== null && <Answer key={state.asked} data={data} />}
+      </Against>
+      <Asking asked={asked} what="series, log records, spans and changes of this time and its baseline" />
+      {data !== null && <Answer key={asked.key} data={data} />}
     </main>
   );
 }

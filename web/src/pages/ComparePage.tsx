@@ -3,38 +3,25 @@
  * which it began. It shows what was measured and never says why. Must never ask again by itself: an answer that changes
  * while it is read cannot be thought about.
  */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { openAdvise } from "../actions/advise";
-import { api, isAbort, serverNow } from "../api/client";
+import { lookApi } from "../api/look";
 import type { Compared, ComparedGroup, ComparedSeries } from "../api/types";
-import { clockTime, dayText, isoText, spanText, zoneOf } from "../format/time";
+import { clockTime, isoText } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
-import { go, span, view } from "../state/app";
+import { span, view } from "../state/app";
 import { between } from "../state/range";
 import { selectorOf } from "../state/selector";
 import { defaults, toUrl } from "../state/url";
-import { Failure, Loading, Notice } from "../ui/notice";
-import { AGAINST, offsetText, picturePath } from "./compare";
+import { Notice } from "../ui/notice";
+import { Against } from "./Against";
+import { Asking, useAsking } from "./asking";
+import { offsetText, sentence, togetherText } from "./compare";
+import { LikePage } from "./LikePage";
+import { Picture } from "./Picture";
 
 /** Members that are shown before one asks for more. */
 const FEW = 5;
-
-function Picture({ one, stepS }: { one: ComparedSeries; stepS: number }) {
-  const drawn = picturePath(one.picture);
-  const about = `${formatValue(drawn.low, one.unit)} to ${formatValue(drawn.high, one.unit)}, ${spanText(
-    stepS * one.picture.length,
-  )}; the shaded part is what is compared`;
-  return (
-    <svg class="moved-picture" viewBox="0 0 144 30" preserveAspectRatio="none" role="img" aria-label={about}>
-      <title>{about}</title>
-      <rect x="48" y="0" width="96" height="30" class="moved-window" />
-      <path d={drawn.path} />
-      {drawn.dots.map((d) => (
-        <circle key={`${d.x}`} cx={d.x} cy={d.y} r="1.4" />
-      ))}
-    </svg>
-  );
-}
 
 const SIGNS: Record<ComparedSeries["how"], string> = {
   rose: "▲",
@@ -43,6 +30,8 @@ const SIGNS: Record<ComparedSeries["how"], string> = {
   calmer: "◇",
   appeared: "+",
   disappeared: "×",
+  higher: "▲",
+  lower: "▼",
 };
 
 function Member({ one, first, stepS }: { one: ComparedSeries; first: number; stepS: number }) {
@@ -61,7 +50,7 @@ function Member({ one, first, stepS }: { one: ComparedSeries; first: number; ste
       <span class="moved-when" title={isoText(one.onset * 1000)}>
         {offsetText(one.onset - first)}
       </span>
-      <Picture one={one} stepS={stepS} />
+      <Picture values={one.picture} unit={one.unit} stepS={stepS} from={48} />
       <div class="moved-words">
         <a href={open} class="moved-title" title={selector}>
           {one.title}
@@ -70,6 +59,17 @@ function Member({ one, first, stepS }: { one: ComparedSeries; first: number; ste
           {one.entity.kind} {one.entity.title}
           {one.entity.parent !== "" && `, ${one.entity.parent}`}
         </span>
+        <a
+          class="moved-like"
+          href={toUrl({
+            ...defaults("compare"),
+            range: between(range.from - lead, range.to),
+            own: { like: selector },
+          })}
+          title="Every series of this shape, earlier or later"
+        >
+          Lines like this
+        </a>
         <div>
           <span class={`moved-sign moved-${one.how}`} aria-hidden="true">
             {SIGNS[one.how]}
@@ -87,13 +87,20 @@ function Member({ one, first, stepS }: { one: ComparedSeries; first: number; ste
   );
 }
 
-function Group({ group, stepS, hide }: { group: ComparedGroup; stepS: number; hide: () => void }) {
+function Group(props: {
+  group: ComparedGroup;
+  stepS: number;
+  isPeers: boolean;
+  hide: () => void;
+  only: () => void;
+}) {
+  const { group, stepS } = props;
   const [all, setAll] = useState(false);
   const shown = all ? group.members : group.members.slice(0, FEW);
   const first = group.members[0];
   if (!first) return null;
   const ms = group.onset * 1000;
-  const together = group.count > 1 ? `${formatCount(group.count)} series moved together` : "one series moved";
+  const together = togetherText(group.count, props.isPeers);
   return (
     <section class="moved-group" aria-label={`${together} at ${clockTime(ms)}`}>
       <div class="moved-head">
@@ -105,9 +112,14 @@ function Group({ group, stepS, hide }: { group: ComparedGroup; stepS: number; hi
             </span>
           )}
         </h2>
-        <button type="button" class="button" onClick={hide} title="Leave this group out of the list">
-          Not this
-        </button>
+        <span class="moved-tools">
+          <button type="button" class="button" onClick={props.only} title="Leave all other groups out">
+            Show only
+          </button>
+          <button type="button" class="button" onClick={props.hide} title="Leave this group out of the list">
+            Not this
+          </button>
+        </span>
       </div>
       <ol class="moved-list">
         {shown.map((one) => (
@@ -128,10 +140,31 @@ function Group({ group, stepS, hide }: { group: ComparedGroup; stepS: number; hi
   );
 }
 
-function Answer({ data }: { data: Compared }) {
+/** How much was looked at, and what of it moved. */
+function Counts({ data }: { data: Compared }) {
+  return (
+    <p>
+      <strong>{formatCount(data.moved)}</strong> of {formatCount(data.compared)} series{" "}
+      {data.is_peers ? "differ from their peers" : "moved"};{" "}
+      {data.is_peers
+        ? `${formatCount(data.left_out.without_peers)} have no peers on two other hosts.`
+        : `${formatCount(data.still)} never move at all.`}
+      {data.elapsed_ms !== undefined && ` Compared in ${formatValue(data.elapsed_ms / 1000, "s")}.`}
+      {data.left_out.buckets > 0 && (
+        <span class="muted">
+          {" "}
+          {formatCount(data.left_out.buckets)} buckets of histograms were left out: their sums and counts are
+          here.
+        </span>
+      )}
+    </p>
+  );
+}
+
+function Answer({ data, isWhole }: { data: Compared; isWhole: boolean }) {
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const groups = data.groups.map((group, i) => ({ group, i })).filter(({ i }) => !hidden.has(i));
-  if (data.compared === 0)
+  if (data.compared === 0 && isWhole)
     return (
       <Notice title="There is nothing to compare.">
         <p>No series has samples in this time and in its baseline. Take another time, or another baseline.</p>
@@ -139,23 +172,14 @@ function Answer({ data }: { data: Compared }) {
     );
   return (
     <>
-      <p>
-        <strong>{formatCount(data.moved)}</strong> of {formatCount(data.compared)} series moved;{" "}
-        {formatCount(data.still)} never move at all. Compared in {formatValue(data.elapsed_ms / 1000, "s")}.
-        {data.left_out.buckets > 0 && (
-          <span class="muted">
-            {" "}
-            {formatCount(data.left_out.buckets)} buckets of histograms were left out: their sums and counts
-            are here.
-          </span>
-        )}
-      </p>
+      <Counts data={data} />
+      {data.note !== "" && <p class="muted">{sentence(data.note)}</p>}
       {data.warnings.map((w) => (
         <p key={w} class="stale" role="alert">
           {w}
         </p>
       ))}
-      {data.groups.length === 0 && (
+      {data.groups.length === 0 && isWhole && (
         <Notice title="Nothing stands out.">
           <p>
             Every series went on as in the baseline. Try another baseline, or a time that begins at the
@@ -164,7 +188,14 @@ function Answer({ data }: { data: Compared }) {
         </Notice>
       )}
       {groups.map(({ group, i }) => (
-        <Group key={i} group={group} stepS={data.picture_s} hide={() => setHidden(new Set([...hidden, i]))} />
+        <Group
+          key={i}
+          group={group}
+          stepS={data.picture_s}
+          isPeers={data.is_peers}
+          hide={() => setHidden(new Set([...hidden, i]))}
+          only={() => setHidden(new Set(data.groups.map((_, n) => n).filter((n) => n !== i)))}
+        />
       ))}
       {hidden.size > 0 && (
         <p>
@@ -173,7 +204,7 @@ function Answer({ data }: { data: Compared }) {
           </button>
         </p>
       )}
-      {data.groups_total > data.groups.length && (
+      {isWhole && data.groups_total > data.groups.length && (
         <p class="muted">
           {formatCount(data.groups_total - data.groups.length)} more groups stand out less and are not listed.
         </p>
@@ -183,56 +214,27 @@ function Answer({ data }: { data: Compared }) {
 }
 
 export function ComparePage() {
+  return view.value.own.like === undefined ? <Moved /> : <LikePage />;
+}
+
+function Moved() {
   const v = view.value;
-  const given = v.own.against ?? "";
-  const known = AGAINST.some(({ against }) => against === given) ? given : "";
   const range = span.value;
-  const [state, setState] = useState<{ data: Compared | null; error: unknown; asked: string }>({
-    data: null,
-    error: null,
-    asked: "",
-  });
-  const [round, setRound] = useState(0);
+  const baseline = v.own.against || "before";
   // A live range is frozen at the moment of the question.
-  const asked = JSON.stringify([v.range, known, v.match, round]);
-  useEffect(() => {
-    const stop = new AbortController();
-    setState({ data: null, error: null, asked });
-    const question = {
-      start: range.from / 1000,
-      end: range.to / 1000,
-      baseline: known === "" ? "before" : known,
-      match: v.match,
-    };
-    api
-      .compare(question, stop.signal)
-      .then((data) => setState({ data, error: null, asked }))
-      .catch((error: unknown) => {
-        if (!isAbort(error)) setState({ data: null, error, asked });
-      });
-    return () => stop.abort();
-  }, [asked]);
-  const { data, error } = state;
-  const stretch = data?.window.map((s) => s * 1000) ?? [range.from, range.to];
+  const asked = useAsking<Compared>(JSON.stringify([v.range, baseline, v.match]), (signal, watching) =>
+    lookApi.compare(
+      { start: range.from / 1000, end: range.to / 1000, baseline, match: v.match },
+      signal,
+      watching,
+    ),
+  );
+  const { data } = asked;
+  const shown = data ? { from: data.window[0] * 1000, to: data.window[1] * 1000 } : range;
   return (
     <main class="page compare">
       <h1>What moved</h1>
-      <p class="row">
-        <span class="muted">
-          {dayText(stretch[0]!, serverNow())} {clockTime(stretch[0]!)} to {clockTime(stretch[1]!)}{" "}
-          {zoneOf(stretch[0]!)}, against
-        </span>
-        {AGAINST.map(({ against, title }) => (
-          <button
-            key={against}
-            type="button"
-            class="button"
-            aria-pressed={known === against}
-            onClick={() => go({ own: against === "" ? {} : { against } })}
-          >
-            {title}
-          </button>
-        ))}
+      <Against shown={shown} hosts>
         <button
           type="button"
           class="button"
@@ -241,20 +243,9 @@ export function ComparePage() {
         >
           Where to look first?
         </button>
-        {v.match !== "" && (
-          <button
-            type="button"
-            class="chip chip-button"
-            onClick={() => go({ match: "" })}
-            title="All series again"
-          >
-            only {v.match} ✕
-          </button>
-        )}
-      </p>
-      {error !== null && <Failure error={error} again={() => setRound(round + 1)} />}
-      {data === null && error === null && <Loading what="every series of this time and its baseline" />}
-      {data !== null && <Answer key={state.asked} data={data} />}
+      </Against>
+      <Asking asked={asked} what="every series of this time and its baseline" />
+      {data !== null && <Answer key={asked.key} data={data} isWhole={asked.isWhole} />}
     </main>
   );
 }

@@ -10,6 +10,26 @@ export const AGAINST: readonly { against: string; title: string }[] = [
   { against: "week", title: "last week" },
 ];
 
+/** In the same time, the same series of other hosts. */
+export const OTHER_HOSTS = { against: "peers", title: "other hosts" } as const;
+
+/** What a page has of its own, with another baseline; "" is the usual one. */
+export function ownAgainst(own: Readonly<Record<string, string>>, against: string): Record<string, string> {
+  const { against: _, ...rest } = own;
+  return against === "" ? rest : { ...rest, against };
+}
+
+/** What the server says in passing, with a capital and a full stop. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+/** What moved of a group, or what differs from peers, in a few words. */
+export function togetherText(count: number, isPeers: boolean): string {
+  const does = isPeers ? (count > 1 ? "differ" : "differs") : "moved";
+  return count > 1 ? `${count.toLocaleString("en")} series ${does} together` : `one series ${does}`;
+}
+
 /** How long after the first of its group: "first", "+3 s", "+2.5 min". */
 export function offsetText(seconds: number): string {
   if (seconds < 0.0005) return "first";

@@ -53,6 +53,7 @@ export function ResultChart({ shown }: { shown: Shown }) {
   const drawn = useRef<Plot | null>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [point, setPoint] = useState<number | null>(null);
+  const [drags, setDrags] = useState(0);
   const chart = shown.chart!;
   const data = useMemo(() => merged(chart), [chart]);
   useLayoutEffect(() => {
@@ -82,6 +83,7 @@ export function ResultChart({ shown }: { shown: Shown }) {
     drawn.current = plot(host.current!, input, {
       area: () => undefined,
       point: setPoint,
+      released: () => setDrags((n) => n + 1),
       zoom: (from, to) => {
         if (shown.lang === "sql" && !hasRange(shown.text)) {
           say("This query names its own time: write $from and $to in it to zoom.");
@@ -90,7 +92,7 @@ export function ResultChart({ shown }: { shown: Shown }) {
         go({ range: between(from, to) }, "push");
       },
     });
-  }, [data, size, shown, epoch]);
+  }, [data, size, shown, epoch, drags]);
   const colours = lineColours();
   return (
     <figure class="result-chart" aria-label={`Chart of ${chart.lines.length} lines`}>

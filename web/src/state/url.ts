@@ -64,7 +64,7 @@ export interface ViewState {
 
 /** The names that pages have of their own. */
 const OWN: Partial<Record<Page, readonly string[]>> = {
-  compare: ["against"],
+  compare: ["against", "like"],
   advise: ["against", "service", "metric"],
   query: ["lang", "text", "show"],
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],

@@ -70,7 +70,7 @@ pub fn effect(moved: &Moved) -> f64 {
     match moved.how {
         How::Appeared | How::Disappeared | How::Wider => 0.5,
         How::Calmer => 0.0,
-        How::Rose | How::Fell => {
+        How::Rose | How::Fell | How::Higher | How::Lower => {
             let (before, after) = (moved.before.abs(), moved.after.abs());
             // Half the spread on both sides: from nearly nothing to nearly nothing is no multiple.
             let soft = 0.5 * (before - after).abs() / moved.score.max(1.0) + f64::MIN_POSITIVE;

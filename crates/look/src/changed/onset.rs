@@ -24,7 +24,7 @@ pub(super) fn of(
     let far = |v: f64| {
         let z = ((v - before.mean) / spread).clamp(-1e3, 1e3);
         match how {
-            How::Fell => -z,
+            How::Fell | How::Lower => -z,
             How::Wider => z.abs(),
             How::Calmer => -z.abs(),
             _ => z,

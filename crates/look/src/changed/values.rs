@@ -6,7 +6,7 @@ use super::PICTURE;
 /// Fills `out_times` and `out_values` with finite values; for what counts up with the rate per second between one
 /// sample and the next, at the later one's time. Where the count fell it began again: how much it rose in between nobody knows, so there is no
 /// rate there.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     times: &[i64],
     values: &[f64],
     cumulative: bool,

@@ -15,6 +15,8 @@ pub fn sentence(moved: &Moved, unit: &str) -> String {
         How::Calmer => format!("hardly moves any more, at {after}"),
         How::Appeared => format!("was not there before; now {after}"),
         How::Disappeared => format!("is gone; before {before}"),
+        How::Higher => format!("is higher than its peers: {after}, theirs {before}"),
+        How::Lower => format!("is lower than its peers: {after}, theirs {before}"),
     }
 }
 

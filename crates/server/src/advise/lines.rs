@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::gate::Stop;
 use foldhash::{HashMap, HashMapExt};
 use look::advise::{Event, Requests, Tone, place_in};
+use look::changed::Ask;
 use stdx::{Error, ErrorKind, Result};
 use store::tables::{Scan, Table, to_log_batch};
 
@@ -18,17 +19,17 @@ const MOMENT_MS_MIN: i64 = 1_000;
 
 pub fn gather(
     app: &App,
-    question: &Question,
+    (question, ask): (&Question, &Ask),
     requests: &mut Requests,
     partial: &mut Partial,
     stop: &Stop,
 ) -> Result<()> {
-    let moment_ms = ((question.ask.window.1 - question.ask.window.0) / MOMENTS).max(MOMENT_MS_MIN);
+    let moment_ms = ((ask.window.1 - ask.window.0) / MOMENTS).max(MOMENT_MS_MIN);
     // Templates that were merged count as one; and how each sounds.
     let mut known: HashMap<u64, (u64, Tone)> = HashMap::new();
     let mut left = LINES_MAX;
     let mut is_cut = false;
-    for (range, is_inside) in ranges(&question.ask) {
+    for (range, is_inside) in ranges(ask) {
         let mut room = if is_inside { left / 2 } else { left };
         let (from_ns, to_ns) = range_ns(range);
         let columns =

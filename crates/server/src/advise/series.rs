@@ -3,14 +3,14 @@
 
 use super::{Book, Partial, Question};
 use crate::app::App;
-use crate::changed::{SAMPLES_MAX, is_still, on_all_cores, shown};
-use crate::gate::Stop;
+use crate::changed::{is_still, shown};
+use crate::sweep::{Watch, on_all_cores, read};
 use foldhash::{HashMap, HashMapExt, HashSet};
 use look::advise::{Place, Says, SeriesSignal, Signals, comparable, place, says};
-use look::changed::{Comparer, Moved};
+use look::changed::{Ask, Comparer, Moved};
 use model::Labels;
+use serde_json::Value as Json;
 use stdx::Result;
-use store::SeriesPieces;
 
 /// Series that moved and are weighed, those that stand out most.
 const MOVED_MAX: usize = 5_000;
@@ -20,6 +20,7 @@ const STILL_MAX: usize = 20_000;
 /// What scores less is not even listed; what scores less than 1 is listed, and counts for nothing.
 const SCORE_MIN: f64 = 0.3;
 
+#[derive(Clone)]
 struct Found {
     series: usize,
     mean: (f64, f64),
@@ -33,16 +34,17 @@ struct Worker {
 
 pub fn gather(
     app: &App,
-    question: &Question,
+    (question, ask): (&Question, &Ask),
     signals: &mut Signals,
     book: &mut Book,
     partial: &mut Partial,
-    stop: &Stop,
+    watch: &Watch,
 ) -> Result<()> {
-    let series = read(app, question)?;
+    let mut series = read(app, &app.store.view(), &question.selectors, ask.reach())?;
+    // The buckets of a histogram say together what its sum and count say, hundreds of times over.
+    series.retain(|s| s.labels.get("le").is_empty() && !s.has_histograms());
     partial.looked_at[0] = series.len();
     signals.compared = series.len();
-    let ask = &question.ask;
     let (from, to) = ask.reach();
     let symptom = question.symptom.as_ref().map_or("", |s| s.metric.as_str());
     let is_kept = |labels: &Labels, place: &Place| {
@@ -50,11 +52,11 @@ pub fn gather(
     };
     let places: Vec<Place> = series.iter().map(|s| place(&s.labels)).collect();
     let start = || Worker { comparer: Comparer::telling_from(SCORE_MIN), is_rate: HashMap::new() };
-    let one = |worker: &mut Worker, i: usize| -> Result<Option<Found>> {
+    let one = |worker: &mut Worker, i: usize, found: &mut Vec<Found>| -> Result<()> {
         let one = &series[i];
         let is_kept = is_kept(&one.labels, &places[i]);
         if !is_kept && is_still(one, ask) {
-            return Ok(None);
+            return Ok(());
         }
         let name = one.labels.name();
         let is_rate = match worker.is_rate.get(name) {
@@ -64,7 +66,8 @@ pub fn gather(
         let (times, values) = one.samples(from, to)?;
         let moved = worker.comparer.compare(ask, &times, &values, is_rate);
         let mean = worker.comparer.means(ask);
-        Ok((is_kept || moved.is_some()).then_some(Found { series: i, mean, moved }))
+        found.extend((is_kept || moved.is_some()).then_some(Found { series: i, mean, moved }));
+        Ok(())
     };
     let score = |f: &Found| f.moved.as_ref().map_or(0.0, |m| m.score);
     let trim = |found: &mut Vec<Found>| {
@@ -73,7 +76,7 @@ pub fn gather(
             found.truncate(MOVED_MAX + STILL_MAX);
         }
     };
-    let mut found = on_all_cores(series.len(), stop, start, one, trim)?;
+    let mut found = on_all_cores(series.len(), watch, start, one, trim, |_| Json::Null)?;
     found.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.series.cmp(&b.series)));
     let moved = found.iter().filter(|f| f.moved.is_some()).count();
     if moved > MOVED_MAX {
@@ -115,24 +118,4 @@ pub fn gather(
         signals.add_calls(calls.iter().map(|(a, b)| (a, b)));
     }
     Ok(())
-}
-
-/// All series of the selectors, each once; no buckets.
-fn read(app: &App, question: &Question) -> Result<Vec<SeriesPieces>> {
-    let view = app.store.view();
-    let (from, to) = question.ask.reach();
-    let series_max = app.settings.query.series_max.max(1_000_000);
-    let everything = [Vec::new()];
-    let selectors = if question.selectors.is_empty() { &everything[..] } else { &question.selectors };
-    let mut all: Vec<SeriesPieces> = Vec::new();
-    let mut seen = HashSet::default();
-    for selector in selectors {
-        let mut series = view.pieces(selector, from, to, series_max, SAMPLES_MAX)?;
-        series.retain(|s| s.labels.get("le").is_empty() && !s.has_histograms());
-        if selectors.len() > 1 {
-            series.retain(|s| seen.insert(s.labels.clone()));
-        }
-        all.extend(series);
-    }
-    Ok(all)
 }

@@ -5,20 +5,21 @@ use super::{Partial, Question, is_of, range_ns, ranges};
 use crate::app::App;
 use crate::gate::Stop;
 use look::advise::{Event, Requests, SPANS_MAX, Timed, Times, Timing, Tone};
+use look::changed::Ask;
 use model::SpanStatus;
 use stdx::Result;
 use store::tables::{Scan, Table, to_spans};
 
 pub fn gather(
     app: &App,
-    question: &Question,
+    (question, ask): (&Question, &Ask),
     requests: &mut Requests,
     partial: &mut Partial,
     stop: &Stop,
 ) -> Result<Timing> {
     let mut times = Times::default();
     let mut is_cut = false;
-    for (range, is_inside) in ranges(&question.ask) {
+    for (range, is_inside) in ranges(ask) {
         let room = (SPANS_MAX - times.len()) / if is_inside { 2 } else { 1 };
         let last = times.len() + room;
         let (from_ns, to_ns) = range_ns(range);

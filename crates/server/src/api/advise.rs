@@ -2,11 +2,12 @@
 
 use crate::advise::{DIRECTIONS_MAX, Question, answer};
 use crate::app::App;
+use crate::baseline::Against;
 use crate::http::{ApiError, ApiResult, json_response, read_body};
+use crate::sweep::Watch;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use look::advise::{Symptom, Without};
-use look::changed::Ask;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,21 +52,21 @@ pub async fn advise(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     let body = read_body(request, BODY_MAX).await?;
     let asked: Asked = serde_json::from_slice(&body)
         .map_err(|e| ApiError::bad(format!("the body is not what advise takes: {e}")))?;
-    let question = question(asked)?;
+    let question = question(&app, asked)?;
     let inside = app.clone();
     let started = Instant::now();
-    let mut data = app.gate.run(None, move |stop| answer(&inside, &question, &stop)).await?;
+    let mut data = app.gate.run(None, move |stop| answer(&inside, &question, &Watch::silent(stop))).await?;
     data["status"] = "success".into();
     data["elapsed_ms"] = json!((started.elapsed().as_secs_f64() * 1e4).round() / 10.0);
     Ok(json_response(StatusCode::OK, data.to_string()))
 }
 
-fn question(asked: Asked) -> ApiResult<Question> {
+fn question(app: &App, asked: Asked) -> ApiResult<Question> {
     let window = match asked.window {
         Some(window) => super::changed::checked("the window", in_ms(window)?)?,
         None => super::changed::stretch("the window", &asked.start, &asked.end)?,
     };
-    let ask = match &asked.baseline {
+    let against = match &asked.baseline {
         // Pairs of milliseconds, as the window has them.
         Json::Array(all) if !all.is_empty() && all.iter().all(Json::is_array) => {
             let pairs: Vec<(i64, i64)> = serde_json::from_value(asked.baseline.clone()).map_err(|e| {
@@ -73,13 +74,15 @@ fn question(asked: Asked) -> ApiResult<Question> {
             })?;
             let baselines: ApiResult<Vec<_>> =
                 pairs.into_iter().map(|p| super::changed::checked("the baseline", in_ms(p)?)).collect();
-            super::changed::apart(Ask { window, baselines: baselines? })?
+            let baselines = baselines?;
+            super::changed::apart(window, &baselines)?;
+            Against::Given(baselines)
         }
         other => {
             let baseline = serde_json::from_value(other.clone()).map_err(|_| {
-                ApiError::bad("baseline is before, hour, day, week, or pairs of begin and end")
+                ApiError::bad("baseline is before, hour, day, week, a good period, or pairs of begin and end")
             })?;
-            super::changed::ask(window, baseline)?
+            super::changed::against(app, window, baseline)?
         }
     };
     let bound = |what: &str, count: usize, max: usize| match count > max {
@@ -103,8 +106,12 @@ fn question(asked: Asked) -> ApiResult<Question> {
     let mut entities = asked.entities;
     let mut seen = foldhash::HashSet::default();
     entities.retain(|name| seen.insert(name.clone()));
+    if against == Against::Peers {
+        return Err(ApiError::bad("advise compares with an earlier time; baseline \"peers\" is for look"));
+    }
     Ok(Question {
-        ask,
+        window,
+        against,
         selectors,
         symptom: asked.symptom.map(symptom).transpose()?,
         without: without.collect::<ApiResult<_>>()?,

@@ -2,13 +2,13 @@
 //! [`crate::changed`]'s.
 
 use crate::app::App;
+use crate::baseline::Against;
 use crate::changed::{Question, answer};
-use crate::http::{ApiError, ApiResult, read_body, success};
+use crate::http::{ApiError, ApiResult, read_body};
 use axum::extract::{Request, State};
 use look::changed::Ask;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Bytes of a question.
 const BODY_MAX: usize = 64 << 10;
@@ -32,6 +32,8 @@ struct Asked {
     matchers: Option<String>,
     #[serde(default)]
     limit: Option<usize>,
+    #[serde(default)]
+    stream: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -53,62 +55,68 @@ pub async fn look(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let asked: Asked = serde_json::from_slice(&body)
         .map_err(|e| ApiError::bad(format!("the body is not what look takes: {e}")))?;
     let window = stretch("the window", &asked.start, &asked.end)?;
-    let ask = ask(window, asked.baseline)?;
+    let against = against(&app, window, asked.baseline)?;
     let matchers = match asked.matchers.as_deref() {
         None | Some("") => Vec::new(),
         Some(text) => ::query::parse_selector(text).map_err(|e| ApiError::parse("match", e))?,
     };
     let groups_max = asked.limit.unwrap_or(50).min(GROUPS_MAX);
-    let inside = app.clone();
-    let started = Instant::now();
-    let question = Question { ask, matchers, groups_max };
-    let mut data = app.gate.run(None, move |stop| answer(&inside, &question, &stop)).await?;
-    data["elapsed_ms"] = json!((started.elapsed().as_secs_f64() * 1e4).round() / 10.0);
-    Ok(success(&data))
+    let question = Question { window, against, matchers, groups_max };
+    super::in_parts::answer(&app, asked.stream, move |app, watch| answer(app, &question, watch)).await
 }
 
-/// The window against a baseline: named, given, or just before.
-pub(super) fn ask(window: (i64, i64), baseline: Option<Baseline>) -> ApiResult<Ask> {
+/// What to compare a window with: named, given, or the quiet time before it.
+pub(super) fn against(app: &App, window: (i64, i64), baseline: Option<Baseline>) -> ApiResult<Against> {
     const HOUR: i64 = 3_600_000;
-    let ask = match baseline {
-        None => Ask::just_before(window),
+    let earlier = |by_ms: i64| Ok(Against::Given(Ask::earlier(window, by_ms).baselines));
+    let against = match baseline {
+        None => Ok(Against::Before),
         Some(Baseline::Named(name)) => match name.as_str() {
-            "" | "before" => Ask::just_before(window),
-            "hour" => Ask::earlier(window, HOUR),
-            "day" => Ask::earlier(window, 24 * HOUR),
-            "week" => Ask::earlier(window, 7 * 24 * HOUR),
-            other => {
-                return Err(ApiError::bad(format!(
-                    "baseline is before, hour, day, week, or a start and an end; not {other:?}"
-                )));
-            }
+            "" | "before" => Ok(Against::Before),
+            "hour" => earlier(HOUR),
+            "day" => earlier(24 * HOUR),
+            "week" => earlier(7 * 24 * HOUR),
+            "peers" => Ok(Against::Peers),
+            other => match app.periods.get(other) {
+                Ok(period) => Ok(Against::Given(vec![(period.start_ms, period.end_ms)])),
+                Err(e) if e.kind == stdx::ErrorKind::NotFound => Err(ApiError::bad(format!(
+                    "baseline is before, hour, day, week, peers, the name of a good period, or a start and an end; {e}"
+                ))),
+                Err(e) => Err(e.into()),
+            },
         },
         Some(Baseline::Stretch(one)) => {
-            Ask { window, baselines: vec![stretch("the baseline", &one.start, &one.end)?] }
+            Ok(Against::Given(vec![stretch("the baseline", &one.start, &one.end)?]))
         }
-        Some(Baseline::Stretches(all)) if all.is_empty() || all.len() > BASELINES_MAX => {
-            return Err(ApiError::bad(format!("{} baselines; 1 to {BASELINES_MAX}", all.len())));
+        Some(Baseline::Stretches(all)) if all.is_empty() => {
+            Err(ApiError::bad(format!("0 baselines; 1 to {BASELINES_MAX}")))
         }
         Some(Baseline::Stretches(all)) => {
-            let all: ApiResult<Vec<_>> =
-                all.iter().map(|s| stretch("the baseline", &s.start, &s.end)).collect();
-            Ask { window, baselines: all? }
+            let all: ApiResult<Vec<_>> = all
+                .iter()
+                .take(BASELINES_MAX + 1)
+                .map(|s| stretch("the baseline", &s.start, &s.end))
+                .collect();
+            Ok(Against::Given(all?))
         }
-    };
-    apart(ask)
+    }?;
+    if let Against::Given(baselines) = &against {
+        apart(window, baselines)?;
+    }
+    Ok(against)
 }
 
-/// A baseline that does not touch the window.
-pub(super) fn apart(ask: Ask) -> ApiResult<Ask> {
-    if ask.baselines.len() > BASELINES_MAX {
-        return Err(ApiError::bad(format!("{} baselines; 1 to {BASELINES_MAX}", ask.baselines.len())));
+/// Baselines that do not touch the window.
+pub(super) fn apart(window: (i64, i64), baselines: &[(i64, i64)]) -> ApiResult<()> {
+    if baselines.len() > BASELINES_MAX {
+        return Err(ApiError::bad(format!("{} baselines; 1 to {BASELINES_MAX}", baselines.len())));
     }
-    if ask.baselines.iter().any(|b| b.0 <= ask.window.1 && b.1 >= ask.window.0) {
+    if baselines.iter().any(|b| b.0 <= window.1 && b.1 >= window.0) {
         return Err(ApiError::bad(
             "the baseline overlaps the window: take an earlier one, or a shorter window (baseline \"before\" never overlaps)",
         ));
     }
-    Ok(ask)
+    Ok(())
 }
 
 /// A stretch of time as it is given.

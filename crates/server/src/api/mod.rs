@@ -15,8 +15,11 @@ mod data;
 mod exemplars;
 mod features;
 mod federate;
+mod fields;
 mod headroom;
+mod in_parts;
 mod json;
+mod like;
 mod limits;
 mod logs;
 mod look;
@@ -24,6 +27,7 @@ mod midwatch;
 mod monitors;
 mod oncall;
 mod parse;
+mod periods;
 mod query;
 mod read;
 mod remote_write;
@@ -132,6 +136,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look", post(changed::look))
         .route("/api/v1/advise", post(advise::advise))
+        .route("/api/v1/look/fields", post(fields::fields))
+        .route("/api/v1/look/like", post(like::like))
+        .route("/api/v1/look/periods", get(periods::list).post(periods::save).delete(periods::delete))
         .route("/api/v1/look/find", get(look::find))
         .route("/api/v1/look/tiles", post(look::tiles))
         .route("/api/v1/look/chart", get(look::chart))

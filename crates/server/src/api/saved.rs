@@ -31,21 +31,25 @@ pub async fn save(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         query: text("query")?,
         saved_ms: now_ms(),
     };
-    change(app, move |app| app.saved.save(saved)).await
+    change(&app, move |app| app.saved.save(saved)).await?;
+    list(State(app)).await
 }
 
 pub async fn delete(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
     let name = params.required("name", params.get("name"))?.to_string();
-    change(app, move |app| app.saved.delete(&name)).await
+    change(&app, move |app| app.saved.delete(&name)).await?;
+    list(State(app)).await
 }
 
 /// It waits for the disk.
-async fn change(app: Arc<App>, change: impl FnOnce(&App) -> stdx::Result<()> + Send + 'static) -> ApiResult {
+pub(super) async fn change(
+    app: &Arc<App>,
+    change: impl FnOnce(&App) -> stdx::Result<()> + Send + 'static,
+) -> ApiResult<()> {
     let inside = app.clone();
     let done = tokio::task::spawn_blocking(move || change(&inside)).await;
-    done.unwrap_or_else(|_| {
+    Ok(done.unwrap_or_else(|_| {
         Err(stdx::Error::new(stdx::ErrorKind::Internal, "saving failed inside; this is a bug"))
-    })?;
-    list(State(app)).await
+    })?)
 }

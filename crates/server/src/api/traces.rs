@@ -41,6 +41,14 @@ fn duration_ns(params: &Params, name: &str) -> ApiResult<Option<i64>> {
     }
 }
 
+/// `name`, or `name=value`.
+pub(super) fn attribute(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((name, value)) => (name.to_string(), Some(value.to_string())),
+        None => (text.to_string(), None),
+    }
+}
+
 fn search_of(params: &Params) -> ApiResult<Search> {
     let (start_ms, end_ms) = range_ms(params)?;
     let text = |name: &str| params.get(name).unwrap_or("").to_string();
@@ -52,10 +60,6 @@ fn search_of(params: &Params) -> ApiResult<Search> {
         None | Some("newest") => false,
         Some("slowest") => true,
         Some(_) => return Err(ApiError::bad("invalid parameter \"order\": it is newest or slowest")),
-    };
-    let attribute = |text: &str| match text.split_once('=') {
-        Some((name, value)) => (name.to_string(), Some(value.to_string())),
-        None => (text.to_string(), None),
     };
     let attributes: Vec<_> = params.all("attribute").filter(|a| !a.is_empty()).map(attribute).collect();
     if attributes.len() > ATTRIBUTES_MAX {

@@ -3,14 +3,15 @@
 
 use super::Question;
 use crate::app::App;
+use crate::baseline::Against;
 use crate::changed;
 use crate::changes::{self, Asked};
 use crate::gate::Stop;
+use crate::sweep::Watch;
 use ::query::{QueryError, QueryOptions, Value};
 use critic::facts::{Answer, Facts, Happened, Moved, Row, When};
 use critic::history::DAYS;
 use critic::plan::Plan;
-use look::changed::Ask;
 use model::{MatchOp, Matcher};
 use serde_json::Value as Json;
 use stdx::ErrorKind;
@@ -96,11 +97,15 @@ impl<'a> Known<'a> {
     }
 
     fn compare(&self) -> Result<Vec<Moved>, String> {
-        let ask = Ask::just_before((self.since_ms, self.at_ms));
         // What this program does itself is no trouble of anybody's.
         let matchers = vec![Matcher::new("job", MatchOp::NotEqual, "midwatch").map_err(|e| e.to_string())?];
-        let question = changed::Question { ask, matchers, groups_max: GROUPS_MAX };
-        let answer = changed::answer(self.app, &question, &self.stop)
+        let question = changed::Question {
+            window: (self.since_ms, self.at_ms),
+            against: Against::Before,
+            matchers,
+            groups_max: GROUPS_MAX,
+        };
+        let answer = changed::answer(self.app, &question, &Watch::silent(self.stop.clone()))
             .map_err(|e| format!("what moved cannot be compared: {e}"))?;
         let groups = answer["groups"].as_array().cloned().unwrap_or_default();
         let mut moved: Vec<Moved> = groups.iter().filter_map(moved_of).collect();

@@ -52,6 +52,16 @@ impl Ask {
         Ok(Ask { from_ns, to_ns, predicates, rest })
     }
 
+    /// All that its indexes find; [`Ask::is_met`] says the rest.
+    pub fn whole(&self) -> Scan {
+        self.scan(Order::Any, None, None)
+    }
+
+    /// Whether a record that was found is meant.
+    pub fn is_met(&self, batch: &LogBatch, i: usize) -> bool {
+        self.rest.as_ref().is_none_or(|rest| look::logs::matches(rest, batch, i))
+    }
+
     fn scan(&self, order: Order, columns: Option<Vec<String>>, limit: Option<usize>) -> Scan {
         // What is looked at here has to be read whole, and may leave fewer.
         let is_whole = self.rest.is_none();
@@ -122,8 +132,7 @@ fn each(
         }
         let batch = to_log_batch(&found?);
         for i in 0..batch.len() {
-            let is_meant = ask.rest.as_ref().is_none_or(|rest| look::logs::matches(rest, &batch, i));
-            if is_meant && !take(&batch, i) {
+            if ask.is_met(&batch, i) && !take(&batch, i) {
                 break 'all;
             }
         }

@@ -5,7 +5,7 @@ use super::{extend, read, stats};
 use crate::app::App;
 use crate::gate::Stop;
 use look::trace::assemble;
-use model::{Span, SpanBatch, SpanStatus, TraceId};
+use model::{Origin, Span, SpanBatch, SpanStatus, TraceId};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, HashMap};
 use stdx::Result;
@@ -50,7 +50,8 @@ pub struct Search {
 }
 
 impl Search {
-    fn predicates(&self) -> Vec<Predicate> {
+    /// For the table of spans.
+    pub fn predicates(&self) -> Vec<Predicate> {
         let equals =
             |column: &str, value: &str| Predicate::Equals { column: column.into(), value: value.into() };
         let mut all = Vec::new();
@@ -79,6 +80,23 @@ impl Search {
             all.push(Predicate::Attribute { name: name.clone(), test });
         }
         all
+    }
+
+    /// The same of one span that was read.
+    pub fn is_met(&self, span: &Span, origin: &Origin) -> bool {
+        let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
+        let status = if self.status == "unset" { "" } else { self.status.as_str() };
+        let duration = i64::try_from(span.duration_ns).unwrap_or(i64::MAX);
+        let has = |(name, value): &(String, Option<String>)| {
+            let found = span.attributes.get(name).or_else(|| origin.attributes.get(name));
+            found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+        };
+        is(&self.service, &origin.service)
+            && is(&self.operation, &span.name)
+            && (self.status.is_empty() || span.status.name() == status)
+            && self.duration_ns.0.is_none_or(|least| duration >= least)
+            && self.duration_ns.1.is_none_or(|most| duration <= most)
+            && self.attributes.iter().all(has)
     }
 }
 

@@ -7,13 +7,14 @@ use stdx::Result;
 
 /// Files of a data folder that belong to it beside manifest, blocks and log; not every folder has them.
 /// What was still to be told to others is not among them: a copy elsewhere would tell it once more.
-pub(super) const BESIDE: [&str; 10] = [
+pub(super) const BESIDE: [&str; 11] = [
     "audit.log",
     "AUDIT_KEY",
     "usage.jsonl",
     "exemplars.log",
     "queries.json",
     "log-metrics.json",
+    "periods.json",
     "critic/ledger.jsonl",
     "monitors/alerts.json",
     "monitors/own.yml",

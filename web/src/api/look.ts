@@ -1,0 +1,67 @@
+/**
+ * What is asked about a time: what moved in it, which lines are alike, and good periods to compare with. Must never keep an answer.
+ */
+import { ask, query } from "./client";
+import { askInLines, type Watching } from "./lines";
+import type { Compared } from "./types";
+
+export interface CompareQuestion {
+  /** Seconds since 1970. */
+  start: number;
+  end: number;
+  baseline: string;
+  match: string;
+}
+
+/** A series, and what it is to people. */
+export interface NamedSeries {
+  labels: Record<string, string>;
+  title: string;
+  entity: { kind: string; title: string; parent: string };
+  unit: string;
+  picture: (number | null)[];
+}
+
+export interface AlikeSeries extends NamedSeries {
+  correlation: number;
+  /** Seconds by which it is later; negative: it is earlier. */
+  lag_s: number;
+  sentence: string;
+}
+
+/** Lines like one. */
+export interface Alike {
+  like: NamedSeries;
+  window: [number, number];
+  compared: number;
+  still: number;
+  alike: AlikeSeries[];
+  alike_total: number;
+  correlation_min: number;
+  point_s: number;
+  warnings: string[];
+  elapsed_ms?: number;
+}
+
+export interface Period {
+  name: string;
+  /** Seconds since 1970. */
+  start: number;
+  end: number;
+}
+
+type Periods = { periods: Period[] };
+
+export const lookApi = {
+  compare: (question: CompareQuestion, signal: AbortSignal, watching?: Watching<Compared>) =>
+    askInLines<Compared>("/api/v1/look", question, signal, watching),
+  like: (
+    question: { series: string; start: number; end: number; match: string },
+    signal: AbortSignal,
+    watching?: Watching<Alike>,
+  ) => askInLines<Alike>("/api/v1/look/like", question, signal, watching),
+  periods: (signal?: AbortSignal): Promise<Periods> => ask("/api/v1/look/periods", signal),
+  keepPeriod: (period: Period): Promise<Periods> => ask("/api/v1/look/periods", undefined, period),
+  forgetPeriod: (name: string): Promise<Periods> =>
+    ask(`/api/v1/look/periods?${query([["name", name]])}`, undefined, undefined, undefined, "DELETE"),
+};
