@@ -4,7 +4,6 @@
 mod build;
 mod duration;
 mod lexer;
-mod nearest;
 mod parser;
 mod selector;
 mod strings;

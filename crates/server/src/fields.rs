@@ -8,7 +8,7 @@ use crate::logs::search::Ask;
 use crate::sweep::Watch;
 use crate::traces::search::Search;
 use look::fields::{Answer, Differs, Fields};
-use look::logs::{Compiled, Query};
+use look::logs::{Compiled, Query, Term, What as Condition};
 use model::{LogBatch, Origin, Severity, Span, SpanBatch};
 use serde_json::{Value as Json, json};
 use stdx::{Error, Result};
@@ -25,6 +25,37 @@ pub enum What {
     Logs(Query),
     /// Spans; its range does not matter.
     Spans(Box<Search>),
+}
+
+impl What {
+    /// The fields that it names.
+    fn asked_for<'a>(&'a self) -> Vec<&'a str> {
+        match self {
+            What::Logs(query) => {
+                let name = |term: &'_ Term| match &term.what {
+                    Condition::Level(_) => Some("level"),
+                    Condition::Service(_) => Some("service"),
+                    Condition::Host(_) => Some("host"),
+                    Condition::Pattern(_) => Some(PATTERN),
+                    _ => None,
+                };
+                let field = |term: &'a Term| match &term.what {
+                    Condition::Field(name, _) => Some(name.as_str()),
+                    _ => None,
+                };
+                query.terms.iter().filter_map(|term| name(term).or_else(|| field(term))).collect()
+            }
+            What::Spans(search) => {
+                let named = [
+                    ("service", !search.service.is_empty()),
+                    ("operation", !search.operation.is_empty()),
+                    ("status", !search.status.is_empty()),
+                ];
+                let attributes = search.attributes.iter().map(|(name, _)| name.as_str());
+                named.into_iter().filter(|n| n.1).map(|n| n.0).chain(attributes).collect()
+            }
+        }
+    }
 }
 
 /// What is compared with what is meant.
@@ -183,7 +214,12 @@ impl Counter<'_> {
     }
 
     fn tell(&self, question: &Question, baselines: &[(i64, i64)], note: &str) -> Json {
-        let answer = self.fields.answer(question.limit);
+        let mut answer = self.fields.answer(question.limit);
+        let asked = question.what.asked_for();
+        for list in [&mut answer.more, &mut answer.fewer] {
+            // What was asked for is in all that is meant: that is no news.
+            list.retain(|d| !asked.contains(&d.field.as_str()));
+        }
         let length_s =
             |ranges: &[(i64, i64)]| ranges.iter().map(|r| (r.1 - r.0 + 1) as f64 / 1000.0).sum::<f64>();
         let window_s = length_s(&[question.window]);

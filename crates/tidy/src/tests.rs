@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("look", &["stdx", "model"]),
     // Its tests evaluate the queries of its rules; the crate itself asks whoever calls it.
     ("critic", &["stdx", "model", "look", "query"]),
-    ("document", &[]),
+    ("document", &["stdx"]),
     ("capture", &["model"]),
     ("monitor", &["stdx", "model", "document"]),
     ("demo", &["model"]),

@@ -50,6 +50,61 @@ export interface Period {
   end: number;
 }
 
+/** Which records are compared, and with which. */
+export interface FieldsQuestion {
+  signal: "logs" | "spans";
+  /** Seconds since 1970. */
+  start: number;
+  end: number;
+  /** As for series; or `others`: those of the same time that are not meant. */
+  baseline?: string;
+  /** Of log records: a search. */
+  query?: string;
+  /** Of spans. */
+  service?: string;
+  operation?: string;
+  status?: string;
+  min_duration?: string;
+  max_duration?: string;
+  attributes?: string[];
+}
+
+interface FieldValue {
+  field: string;
+  value: string;
+  /** The value in words: of a template its text. */
+  text: string;
+}
+
+/** A value whose share differs. */
+export interface FieldDiffers extends FieldValue {
+  inside: number;
+  outside: number;
+  /** 0 to 1. */
+  share_inside: number;
+  share_outside: number;
+  /** Records a second. */
+  rate_inside: number;
+  rate_outside: number;
+  strength: number;
+  /** In as many records on both sides. */
+  also: FieldValue[];
+}
+
+export interface FieldsThatDiffer {
+  window: [number, number];
+  baselines: [number, number][];
+  note: string;
+  inside: number;
+  outside: number;
+  values: number;
+  more: FieldDiffers[];
+  fewer: FieldDiffers[];
+  left_out: { identifiers: string[]; cut: string[]; fields: number };
+  warnings: string[];
+  elapsed_ms?: number;
+}
+
 type Periods = { periods: Period[] };
 
 export const lookApi = {
@@ -60,6 +115,8 @@ export const lookApi = {
     signal: AbortSignal,
     watching?: Watching<Alike>,
   ) => askInLines<Alike>("/api/v1/look/like", question, signal, watching),
+  fields: (question: FieldsQuestion, signal: AbortSignal, watching?: Watching<FieldsThatDiffer>) =>
+    askInLines<FieldsThatDiffer>("/api/v1/look/fields", question, signal, watching),
   periods: (signal?: AbortSignal): Promise<Periods> => ask("/api/v1/look/periods", signal),
   keepPeriod: (period: Period): Promise<Periods> => ask("/api/v1/look/periods", undefined, period),
   forgetPeriod: (name: string): Promise<Periods> =>

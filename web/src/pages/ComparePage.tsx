@@ -10,13 +10,14 @@ import type { Compared, ComparedGroup, ComparedSeries } from "../api/types";
 import { clockTime, isoText } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
 import { span, view } from "../state/app";
-import { between } from "../state/range";
+import { between, type Span } from "../state/range";
 import { selectorOf } from "../state/selector";
 import { defaults, toUrl } from "../state/url";
 import { Notice } from "../ui/notice";
 import { Against } from "./Against";
 import { Asking, useAsking } from "./asking";
 import { offsetText, sentence, togetherText } from "./compare";
+import { Fields } from "./FieldsThatDiffer";
 import { LikePage } from "./LikePage";
 import { Picture } from "./Picture";
 
@@ -217,6 +218,32 @@ export function ComparePage() {
   return view.value.own.like === undefined ? <Moved /> : <LikePage />;
 }
 
+/** The fields of log records and spans of this time; below what moved, for it is another kind of answer. */
+function Records({ shown, baseline }: { shown: Span; baseline: string }) {
+  const [signal, setSignal] = useState<"logs" | "spans">("logs");
+  return (
+    <section class="moved-group" aria-label="Fields that differ">
+      <div class="moved-head">
+        <h2>Fields that differ</h2>
+        <span class="moved-tools">
+          {(["logs", "spans"] as const).map((one) => (
+            <button
+              key={one}
+              type="button"
+              class="button"
+              aria-pressed={signal === one}
+              onClick={() => setSignal(one)}
+            >
+              {one === "logs" ? "log records" : "spans"}
+            </button>
+          ))}
+        </span>
+      </div>
+      <Fields key={signal} question={{ signal, start: shown.from / 1000, end: shown.to / 1000, baseline }} />
+    </section>
+  );
+}
+
 function Moved() {
   const v = view.value;
   const range = span.value;
@@ -246,6 +273,9 @@ function Moved() {
       </Against>
       <Asking asked={asked} what="every series of this time and its baseline" />
       {data !== null && <Answer key={asked.key} data={data} isWhole={asked.isWhole} />}
+      {data !== null && asked.isWhole && !data.is_peers && (
+        <Records key={asked.key} shown={shown} baseline={baseline} />
+      )}
     </main>
   );
 }

@@ -25,6 +25,7 @@ import {
 } from "../logs/state";
 import { go, span, view } from "../state/app";
 import { Failure, Loading, Notice } from "../ui/notice";
+import { FieldsButton } from "./FieldsThatDiffer";
 
 function SearchLine() {
   const box = useRef<HTMLInputElement>(null);
@@ -138,6 +139,10 @@ function Search() {
     <>
       <SearchLine />
       {histogram.value && histogram.value.total > 0 && <Histogram data={histogram.value} />}
+      <FieldsButton
+        question={{ signal: "logs", start: from / 1000, end: to / 1000, query: q }}
+        others={q.trim() !== ""}
+      />
       {isPartial.value && (
         <p class="stale" role="alert">
           A part of the data cannot be read: records may be missing.

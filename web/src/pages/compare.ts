@@ -30,6 +30,14 @@ export function togetherText(count: number, isPeers: boolean): string {
   return count > 1 ? `${count.toLocaleString("en")} series ${does} together` : `one series ${does}`;
 }
 
+/** A share, as people say it. */
+export function percentText(share: number): string {
+  const percent = share * 100;
+  if (percent === 0) return "0 %";
+  if (percent < 0.1) return "< 0.1 %";
+  return `${percent < 10 ? Math.round(percent * 10) / 10 : Math.round(percent)} %`;
+}
+
 /** How long after the first of its group: "first", "+3 s", "+2.5 min". */
 export function offsetText(seconds: number): string {
   if (seconds < 0.0005) return "first";

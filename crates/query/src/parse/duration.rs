@@ -3,9 +3,9 @@
 
 use super::Parser;
 use super::lexer::{Token, cut};
-use super::nearest::nearest;
 use crate::duration::{Computed, Duration, Length, LengthOp, seconds_to_ms};
 use crate::error::{ParseError, Span};
+use stdx::nearest::nearest;
 
 /// What may be called in a duration.
 const CALLS: [&str; 6] = ["step", "range", "min_of", "max_of", "min", "max"];

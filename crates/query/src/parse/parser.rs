@@ -3,12 +3,12 @@
 
 use super::Parser;
 use super::lexer::{Token, cut};
-use super::nearest::nearest;
 use crate::ast::{
     Aggregate, AggregateOp, BinaryOp, Edges, Expr, ExprKind, Group, Matching, Selector, Shift, ValueType,
 };
 use crate::error::{ParseError, Span};
 use crate::functions::{Body, FUNCTIONS, Special, find};
+use stdx::nearest::nearest;
 
 /// An operator that waits for its right side.
 pub(super) enum Pending {

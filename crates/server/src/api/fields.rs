@@ -1,6 +1,7 @@
 //! `POST /api/v1/look/fields`: fields that differ. Reads the question and checks it; the answer is [`crate::fields`]'s.
 
 use super::changed::{Baseline, against, stretch};
+use super::traces::{attribute, duration_ns};
 use crate::app::App;
 use crate::baseline::Against;
 use crate::fields::{LIMIT_MAX, Outside, Question, What, answer};
@@ -32,9 +33,9 @@ struct Asked {
     #[serde(default)]
     status: String,
     #[serde(default)]
-    min_duration_ms: Option<f64>,
+    min_duration: String,
     #[serde(default)]
-    max_duration_ms: Option<f64>,
+    max_duration: String,
     #[serde(default)]
     attributes: Vec<String>,
     #[serde(default)]
@@ -93,13 +94,15 @@ fn what(asked: &Asked) -> ApiResult<What> {
                     "there are at most {ATTRIBUTES_MAX} conditions on attributes"
                 )));
             }
-            let in_ns = |ms: Option<f64>| ms.map(|ms| (ms * 1e6) as i64);
             Ok(What::Spans(Box::new(Search {
                 service: asked.service.clone(),
                 operation: asked.operation.clone(),
                 status: asked.status.clone(),
-                duration_ns: (in_ns(asked.min_duration_ms), in_ns(asked.max_duration_ms)),
-                attributes: asked.attributes.iter().map(|a| super::traces::attribute(a)).collect(),
+                duration_ns: (
+                    duration_ns("min_duration", &asked.min_duration)?,
+                    duration_ns("max_duration", &asked.max_duration)?,
+                ),
+                attributes: asked.attributes.iter().map(|a| attribute(a)).collect(),
                 ..Search::default()
             })))
         }

@@ -30,14 +30,19 @@ fn ns(ms: i64) -> i64 {
 }
 
 /// A duration as nanoseconds: `1.5ms`, `20us`, or as everywhere (`2s`, a number of seconds).
-fn duration_ns(params: &Params, name: &str) -> ApiResult<Option<i64>> {
-    let Some(text) = params.get(name) else { return Ok(None) };
+pub(super) fn duration_ns(name: &str, text: &str) -> ApiResult<Option<i64>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     let units = [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
     let short =
         units.iter().find_map(|(unit, scale)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * scale));
     match short.filter(|ns| ns.is_finite() && *ns >= 0.0) {
         Some(ns) => Ok(Some(ns as i64)),
-        None => Ok(params.duration_ms(name)?.map(ns)),
+        None => match model::time::parse_duration_ms(text) {
+            Ok(ms) => Ok(Some(ns(ms))),
+            Err(e) => Err(ApiError::bad(format!("invalid parameter {name:?}: {e}"))),
+        },
     }
 }
 
@@ -70,7 +75,10 @@ fn search_of(params: &Params) -> ApiResult<Search> {
         service: text("service"),
         operation: text("operation"),
         status,
-        duration_ns: (duration_ns(params, "min_duration")?, duration_ns(params, "max_duration")?),
+        duration_ns: (
+            duration_ns("min_duration", params.get("min_duration").unwrap_or(""))?,
+            duration_ns("max_duration", params.get("max_duration").unwrap_or(""))?,
+        ),
         attributes,
         is_slowest,
         limit: params.number("limit")?.unwrap_or(20).clamp(1, search::SHOWN_MAX),

@@ -8,6 +8,7 @@ import { type FoundTraces, traces } from "../../api/traces";
 import { formatCount } from "../../format/units";
 import { span } from "../../state/app";
 import { Failure, Loading, Notice } from "../../ui/notice";
+import { FieldsButton } from "../FieldsThatDiffer";
 import { nsText } from "./layout";
 import { Scatter } from "./Scatter";
 import { attributesOf, own, set, zoomTo } from "./state";
@@ -196,6 +197,20 @@ export function Search() {
   return (
     <>
       <Form found={found} />
+      <FieldsButton
+        question={{
+          signal: "spans",
+          start: from / 1000,
+          end: to / 1000,
+          service: service ?? "",
+          operation: operation ?? "",
+          status: status ?? "",
+          min_duration: min ?? "",
+          max_duration: max ?? "",
+          attributes: attributesOf(attr ?? ""),
+        }}
+        others={[service, operation, status, min, max, attr].some((text) => (text ?? "") !== "")}
+      />
       {error !== null && <Failure error={error} again={() => setRound((r) => r + 1)} />}
       {found === null && error === null && <Loading what="traces" />}
       {found !== null && found.found === 0 && !found.is_cut && <Nothing />}
