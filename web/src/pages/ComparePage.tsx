@@ -21,6 +21,8 @@ import { Fields } from "./FieldsThatDiffer";
 import { LikePage } from "./LikePage";
 import { Picture } from "./Picture";
 
+/** Groups that are shown before one asks for more. */
+const GROUPS_FEW = 8;
 /** Members that are shown before one asks for more. */
 const FEW = 5;
 
@@ -164,6 +166,7 @@ function Counts({ data }: { data: Compared }) {
 
 function Answer({ data, isWhole }: { data: Compared; isWhole: boolean }) {
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
+  const [all, setAll] = useState(false);
   const groups = data.groups.map((group, i) => ({ group, i })).filter(({ i }) => !hidden.has(i));
   if (data.compared === 0 && isWhole)
     return (
@@ -188,7 +191,7 @@ function Answer({ data, isWhole }: { data: Compared; isWhole: boolean }) {
           </p>
         </Notice>
       )}
-      {groups.map(({ group, i }) => (
+      {(all ? groups : groups.slice(0, GROUPS_FEW)).map(({ group, i }) => (
         <Group
           key={i}
           group={group}
@@ -198,6 +201,13 @@ function Answer({ data, isWhole }: { data: Compared; isWhole: boolean }) {
           only={() => setHidden(new Set(data.groups.map((_, n) => n).filter((n) => n !== i)))}
         />
       ))}
+      {!all && groups.length > GROUPS_FEW && (
+        <p>
+          <button type="button" class="button" onClick={() => setAll(true)}>
+            Show {groups.length - GROUPS_FEW} more, which stand out less
+          </button>
+        </p>
+      )}
       {hidden.size > 0 && (
         <p>
           <button type="button" class="button" onClick={() => setHidden(new Set())}>

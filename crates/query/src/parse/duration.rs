@@ -137,7 +137,7 @@ impl Parser<'_> {
         let span = self.span();
         let Some(name) = CALLS.into_iter().find(|c| word.eq_ignore_ascii_case(c)) else {
             let message = format!("unexpected call to {:?} in {context}", cut(word));
-            let hint = match nearest(word, CALLS.into_iter()) {
+            let hint = match nearest(word, CALLS) {
                 Some(name) => format!("did you mean {name}?"),
                 None => "a duration may call step(), range(), min_of(a, b) and max_of(a, b)".into(),
             };

@@ -10,6 +10,7 @@ import { formatValue } from "../../format/units";
 import { say } from "../../state/app";
 import { rememberedName } from "../../ui/send";
 import { StateShape } from "../../ui/state";
+import { PlanBox } from "../critic/PlanBox";
 import { AckForm } from "./AckForm";
 import { TryOut } from "./TryOut";
 import { matchersText, STATES, silences, unseen } from "./words";
@@ -51,6 +52,13 @@ function Alert(props: { alert: MonitorAlert; silenced: boolean; silence: (matche
         <button type="button" class="button" onClick={() => silence(matchersText(alert.labels))}>
           Silence
         </button>
+      )}
+      {alert.state !== "inactive" && (
+        <PlanBox
+          target={own.service ?? own.service_name ?? own.job ?? ""}
+          sinceMs={alert.fired_at_ms ?? alert.active_at_ms ?? serverNow()}
+          now={serverNow()}
+        />
       )}
     </li>
   );
