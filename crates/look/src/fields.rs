@@ -205,8 +205,10 @@ fn strength(with: (u64, u64), all: (u64, u64)) -> f64 {
 mod tests {
     use super::*;
 
-    /// Records as `inside?, fields`, so many of each.
-    fn counted(rows: &[(usize, bool, &[(&str, &str)])]) -> Fields {
+    /// So many records, whether they are inside, and their fields.
+    type Row<'a> = (usize, bool, &'a [(&'a str, &'a str)]);
+
+    fn counted(rows: &[Row<'_>]) -> Fields {
         let mut fields = Fields::default();
         for (count, is_inside, values) in rows {
             for _ in 0..*count {
