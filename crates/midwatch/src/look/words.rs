@@ -23,7 +23,7 @@ fn count(json: &Json) -> String {
     let digits = json.as_u64().unwrap_or(0).to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
