@@ -15,8 +15,8 @@ import { Actions } from "./Actions";
 import { Detail } from "./Detail";
 import { Members } from "./Members";
 import { NewForm } from "./NewForm";
-import { ReviewView } from "./Review";
 import { OnCall } from "./OnCall";
+import { ReviewView } from "./Review";
 import { SilenceForm } from "./SilenceForm";
 import { matcherText, STATES, saysOf, serviceOf, silences, sorted, tally, toldWords, unseen } from "./words";
 

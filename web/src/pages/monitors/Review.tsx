@@ -12,8 +12,8 @@ import { defaults, toUrl } from "../../state/url";
 import { Columns } from "../../ui/columns";
 import { Failure, Loading } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
-import { StateShape } from "../../ui/state";
 import { rememberedName } from "../../ui/send";
+import { StateShape } from "../../ui/state";
 
 const EVERY_MS = 30_000;
 
