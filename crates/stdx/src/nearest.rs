@@ -17,7 +17,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let allowed = (letters.len().max(of_name.len()) / 3).max(1);
         let off = distance(&letters, &of_name);
         // Of two that are as near, the one that goes on from what was written.
-        (off <= allowed).then(|| (off, !name.starts_with(&lower), name))
+        // A word of one letter is another word, not a typing error.
+        (off <= allowed && off < letters.len()).then(|| (off, !name.starts_with(&lower), name))
     });
     scored.min().map(|(.., name)| name)
 }

@@ -60,7 +60,7 @@ impl Reader<'_> {
         if names.contains(&name) {
             return Some(name);
         }
-        let hint = did_you_mean(name, names.into_iter());
+        let hint = did_you_mean(name, names);
         let short: String = name.chars().take(100).collect();
         self.problems.error(node.line, format!("there is no {what} {short:?}{hint}"));
         None
