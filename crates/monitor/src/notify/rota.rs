@@ -113,8 +113,8 @@ impl Layer {
 impl Rota {
     /// Who is on call; `None` is a gap. `more` are overrides besides those of the file: a later one counts.
     pub fn at<'r>(&'r self, at_ms: i64, more: &'r [Override]) -> Option<&'r str> {
-        let own = self.overrides.iter().chain(more.iter().filter(|o| o.rota == self.name));
-        let stands_in = own.filter(|o| (o.from_ms..o.to_ms).contains(&at_ms)).next_back();
+        let mut own = self.overrides.iter().chain(more.iter().filter(|o| o.rota == self.name));
+        let stands_in = own.rfind(|o| (o.from_ms..o.to_ms).contains(&at_ms));
         let by_turn = || self.layers.iter().rev().find_map(|l| l.at(at_ms, self.zone));
         stands_in.map(|o| o.person.as_str()).or_else(by_turn)
     }
