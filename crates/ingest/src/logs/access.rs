@@ -3,9 +3,9 @@
 
 mod format;
 
-use super::{Context, Record, plain, time};
+use super::{Context, Record, logfmt, plain, time};
 use format::{Field, Piece};
-use model::Severity;
+use model::{Pairs, Severity};
 use std::borrow::Cow;
 
 /// How the lines of an access log are written.
@@ -55,8 +55,8 @@ impl AccessFormat {
                 return false;
             }
         }
-        // Behind the format something may have been added since.
         request.finish(record);
+        added(rest.trim(), record);
         true
     }
 }
@@ -137,6 +137,24 @@ impl Request {
             };
         }
     }
+}
+
+/// What stands behind the format, which somebody added to it since: pairs become attributes, and all else stays in the
+/// text, where it is found.
+fn added(text: &str, record: &mut Record) {
+    let mut pairs = Pairs::new();
+    if text.is_empty() {
+        return;
+    }
+    if logfmt::split(text, &mut pairs)
+        && pairs.iter().all(|(name, value)| !name.is_empty() && !value.is_empty())
+    {
+        return pairs.iter().for_each(|(name, value)| record.attribute(name, value));
+    }
+    if !record.body.is_empty() {
+        record.body.push(' ');
+    }
+    record.body.push_str(text);
 }
 
 fn target(value: &str, record: &mut Record) {

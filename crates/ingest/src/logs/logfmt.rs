@@ -28,7 +28,7 @@ pub fn looks_like(text: &str) -> bool {
 }
 
 /// The pairs of a line; words without a value are pairs with an empty one. False if most words have none.
-fn split(text: &str, out: &mut Pairs) -> bool {
+pub(super) fn split(text: &str, out: &mut Pairs) -> bool {
     let (mut pairs, mut words, mut rest) = (0, 0, text.trim());
     while !rest.is_empty() {
         let end = rest.find(['=', ' ', '\t']).unwrap_or(rest.len());

@@ -42,6 +42,17 @@ pub enum Unit {
     Microseconds,
 }
 
+impl Field {
+    /// What follows behind a space is another field, which was added to the format since.
+    fn is_one_word(&self) -> bool {
+        match self {
+            Field::Status => true,
+            Field::Named(name) => ["http.response.body.size", "http.response.size"].contains(&name.as_str()),
+            _ => false,
+        }
+    }
+}
+
 impl std::ops::Mul<&Unit> for f64 {
     type Output = f64;
 
@@ -78,7 +89,8 @@ impl Piece {
             return Some((&text[..end], self.skip_separator(&text[end..], is_last)?));
         }
         if self.behind.is_empty() {
-            return Some((text, ""));
+            let end = if self.field.is_one_word() { text.find(' ') } else { None };
+            return Some(text.split_at(end.unwrap_or(text.len())));
         }
         match text.find(self.behind.as_str()) {
             Some(end) => Some((&text[..end], &text[end + self.behind.len()..])),
@@ -88,7 +100,7 @@ impl Piece {
     }
 
     fn skip_separator<'t>(&self, rest: &'t str, is_last: bool) -> Option<&'t str> {
-        rest.strip_prefix(self.behind.as_str()).or(is_last.then_some(""))
+        rest.strip_prefix(self.behind.as_str()).or(is_last.then_some(rest))
     }
 }
 

@@ -60,6 +60,31 @@ fn custom_formats_with_fields_of_ones_own() {
 }
 
 #[test]
+fn what_was_added_behind_the_format_is_kept() {
+    let fields = "client.address=1.2.3.4, http.request.method=GET, url.path=/, network.protocol.version=1.1, \
+                  http.response.status_code=200, http.response.body.size=12";
+    for (format, behind, text, more) in [
+        ("combined", r#" "-" "b" 0.033 9f8e7d6c"#, " 0.033 9f8e7d6c", ", user_agent.original=b"),
+        (
+            "combined",
+            r#" "-" "b" uid=u-17 key="k 1" rt=0.120"#,
+            "",
+            ", user_agent.original=b, uid=u-17, key=k 1, rt=0.120",
+        ),
+        ("combined", r#" "-" "b" uid=u-17 and more"#, " uid=u-17 and more", ", user_agent.original=b"),
+        ("common", " 0.033 9f8e7d6c", " 0.033 9f8e7d6c", ""),
+        ("common", " uid=u-17", "", ", uid=u-17"),
+        ("common", "  ", "", ""),
+    ] {
+        check(
+            format,
+            &format!(r#"1.2.3.4 - - [20/Nov/2026:05:06:07 +0000] "GET / HTTP/1.1" 200 12{behind}"#),
+            &format!("2026-11-20T05:06:07Z info9: GET / 200{text} {{{fields}{more}}}"),
+        );
+    }
+}
+
+#[test]
 fn what_does_not_follow_the_format_is_text() {
     for line in [
         "",
