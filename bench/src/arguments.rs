@@ -30,6 +30,8 @@ pub enum Command {
     Scale,
     /// Lines of logs.
     Logs,
+    /// What moved among many series.
+    Look,
     /// Cost of watching.
     Monitors,
     /// All of these.
@@ -152,6 +154,7 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
                     "disk" => Command::Disk,
                     "restart" => Command::Restart,
                     "etsy" => Command::Etsy,
+                    "look" => Command::Look,
                     "monitors" => Command::Monitors,
                     "churn" => Command::Churn,
                     "query" => Command::Query,
@@ -173,7 +176,7 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
 }
 
 fn program(name: String) -> Result<String, String> {
-    if name == "loki" || PROGRAMS.iter().any(|p| p.name() == name) {
+    if name == "gzip" || PROGRAMS.iter().any(|p| p.name() == name) {
         Ok(name)
     } else {
         Err(format!("there is no program {name:?}"))

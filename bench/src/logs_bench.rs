@@ -1,16 +1,19 @@
 //! What lines of an access log cost: CPU time for each GB that comes in, everything that is done with it later included, size on
-//! disk, how long one identifier among all of them takes to find, and when a new line can be found. Both programs take the same
-//! pushes of Loki's own API. It must never compare what is not both there.
+//! disk, how long one identifier among all of them takes to find, and when a new line can be found. It takes pushes of Loki's
+//! API; beside it stand gzip and zgrep on files with the same lines. It must never time what was not found.
 
+mod files;
 mod lines;
-mod programs;
+mod server;
 
 use crate::arguments::Arguments;
 use crate::http::Http;
-use crate::stop;
 use crate::table::{Table, figure, percentile};
-use lines::{BATCH, STEP_NS};
-use programs::{PROGRAMS, Program, Server};
+use crate::{midwatch, stop};
+use files::Yardstick;
+use lines::{BATCH, Form, STEP_NS};
+use server::Server;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use stdx::{ErrorKind, Result};
 
@@ -25,7 +28,6 @@ const NEEDLES: u64 = 20;
 const FRESH: u64 = 20;
 
 struct Run {
-    raw_gb: f64,
     cpu_per_gb: f64,
     cpu_push_per_gb: f64,
     disk_percent: f64,
@@ -36,28 +38,47 @@ struct Run {
     fresh_ms: Vec<f64>,
 }
 
+/// What came of it, or why nothing did.
+type Told<T> = std::result::Result<T, String>;
+
 /// Runs and returns the table.
 ///
 /// # Errors
 /// Cancelled.
 pub fn run(arguments: &Arguments) -> Result<String> {
     let megabytes = arguments.megabytes.unwrap_or(2_000);
-    let mut rows = Vec::new();
-    for program in PROGRAMS {
-        if arguments.only.as_deref().is_some_and(|only| only != program.name()) {
-            continue;
+    let wanted = |name| arguments.only.as_deref().is_none_or(|only| only == name);
+    let mut table = table(megabytes);
+    for (form, what) in [(Form::Identified, "with an identifier"), (Form::Combined, "combined")] {
+        if wanted("midwatch") {
+            let told = match midwatch::program(arguments) {
+                Err(missing) => Err(missing),
+                Ok(path) => told(one(&path, &arguments.store, form, megabytes))?,
+            };
+            row(&mut table, format!("midwatch: {what}"), told.map(|run| run.cells()));
         }
-        let outcome = match program.missing(arguments) {
-            Some(remark) => Err(remark),
-            None => match one(arguments, program, megabytes) {
-                Ok(run) => Ok(run),
-                Err(e) if e.kind == ErrorKind::Cancelled => return Err(e),
-                Err(e) => Err(format!("failed: {e}")),
-            },
-        };
-        rows.push((program, outcome));
+        if wanted("gzip") {
+            let told = match files::missing() {
+                Some(missing) => Err(missing),
+                None => told(files::run(form, megabytes))?,
+            };
+            row(&mut table, format!("gzip -6, zgrep: {what}"), told.map(|run| run.cells()));
+        }
     }
-    Ok(table(megabytes, &rows).text())
+    Ok(table.text())
+}
+
+fn row(table: &mut Table, name: String, told: Told<Vec<String>>) {
+    let cells = told.unwrap_or_else(|remark| vec![remark]);
+    table.row(std::iter::once(name).chain(cells).collect());
+}
+
+/// A failure is a remark in the table, unless somebody stopped it.
+fn told<T>(outcome: Result<T>) -> Result<Told<T>> {
+    match outcome {
+        Err(e) if e.kind == ErrorKind::Cancelled => Err(e),
+        outcome => Ok(outcome.map_err(|e| format!("failed: {e}"))),
+    }
 }
 
 fn now_ns() -> i64 {
@@ -65,9 +86,9 @@ fn now_ns() -> i64 {
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn one(arguments: &Arguments, program: Program, megabytes: u64) -> Result<Run> {
-    eprintln!("logs: {} takes {megabytes} MB", program.name());
-    let mut server = program.start(arguments)?;
+fn one(program: &Path, store: &str, form: Form, megabytes: u64) -> Result<Run> {
+    eprintln!("logs: midwatch takes {megabytes} MB");
+    let mut server = Server::start(program, store)?;
     let begin = server.process.usage()?.cpu_seconds;
     let mut http = Http::connect(server.address)?;
     let headers = "Content-Type: application/json\r\n";
@@ -76,7 +97,7 @@ fn one(arguments: &Arguments, program: Program, megabytes: u64) -> Result<Run> {
     let start_ns = now_ns() - (megabytes as i64 * 4_000 + 100_000) * STEP_NS;
     while raw < megabytes * 1_000_000 {
         stop::check()?;
-        raw += lines::push(next, start_ns, &mut body);
+        raw += lines::push(next, start_ns, form, &mut body);
         next += BATCH;
         let sent = Instant::now();
         http.post_with("/loki/api/v1/push", headers, &body)?;
@@ -88,12 +109,13 @@ fn one(arguments: &Arguments, program: Program, megabytes: u64) -> Result<Run> {
     let done = server.process.usage()?.cpu_seconds;
     let kept = server.kept_bytes();
     let range = (start_ns, start_ns + next as i64 * STEP_NS);
-    eprintln!("logs: {} is asked", program.name());
-    let (first_ms, warm_ms) = (needles(&server, next, range)?, needles(&server, next, range)?);
+    eprintln!("logs: midwatch is asked");
+    let has_needles = form == Form::Identified;
+    let ask = || if has_needles { needles(&server, next, range) } else { Ok(Vec::new()) };
+    let (first_ms, warm_ms) = (ask()?, ask()?);
     let fresh_ms = fresh(&server)?;
     let gb = raw as f64 / 1e9;
     Ok(Run {
-        raw_gb: gb,
         cpu_per_gb: (done - begin) / gb,
         cpu_push_per_gb: (pushed.cpu_seconds - begin) / gb,
         disk_percent: kept as f64 * 100.0 / raw as f64,
@@ -164,7 +186,47 @@ fn fresh(server: &Server) -> Result<Vec<f64>> {
     Ok(took)
 }
 
-fn table(megabytes: u64, rows: &[(Program, std::result::Result<Run, String>)]) -> Table {
+/// Median and worst, if there is any.
+fn two(values: &[f64]) -> String {
+    match values {
+        [] => "-".to_string(),
+        all => format!("{} ({})", figure(percentile(all, 0.5), 1), figure(percentile(all, 1.0), 1)),
+    }
+}
+
+impl Run {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            figure(self.cpu_per_gb, 1),
+            figure(self.cpu_push_per_gb, 1),
+            figure(self.disk_percent, 2),
+            figure(self.pushed_p99_ms, 1),
+            figure(self.rss_mib, 0),
+            two(&self.first_ms),
+            two(&self.warm_ms),
+            two(&self.fresh_ms),
+        ]
+    }
+}
+
+impl Yardstick {
+    fn cells(&self) -> Vec<String> {
+        let nothing = || "-".to_string();
+        let disk = figure(self.disk_percent, 2);
+        vec![
+            figure(self.cpu_per_gb, 1),
+            nothing(),
+            disk,
+            nothing(),
+            nothing(),
+            nothing(),
+            two(&self.found_ms),
+            nothing(),
+        ]
+    }
+}
+
+fn table(megabytes: u64) -> Table {
     let title = format!(
         "logs: {megabytes} MB of lines of an access log, pushed by Loki's API (JSON, {BATCH} lines each)"
     );
@@ -180,38 +242,10 @@ fn table(megabytes: u64, rows: &[(Program, std::result::Result<Run, String>)]) -
         "new line found\nms median (worst)",
     ];
     let mut table = Table::new(title, &headers);
-    let two = |values: &[f64]| {
-        format!("{} ({})", figure(percentile(values, 0.5), 1), figure(percentile(values, 1.0), 1))
-    };
-    for (program, outcome) in rows {
-        let mut row = vec![program.name().to_string()];
-        match outcome {
-            Err(remark) => row.push(remark.clone()),
-            Ok(run) => row.extend([
-                figure(run.cpu_per_gb, 1),
-                figure(run.cpu_push_per_gb, 1),
-                figure(run.disk_percent, 2),
-                figure(run.pushed_p99_ms, 1),
-                figure(run.rss_mib, 0),
-                two(&run.first_ms),
-                two(&run.warm_ms),
-                two(&run.fresh_ms),
-            ]),
-        }
-        table.row(row);
-    }
-    if let [(_, Ok(own)), (_, Ok(peer))] = rows {
-        table.note(format!(
-            "midwatch against loki: CPU {} x, disk {} x.",
-            figure(own.cpu_per_gb / peer.cpu_per_gb, 2),
-            figure(own.disk_percent / peer.disk_percent, 2)
-        ));
-        table.note(format!("{} and {} GB were taken.", figure(own.raw_gb, 2), figure(peer.raw_gb, 2)));
-    }
-    table.note("Goals: half of Loki's CPU, at most 12 % of the lines on disk, one identifier in 10 GB under 300 ms warm, a new line within 1 s.");
-    table.note("CPU: user and system time from the start of the first push until the program was idle, everything written and merged.");
-    table.note("On disk: midwatch without its log, Loki without its write-ahead log. One identifier: among all lines, over HTTP.");
-    table.note("At the acknowledgement midwatch has synced the lines to disk; Loki has written them to its log and not synced it.");
-    table.note(programs::note());
+    table.note("Goals: at most 12 % of the lines on disk, one identifier in 10 GB under 300 ms warm, a new line within 1 s.");
+    table.note("CPU: user and system time from the start of the first push until the program was idle, everything written and merged; of");
+    table.note("files that of gzip alone. On disk: midwatch without its log. One identifier: among all lines, over HTTP; of files by zgrep");
+    table.note("through all of them. At the acknowledgement midwatch has synced the lines to disk.");
+    table.note(server::note());
     table
 }

@@ -10,6 +10,7 @@ mod http;
 mod ingest_bench;
 mod load;
 mod logs_bench;
+mod look_bench;
 mod machine;
 mod memory_bench;
 mod midwatch;
@@ -46,7 +47,8 @@ Usage: bench NAME [FLAGS]        (make bench ARGS=\"NAME FLAGS\" builds all firs
   churn       memory while all series are replaced every 10 minutes of simulated time
   query       time of queries as dashboards ask them
   scale       cost of a sample, a series and a query at 10 thousand to a million series
-  logs        lines of an access log beside Debian's loki: CPU a GB, size on disk, finding one identifier
+  logs        lines of an access log beside gzip and zgrep: CPU a GB, size on disk, finding one identifier
+  look        what moved among 100,000 and a million series
   monitors    cost of 5,000 monitors over 30,000 series every 5 s, and how late a sample is judged
   all         one after the other
 
@@ -65,7 +67,7 @@ Flags:
   --warmup N          seconds before each run of recorder that do not count [default: 30]
   --processes N       recorder starts idle processes until the machine has so many [default: 300]
   --telemetry FOLDER  recorded telemetry for disk; without it disk measures nothing
-  --only PROGRAM      measure this one alone: midwatch, victoria-metrics or prometheus; loki
+  --only PROGRAM      measure this one alone: midwatch, victoria-metrics or prometheus; gzip
   --store LINE        a setting of midwatch's section [store], as in its file; may be given several times
   --midwatch PATH     the program [default: $CARGO_TARGET_DIR/release/midwatch, which make build builds]
   --help              this
@@ -106,7 +108,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     stop::listen()?;
     print(&machine::describe())?;
-    let benches: [(Command, Bench); 12] = [
+    let benches: [(Command, Bench); 13] = [
         (Command::Recorder, recorder_bench::run),
         (Command::Search, search_bench::run),
         (Command::Ingest, ingest_bench::run),
@@ -118,6 +120,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         (Command::Query, query_bench::run),
         (Command::Scale, scale_bench::run),
         (Command::Logs, logs_bench::run),
+        (Command::Look, look_bench::run),
         (Command::Monitors, monitors_bench::run),
     ];
     for (command, bench) in benches {

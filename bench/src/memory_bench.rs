@@ -17,11 +17,16 @@ pub const BATCH: usize = 12;
 const POINTS: usize = 12;
 
 /// One run of one program.
+/// How often background work is asked how far it is behind.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 #[derive(Default)]
 struct Run {
     /// RSS, MiB, at each twelfth of the load.
     curve: Vec<f64>,
     peak_mib: f64,
+    /// The most that any background work was behind, seconds; none of a program that does not tell.
+    behind_s: Option<f64>,
     cpu_us_per_sample: f64,
     /// After the load went on at its real pace for a while.
     rss_mib: f64,
@@ -82,6 +87,7 @@ fn one_round(arguments: &Arguments, load: &Load, outcomes: &mut [Outcome<Run>]) 
     let mut failed = Vec::new();
     while begun.elapsed() < load.settle {
         for (i, subject) in &mut subjects {
+            subject.run.behind_s = worse(subject.run.behind_s, subject.server.behind_s()?);
             if let Err(e) = feed::all(subject.server.address, &mut subject.parts, 1, 1, |_| Ok(())) {
                 failed.push((*i, e));
             }
@@ -113,7 +119,12 @@ fn fill(arguments: &Arguments, load: &Load, program: Program) -> Result<Subject>
     let mut subject = Subject { server, parts, run: Run::default() };
     let (server, run) = (&mut subject.server, &mut subject.run);
     let before = server.process.usage()?.cpu_seconds;
+    let mut looked = Instant::now();
     feed::all(server.address, &mut subject.parts, load.samples, BATCH, |share| {
+        if looked.elapsed() >= LOOK_EVERY {
+            looked = Instant::now();
+            run.behind_s = worse(run.behind_s, server.behind_s()?);
+        }
         let usage = server.process.usage()?;
         run.peak_mib = run.peak_mib.max(usage.rss_mib);
         while run.curve.len() < POINTS && share >= (run.curve.len() + 1) as f64 / POINTS as f64 {
@@ -124,6 +135,10 @@ fn fill(arguments: &Arguments, load: &Load, program: Program) -> Result<Subject>
     let cpu = server.process.usage()?.cpu_seconds - before;
     run.cpu_us_per_sample = cpu * 1e6 / (load.series * load.samples) as f64;
     Ok(subject)
+}
+
+fn worse(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.into_iter().chain(b).reduce(f64::max)
 }
 
 fn finish(load: &Load, mut subject: Subject, others_percent: f64) -> Result<Run> {
@@ -159,6 +174,7 @@ fn table(load: &Load, total: usize, outcomes: &[Outcome<Run>]) -> Table {
         "RSS\nbytes a series",
         "peak RSS\nMiB",
         "CPU of the load\ns a million",
+        "work behind\nmost, s",
         "disk\nbytes a sample",
         "others\n% of a core",
     ];
@@ -172,6 +188,10 @@ fn table(load: &Load, total: usize, outcomes: &[Outcome<Run>]) -> Table {
                 spread(&o.column(|r| r.bytes_per_series), 0),
                 spread(&o.column(|r| r.peak_mib), 0),
                 spread(&o.column(|r| r.cpu_us_per_sample), 2),
+                match o.column(|r| r.behind_s.unwrap_or(f64::NAN)) {
+                    none if none.iter().any(|s| s.is_nan()) => "-".to_string(),
+                    all => spread(&all, 0),
+                },
                 spread(&o.column(|r| r.disk_bytes_per_sample), 2),
                 spread(&o.column(|r| r.others_percent), 0),
             ]
@@ -193,6 +213,7 @@ fn table(load: &Load, total: usize, outcomes: &[Outcome<Run>]) -> Table {
         load.interval.as_secs()
     ));
     table.note("that; anonymous is what no file stands behind (victoria-metrics maps its files). peak: of the load and after.");
+    table.note("work behind: for how long writing blocks, merging or summarising waited without a break, asked each half second of the load.");
     table.note("others: what all else used after the load, the sender included. Programs that go by the clock of the machine (midwatch cuts");
     table.note("its head by age, victoria-metrics merges) have seen minutes, not hours.");
     table

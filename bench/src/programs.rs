@@ -195,12 +195,26 @@ impl Server {
     /// # Errors
     /// If there is no good answer.
     pub fn own_metric(&self, name: &str, text: &str) -> Result<f64> {
+        Ok(self.own_metrics(name, text)?.iter().sum())
+    }
+
+    /// For how long background work of some kind has been waiting without a break, seconds; none of a program that does
+    /// not tell.
+    ///
+    /// # Errors
+    /// If there is no good answer.
+    pub fn behind_s(&self) -> Result<Option<f64>> {
+        let kinds = self.own_metrics("midwatch_store_work_behind_seconds", "")?;
+        Ok(kinds.into_iter().reduce(f64::max))
+    }
+
+    fn own_metrics(&self, name: &str, text: &str) -> Result<Vec<f64>> {
         let answer = Http::connect(self.address)?.get("/metrics")?;
         let answer = String::from_utf8_lossy(&answer);
         let lines = answer.lines().filter(|l| {
             l.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && l.contains(text)
         });
-        Ok(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        Ok(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).collect())
     }
 
     /// The folder of its data.

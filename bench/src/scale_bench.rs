@@ -28,6 +28,8 @@ struct Run {
     bytes_per_series: f64,
     /// Over all series, over a hundredth of them, of one; milliseconds on the clock, NaN without an answer.
     query_ms: [f64; 3],
+    /// What has how many series, asked for the first time, the slowest of what the program offers; milliseconds.
+    cardinality_ms: f64,
 }
 
 /// Runs and returns the table.
@@ -79,7 +81,26 @@ fn one_size(arguments: &Arguments, program: Program, series: usize, scrapes: usi
             ask(&server, &part, newest_ms)?,
             ask(&server, &one, newest_ms)?,
         ],
+        cardinality_ms: cardinality(&server, program)?,
     })
+}
+
+/// Nothing of it was asked before, so that nothing is remembered.
+fn cardinality(server: &Server, program: Program) -> Result<f64> {
+    let paths: &[&str] = match program {
+        Program::Midwatch => &["/api/v1/cardinality?by=metric", "/api/v1/cardinality?by=pair"],
+        Program::Victoria | Program::Prometheus => &["/api/v1/status/tsdb"],
+    };
+    let mut worst = f64::NAN;
+    for path in paths {
+        stop::check()?;
+        let mut http = Http::connect(server.address)?;
+        let begun = Instant::now();
+        if http.get(path).is_ok() {
+            worst = worst.max(begun.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    Ok(worst)
 }
 
 fn ask(server: &Server, query: &str, time_ms: i64) -> Result<f64> {
@@ -113,6 +134,7 @@ fn table(arguments: &Arguments, rounds: usize, sizes: &[Vec<Outcome<Run>>]) -> T
         "query of all\nms",
         "of a hundredth\nms",
         "of one series\nms",
+        "cardinality\nms",
         "CPU a sample\nx smallest",
         "RSS a series\nx smallest",
         "query of all, a series\nx smallest",
@@ -133,6 +155,7 @@ fn table(arguments: &Arguments, rounds: usize, sizes: &[Vec<Outcome<Run>>]) -> T
                     spread(&o.column(|r| r.query_ms[0]), 1),
                     spread(&o.column(|r| r.query_ms[1]), 1),
                     spread(&o.column(|r| r.query_ms[2]), 1),
+                    spread(&o.column(|r| r.cardinality_ms), 0),
                     times(|r| r.cpu_us_per_sample),
                     times(|r| r.bytes_per_series),
                     times(|r| r.query_ms[0] / r.series as f64),
@@ -146,6 +169,7 @@ fn table(arguments: &Arguments, rounds: usize, sizes: &[Vec<Outcome<Run>>]) -> T
         SETTLE.as_secs()
     ));
     table.note("holds the program itself too, which weighs on the smallest size. Queries: median of 5 after one, on the clock of a busy machine;");
-    table.note("?: no answer within a minute.");
+    table.note("?: no answer within a minute. Cardinality: which metrics and labels have how many series, asked once (midwatch: the slower of");
+    table.note("by=metric and by=pair; the others: status/tsdb).");
     table
 }

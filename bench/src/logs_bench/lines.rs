@@ -50,8 +50,17 @@ pub fn id(number: u64) -> String {
     format!("{:016x}{:016x}", random.next(), random.next())
 }
 
-/// One line without its end, as nginx's `combined` format with time taken and an identifier behind it.
-pub fn line(number: u64, time_ns: i64, out: &mut String) {
+/// How lines are written.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Form {
+    /// nginx's `combined`, with the time taken and an identifier of the request behind it.
+    Identified,
+    /// nginx's `combined` as it is.
+    Combined,
+}
+
+/// One line without its end.
+pub fn line(number: u64, time_ns: i64, form: Form, out: &mut String) {
     use std::fmt::Write;
     let mut random = Random(number.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let user = random.skewed(200_000);
@@ -69,17 +78,19 @@ pub fn line(number: u64, time_ns: i64, out: &mut String) {
     let time = model::time::format_rfc3339_ms(time_ns / 1_000_000);
     let _ = write!(
         out,
-        "{a}.{b}.{c}.{d} - - [{time}] \"{method} {path}{rest} HTTP/1.1\" {status} {size} \"https://shop.example/\" \"{agent}\" 0.{took:03} {}",
-        id(number)
+        "{a}.{b}.{c}.{d} - - [{time}] \"{method} {path}{rest} HTTP/1.1\" {status} {size} \"https://shop.example/\" \"{agent}\""
     );
+    if form == Form::Identified {
+        let _ = write!(out, " 0.{took:03} {}", id(number));
+    }
 }
 
-/// The names of its parts, for who takes them apart.
+/// The names of its parts.
 pub const FORMAT: &str = "$remote_addr - $remote_user [$time_iso8601] \"$request\" $status $body_bytes_sent \"$http_referer\" \
                           \"$http_user_agent\" $request_time $request_id";
 
 /// One request of Loki's push API with a batch of lines, and the bytes that they have as lines.
-pub fn push(first: u64, start_ns: i64, out: &mut Vec<u8>) -> u64 {
+pub fn push(first: u64, start_ns: i64, form: Form, out: &mut Vec<u8>) -> u64 {
     out.clear();
     out.extend_from_slice(
         b"{\"streams\":[{\"stream\":{\"service_name\":\"nginx\",\"host\":\"web-1\"},\"values\":[",
@@ -88,7 +99,7 @@ pub fn push(first: u64, start_ns: i64, out: &mut Vec<u8>) -> u64 {
     for number in first..first + BATCH {
         text.clear();
         let time_ns = start_ns + number as i64 * STEP_NS;
-        line(number, time_ns, &mut text);
+        line(number, time_ns, form, &mut text);
         raw += text.len() as u64 + 1;
         let comma = if number > first { "," } else { "" };
         let quoted = serde_json::Value::from(text.as_str());
@@ -105,13 +116,13 @@ mod tests {
     #[test]
     fn lines_are_access_logs_and_the_same_each_time() {
         let mut text = String::new();
-        line(7, 1_767_225_600_000_000_000, &mut text);
+        line(7, 1_767_225_600_000_000_000, Form::Identified, &mut text);
         let mut again = String::new();
-        line(7, 1_767_225_600_000_000_000, &mut again);
+        line(7, 1_767_225_600_000_000_000, Form::Identified, &mut again);
         assert_eq!(text, again);
         assert!(text.ends_with(&id(7)) && text.contains("[2026-01-01T00:00:00Z] \""), "{text}");
         let mut body = Vec::new();
-        let raw = push(0, 0, &mut body);
+        let raw = push(0, 0, Form::Combined, &mut body);
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let values = json["streams"][0]["values"].as_array().unwrap();
         assert_eq!(values.len() as u64, BATCH);

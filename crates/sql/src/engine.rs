@@ -20,7 +20,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 use stdx::{Error, ErrorKind};
@@ -92,7 +92,10 @@ pub struct Query {
 /// Runs queries. One for the process.
 pub struct Engine {
     runtime: Option<tokio::runtime::Runtime>,
-    template: SessionState,
+    threads: usize,
+    /// Made by the first query: making it runs through all functions there are, which brings tens of megabytes of the
+    /// program into memory that whoever never asks in SQL does not need.
+    template: OnceLock<SessionState>,
 }
 
 impl Engine {
@@ -108,7 +111,7 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(|e| Error::wrap(ErrorKind::Unavailable, "cannot start threads for SQL", e))?;
-        Ok(Engine { runtime: Some(runtime), template: template(threads.max(1)) })
+        Ok(Engine { runtime: Some(runtime), threads: threads.max(1), template: OnceLock::new() })
     }
 
     fn runtime(&self) -> &tokio::runtime::Handle {
@@ -137,7 +140,7 @@ impl Engine {
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(broken)?;
         let list = datafusion::catalog::MemoryCatalogProviderList::new();
         datafusion::catalog::CatalogProviderList::register_catalog(&list, CATALOG.into(), Arc::new(catalog));
-        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.template().clone())
             .with_runtime_env(environment)
             .with_catalog_list(Arc::new(list))
             .build();
@@ -182,7 +185,7 @@ impl Engine {
 
     /// What all sessions share.
     pub(crate) fn template(&self) -> &SessionState {
-        &self.template
+        self.template.get_or_init(|| template(self.threads))
     }
 
     fn spawn<F>(
