@@ -6,7 +6,7 @@ use super::{START_MS, STEP_MS, World};
 use std::cell::Cell;
 use std::path::PathBuf;
 use stdx::ErrorKind;
-use store::{BackupOptions, backup, restore, verify};
+use store::{BackupOptions, Severity, backup, restore, verify};
 
 /// Times of the first and the last sample of a block.
 pub type Range = (i64, i64);
@@ -58,8 +58,9 @@ impl World {
             return Err(format!("a backup of what is whole says: {problem}"));
         }
         let report = verify(&backup_folder, &mut |_| true).map_err(|e| format!("verify fails: {e}"))?;
-        if !report.is_whole() {
-            return Err(format!("a backup is not whole: {:?}", report.findings));
+        // What a crash left at the end of a segment is copied with it, and stays a doubt.
+        if let Some(damage) = report.findings.iter().find(|f| f.severity == Severity::Damage) {
+            return Err(format!("a backup is damaged: {damage:?}"));
         }
         if self.random.percent(50) {
             return Ok(());
