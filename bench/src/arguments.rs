@@ -38,6 +38,8 @@ pub enum Command {
     All,
     /// Record until standard input ends: what `recorder` measures, started by it as a process of its own.
     RecorderLoop,
+    /// The same, with the ring.
+    RingLoop,
 }
 
 /// The command line.
@@ -162,6 +164,7 @@ pub fn parse(texts: &[String]) -> Result<Arguments, String> {
                     "logs" => Command::Logs,
                     "all" => Command::All,
                     "recorder-loop" => Command::RecorderLoop,
+                    "ring-loop" => Command::RingLoop,
                     _ if name.starts_with('-') => return Err(format!("there is no flag {name}")),
                     _ => return Err(format!("there is no bench {name:?}")),
                 }

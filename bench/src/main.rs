@@ -36,8 +36,8 @@ Measures Midwatch beside its peers and prints tables.
 
 Usage: bench NAME [FLAGS]        (make bench ARGS=\"NAME FLAGS\" builds all first)
 
-  recorder    CPU and memory of recording this machine every second: the recorder, midwatch serve,
-              prometheus-node-exporter, netdata
+  recorder    CPU and memory of recording this machine every second: the recorder, the same with the ring of the
+              last minutes, midwatch serve, prometheus-node-exporter, netdata; and how long a capture takes
   search      time to find series as one types: in the catalogue, and over HTTP as the page asks
   ingest      cost of remote write, time to the acknowledgement, and until a query sees a sample
   memory      memory with two hours' worth of samples
@@ -103,7 +103,8 @@ type Bench = fn(&Arguments) -> Result<String>;
 fn run(arguments: &Arguments) -> Result<()> {
     match arguments.command {
         Command::List => return print(LIST),
-        Command::RecorderLoop => return recorder_bench::own_loop::run(),
+        Command::RecorderLoop => return recorder_bench::own_loop::run(false),
+        Command::RingLoop => return recorder_bench::own_loop::run(true),
         _ => {}
     }
     stop::listen()?;

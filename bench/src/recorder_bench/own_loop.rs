@@ -3,6 +3,7 @@
 
 use super::subjects::{Readers, Running};
 use crate::child::Started;
+use capture::Ring;
 use model::Batch;
 use recorder::{Recorder, Settings, Ticker};
 use rustix::time::{ClockId, clock_gettime};
@@ -18,12 +19,15 @@ fn nanoseconds(clock: ClockId) -> u64 {
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
 
-/// Reads until standard input ends. Standard output has a line for each reading, `reading SAMPLES CPU_US`; and for
+/// The ring as `midwatch serve` has it by default.
+const RING: capture::Settings = capture::Settings { span_ms: 300_000, memory_bytes: 60 << 20 };
+
+/// Reads until standard input ends, and keeps the last minutes in a ring if it is to. Standard output has a line for each reading, `reading SAMPLES CPU_US`; and for
 /// each line of input and at the end one `reader NAME CPU_US_SINCE_THE_START` for each reader, then `end`.
 ///
 /// # Errors
 /// If nobody listens.
-pub fn run() -> Result<()> {
+pub fn run(has_ring: bool) -> Result<()> {
     let (send, told) = channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
@@ -35,6 +39,7 @@ pub fn run() -> Result<()> {
     let mut recorder = Recorder::new(Settings::default());
     let mut ticker = Ticker::new(Duration::from_secs(1));
     let mut batch = Batch::default();
+    let mut ring = has_ring.then(|| Ring::new(RING));
     let mut out = std::io::stdout().lock();
     let mut say = |text: String| {
         let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -51,6 +56,9 @@ pub fn run() -> Result<()> {
                 let before_ns = nanoseconds(ClockId::ThreadCPUTime);
                 let now_ms = (nanoseconds(ClockId::Realtime) / 1_000_000) as i64;
                 let report = recorder.read(now_ms, nanoseconds(ClockId::Monotonic), &mut batch);
+                if let Some(ring) = &mut ring {
+                    recorder.fill(ring);
+                }
                 let cpu_us = (nanoseconds(ClockId::ThreadCPUTime) - before_ns) / 1_000;
                 say(format!("reading {} {cpu_us}\n", report.samples))?;
                 tick = ticker.next(nanoseconds(ClockId::Monotonic));
@@ -95,10 +103,11 @@ impl Alone {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start() -> Result<Alone> {
+    pub fn start(has_ring: bool) -> Result<Alone> {
         // Not by name: a build may have replaced the file since.
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("bench").arg("recorder-loop").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let what = if has_ring { "ring-loop" } else { "recorder-loop" };
+        command.arg0("bench").arg(what).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Started::new("the recorder", &mut command)?;
         let (send, lines) = channel();
         if let Some(out) = process.child().stdout.take() {

@@ -10,7 +10,7 @@ use crate::midwatch::{self, Midwatch};
 use crate::stop;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stdx::{Error, ErrorKind, Result};
 use tempfile::TempDir;
 
@@ -19,6 +19,8 @@ use tempfile::TempDir;
 pub enum Subject {
     /// The crate, in a process of its own.
     Recorder,
+    /// The same, with the ring that captures are made of.
+    Ring,
     /// The whole program.
     Serve,
     /// Debian's prometheus-node-exporter.
@@ -29,7 +31,7 @@ pub enum Subject {
 
 /// In the order of the table.
 pub const SUBJECTS: &[Subject] =
-    &[Subject::Recorder, Subject::Serve, Subject::NodeExporter, Subject::Netdata];
+    &[Subject::Recorder, Subject::Ring, Subject::Serve, Subject::NodeExporter, Subject::Netdata];
 
 /// CPU microseconds of one reading by reader, and of each reading.
 pub type Readers = (Vec<(String, f64)>, Vec<f64>);
@@ -48,6 +50,10 @@ pub trait Running {
     }
     /// Series (netdata: dimensions) that it recorded a second; called once, `seconds` after [`Running::begin`].
     fn series_per_second(&mut self, seconds: f64) -> Result<f64>;
+    /// From a trigger to a capture that is durable, milliseconds, of a program that makes such; called after the run.
+    fn capture_ms(&mut self) -> Result<Option<f64>> {
+        Ok(None)
+    }
     /// Where its time went, if it says so; called after all else.
     fn readers(&mut self) -> Option<Readers> {
         None
@@ -59,6 +65,7 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Subject::Recorder => "midwatch: the recorder alone",
+            Subject::Ring => "midwatch: and the ring",
             Subject::Serve => "midwatch serve",
             Subject::NodeExporter => "prometheus-node-exporter",
             Subject::Netdata => "netdata",
@@ -69,7 +76,10 @@ impl Subject {
     pub fn about(self) -> &'static str {
         match self {
             Subject::Recorder => "reads the host, processes and control groups; keeps nothing",
-            Subject::Serve => "the same, written to disk with fsync, kept, and searchable; --no-discover",
+            Subject::Ring => {
+                "and keeps the last 5 minutes in memory: processes, sockets, kernel messages and more"
+            }
+            Subject::Serve => "both, written to disk with fsync, kept, and searchable; --no-discover",
             Subject::NodeExporter => {
                 "its default collectors, no processes, no control groups; scraped at 1 s without gzip; keeps nothing"
             }
@@ -85,7 +95,7 @@ impl Subject {
         let package =
             |name| child::find(name).is_none().then(|| format!("not installed: apt-get install {name}"));
         match self {
-            Subject::Recorder => None,
+            Subject::Recorder | Subject::Ring => None,
             Subject::Serve => midwatch::program(arguments).err(),
             Subject::NodeExporter => package("prometheus-node-exporter"),
             Subject::Netdata => package("netdata"),
@@ -98,7 +108,8 @@ impl Subject {
     /// If it does not.
     pub fn start(self, arguments: &Arguments) -> Result<Box<dyn Running>> {
         match self {
-            Subject::Recorder => Ok(Box::new(Alone::start()?)),
+            Subject::Recorder => Ok(Box::new(Alone::start(false)?)),
+            Subject::Ring => Ok(Box::new(Alone::start(true)?)),
             Subject::Serve => {
                 let program = midwatch::program(arguments).map_err(|e| Error::new(ErrorKind::NotFound, e))?;
                 let folder = child::folder()?;
@@ -131,6 +142,13 @@ impl Running for Serve {
 
     fn series_per_second(&mut self, seconds: f64) -> Result<f64> {
         Ok((self.midwatch.samples()? - self.samples_before) / seconds)
+    }
+
+    fn capture_ms(&mut self) -> Result<Option<f64>> {
+        let mut http = Http::connect(self.midwatch.address)?;
+        let begun = Instant::now();
+        http.post("/api/v1/captures", b"{\"text\":\"bench\"}")?;
+        Ok(Some(begun.elapsed().as_secs_f64() * 1e3))
     }
 }
 

@@ -112,7 +112,7 @@ fn build(
                 }
                 Part::Summary(s) if s.last_ms < window.start_ms - BEFORE_MS || s.first_ms > window.end_ms => {
                 }
-                Part::Summary(_) => {
+                Part::Summary(_) | Part::Open(_) => {
                     let (t, v) = series.decode_part(i)?;
                     t.iter().zip(&v).for_each(|(t, v)| b.sample(*t, *v));
                 }
@@ -126,19 +126,26 @@ fn build(
     Ok(b.finish())
 }
 
+/// The median of the newest intervals: a gap among them does not count.
+fn usual_ms(times: &[i64]) -> Option<i64> {
+    let mut intervals: Vec<i64> = times.windows(2).rev().take(63).map(|w| w[1] - w[0]).collect();
+    intervals.sort_unstable();
+    intervals.get(intervals.len() / 2).copied()
+}
+
 /// Two samples further apart than this have a gap between them: some intervals of this series.
 fn gap_ms(series: &SeriesPieces) -> i64 {
     let interval = series
         .parts()
         .filter_map(|part| match part {
             Part::Summary(s) if s.count > 1 => Some((s.last_ms - s.first_ms) / i64::from(s.count - 1)),
-            Part::Samples(t, _) if t.len() > 1 => {
-                // The median of the newest intervals: a gap among them does not count.
-                let mut intervals: Vec<i64> = t.windows(2).rev().take(63).map(|w| w[1] - w[0]).collect();
-                intervals.sort_unstable();
-                Some(intervals[intervals.len() / 2])
+            Part::Open(open) => {
+                let (mut t, mut v) = (Vec::new(), Vec::new());
+                open.decode_into(&mut t, &mut v).ok()?;
+                usual_ms(&t)
             }
-            _ => None,
+            Part::Samples(t, _) => usual_ms(t),
+            Part::Summary(_) => None,
         })
         .min()
         .unwrap_or(BEFORE_MS / 5);

@@ -122,7 +122,7 @@ impl Compared<'_> {
     /// Compares on all cores.
     fn compare_all(&self, watch: &Watch) -> Result<Vec<Found>> {
         let ask = &self.chosen.ask;
-        let start = || Worker { app: self.app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
+        let start = || Worker::new(self.app, ask);
         let one = |worker: &mut Worker<'_>, i: usize, found: &mut Vec<Found>| -> Result<()> {
             if is_still(&self.series[i], ask) {
                 self.still.fetch_add(1, Relaxed);
@@ -153,7 +153,7 @@ impl Compared<'_> {
             .collect();
         let alone = self.series.len() - parts.iter().map(|p| p.len()).sum::<usize>();
         self.alone.store(alone, Relaxed);
-        let start = || Worker { app: self.app, ask, comparer: Comparer::default(), metrics: HashMap::new() };
+        let start = || Worker::new(self.app, ask);
         let one = |worker: &mut Worker<'_>, i: usize, found: &mut Vec<Found>| -> Result<()> {
             let lines: Result<Vec<Line>> = parts[i].iter().map(|s| worker.line(&self.series[*s])).collect();
             let lines = lines?;
@@ -207,9 +207,20 @@ struct Worker<'a> {
     ask: &'a Ask,
     comparer: Comparer,
     metrics: HashMap<String, bool>,
+    samples: (Vec<i64>, Vec<f64>),
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    fn new(app: &'a App, ask: &'a Ask) -> Worker<'a> {
+        Worker {
+            app,
+            ask,
+            comparer: Comparer::default(),
+            metrics: HashMap::new(),
+            samples: Default::default(),
+        }
+    }
+
     fn is_rate(&mut self, series: &SeriesPieces) -> bool {
         let name = series.labels.name();
         match self.metrics.get(name) {
@@ -225,16 +236,17 @@ impl Worker<'_> {
     fn line(&mut self, series: &SeriesPieces) -> Result<Line> {
         let is_rate = self.is_rate(series);
         let (from, to) = self.ask.window;
-        let (times, values) = series.samples(from.saturating_sub((to - from) / 2), to)?;
-        Ok(Line::of(self.ask, &times, &values, is_rate))
+        let (times, values) =
+            series.samples_in(from.saturating_sub((to - from) / 2), to, &mut self.samples)?;
+        Ok(Line::of(self.ask, times, values, is_rate))
     }
 
     fn compare(&mut self, series: &SeriesPieces) -> Result<Option<Moved>> {
         let is_rate = self.is_rate(series);
         let (from, to) = self.ask.reach();
         // What counts up needs the sample before the first.
-        let (times, values) = series.samples(from, to)?;
-        Ok(self.comparer.compare(self.ask, &times, &values, is_rate))
+        let (times, values) = series.samples_in(from, to, &mut self.samples)?;
+        Ok(self.comparer.compare(self.ask, times, values, is_rate))
     }
 }
 
@@ -260,6 +272,11 @@ pub fn constant(series: &SeriesPieces) -> Option<(i64, i64)> {
     for part in series.parts() {
         let (low, high, from, to) = match part {
             Part::Summary(s) => (s.min, s.max, s.first_ms, s.last_ms),
+            Part::Open(open) => match (open.constant(), open.range_ms()) {
+                (Some(value), Some((from, to))) if value.is_finite() => (value, value, from, to),
+                (_, None) => continue,
+                _ => return None,
+            },
             Part::Samples(times, values) => {
                 let (Some(from), Some(to)) = (times.first(), times.last()) else { continue };
                 let low = values.iter().copied().fold(f64::INFINITY, f64::min);

@@ -8,7 +8,7 @@ use crate::chunk::{self, Chunk, SAMPLES_MAX};
 use crate::head_more::{More, Several};
 use crate::histogram_chunk;
 use crate::index::LabelIndex;
-use crate::open::Open;
+use crate::open::{Coded, Open};
 use crate::view::{Lifetime, lifetime};
 use model::{Histogram, HistogramAt, Labels};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -67,6 +67,8 @@ pub const IS_HISTOGRAM: u64 = 0x7ffb_4d57_4849_5354;
 pub enum Piece {
     /// A chunk, not yet decoded.
     Sealed(Chunk),
+    /// An open end, not yet decoded.
+    Open(Coded),
     /// Decoded samples in order of time.
     Plain(Vec<i64>, Vec<f64>),
     /// The same with the start of each, 0 where it is not known.
@@ -80,6 +82,7 @@ impl Piece {
     fn numbers(&self) -> usize {
         match self {
             Piece::Sealed(chunk) if !chunk.is_histograms() => (chunk.summary.count as usize).min(SAMPLES_MAX),
+            Piece::Open(coded) => coded.len(),
             Piece::Plain(t, _) | Piece::Started(t, ..) => t.len(),
             _ => 0,
         }
@@ -90,7 +93,7 @@ impl Piece {
         match self {
             Piece::Sealed(chunk) => chunk.is_histograms(),
             Piece::Histograms(_) => true,
-            Piece::Plain(..) | Piece::Started(..) => false,
+            Piece::Open(_) | Piece::Plain(..) | Piece::Started(..) => false,
         }
     }
 
@@ -99,7 +102,7 @@ impl Piece {
         match self {
             Piece::Sealed(chunk) => chunk.is_started(),
             Piece::Started(..) => true,
-            Piece::Plain(..) | Piece::Histograms(_) => false,
+            Piece::Open(_) | Piece::Plain(..) | Piece::Histograms(_) => false,
         }
     }
 }
@@ -309,9 +312,15 @@ impl Head {
             None => Piece::Plain(t, v),
         };
         if series.open.range_ms(&self.cells).is_some_and(|(first, last)| overlaps(first, last)) {
-            let (t, v) = series.open.decode(&self.cells)?;
-            let starts = more.and_then(|more| more.open_starts(t.len()));
-            out.push(plain(t, v, starts));
+            let coded = series.open.coded(&self.cells);
+            out.push(match more.and_then(|more| more.open_starts(coded.len())) {
+                None => Piece::Open(coded),
+                Some(starts) => {
+                    let (mut t, mut v) = (Vec::new(), Vec::new());
+                    coded.decode_into(&mut t, &mut v)?;
+                    Piece::Started(t, v, starts)
+                }
+            });
         }
         if let Some(late) = series.late() {
             sealed(&late.sealed, out);
@@ -338,6 +347,11 @@ impl Head {
         for piece in pieces {
             match piece {
                 Piece::Sealed(chunk) => chunks.push(chunk),
+                Piece::Open(coded) => {
+                    let (mut t, mut v) = (Vec::new(), Vec::new());
+                    coded.decode_into(&mut t, &mut v)?;
+                    chunks.push(chunk::seal(&t, &v)?);
+                }
                 Piece::Plain(t, v) => chunks.push(chunk::seal(&t, &v)?),
                 Piece::Started(t, v, starts) => chunks.push(chunk::seal_started(&t, &v, &starts)?),
                 Piece::Histograms(all) => chunks.extend(histogram_chunk::seal(&all)?),
@@ -438,13 +452,37 @@ fn in_order(mut samples: Vec<(i64, f64)>) -> (Vec<i64>, Vec<f64>) {
 /// # Errors
 /// `Corrupt` if a chunk does not decode.
 pub fn merge(pieces: &[Piece], start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, Vec<f64>)> {
+    let (mut t, mut v) = (Vec::new(), Vec::new());
+    let range = merge_into(pieces, start_ms, end_ms, &mut t, &mut v)?;
+    t.truncate(range.end);
+    v.truncate(range.end);
+    t.drain(..range.start);
+    v.drain(..range.start);
+    Ok((t, v))
+}
+
+/// As [`merge`], into memory that is used again: what is in these places of the two is the answer.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_into(
+    pieces: &[Piece],
+    start_ms: i64,
+    end_ms: i64,
+    t: &mut Vec<i64>,
+    v: &mut Vec<f64>,
+) -> Result<std::ops::Range<usize>> {
     let samples = pieces.iter().map(Piece::numbers).sum();
-    let (mut t, mut v) = (Vec::with_capacity(samples), Vec::with_capacity(samples));
+    t.clear();
+    v.clear();
+    t.reserve(samples);
+    v.reserve(samples);
     for piece in pieces {
         match piece {
             piece if piece.is_histograms() => {}
             Piece::Histograms(_) => {}
-            Piece::Sealed(chunk) => chunk.decode(&mut t, &mut v)?,
+            Piece::Sealed(chunk) => chunk.decode(t, v)?,
+            Piece::Open(coded) => coded.decode_into(t, v)?,
             Piece::Plain(times, values) | Piece::Started(times, values, _) => {
                 t.extend_from_slice(times);
                 v.extend_from_slice(values);
@@ -455,15 +493,10 @@ pub fn merge(pieces: &[Piece], start_ms: i64, end_ms: i64) -> Result<(Vec<i64>, 
         return Err(Error::corrupt("times and values differ in number"));
     }
     if t.windows(2).any(|w| w[0] >= w[1]) {
-        (t, v) = in_order(t.into_iter().zip(v).collect());
+        (*t, *v) = in_order(t.drain(..).zip(v.drain(..)).collect());
     }
     let from = t.partition_point(|t| *t < start_ms);
-    let to = t.partition_point(|t| *t <= end_ms).max(from);
-    t.truncate(to);
-    v.truncate(to);
-    t.drain(..from);
-    v.drain(..from);
-    Ok((t, v))
+    Ok(from..t.partition_point(|t| *t <= end_ms).max(from))
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub(crate) fn each(
     end_ms: i64,
     sink: &mut dyn FnMut(SeriesData) -> Result<()>,
 ) -> Result<()> {
-    let work: usize = series.iter().map(sealed).sum();
+    let work: usize = series.iter().map(coded).sum();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = (work / SAMPLES_PER_THREAD).min(cores).clamp(1, THREADS_MAX);
     if threads == 1 {
@@ -120,9 +120,10 @@ pub(crate) fn each(
 }
 
 /// Samples to decode, those that lie plain left out.
-fn sealed(series: &SeriesPieces) -> usize {
+fn coded(series: &SeriesPieces) -> usize {
     let histograms = series.histograms.iter().flat_map(|placed| placed.iter().map(|(_, piece)| piece));
-    series.pieces.iter().chain(histograms).filter(|p| matches!(p, Piece::Sealed(_))).map(weight).sum()
+    let is_coded = |p: &&Piece| matches!(p, Piece::Sealed(_) | Piece::Open(_));
+    series.pieces.iter().chain(histograms).filter(is_coded).map(weight).sum()
 }
 
 fn data_of(one: SeriesPieces, start_ms: i64, end_ms: i64) -> Result<Option<SeriesData>> {

@@ -73,6 +73,7 @@ pub use backup::{Backup, BackupOptions, Restored, backup, restore};
 pub use delete::{Deletion, Reach};
 pub use index::LabelIndex;
 pub use objects::Location;
+pub use open::Coded;
 pub use parquet_rows::RowsWriter;
 pub use progress::Progress;
 pub use read_only::ReadOnly;

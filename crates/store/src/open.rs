@@ -85,46 +85,22 @@ impl Open {
         }
     }
 
+    /// All samples, still coded.
+    pub fn coded(&self, cells: &Cells) -> Coded {
+        let mut bytes = Vec::new();
+        cells.read(&self.bytes, &mut bytes);
+        Coded { bytes: bytes.into_boxed_slice(), last_ms: self.last_ms, count: self.count, run: self.run }
+    }
+
     /// All samples.
     ///
     /// # Errors
     /// `Corrupt`: a bug, or bad memory.
     pub fn decode(&self, cells: &Cells) -> Result<(Vec<i64>, Vec<f64>)> {
-        let n = self.len();
-        let (mut t, mut v) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        if n == 0 {
-            return Ok((t, v));
-        }
         let mut bytes = Vec::new();
         cells.read(&self.bytes, &mut bytes);
-        let mut reader = Reader::new(&bytes);
-        let (mut now, mut step) = (reader.signed()?, 0i64);
-        let mut bits = reader.number(0)?;
-        t.push(now);
-        v.push(f64::from_bits(bits));
-        let mut repeat = |now: &mut i64, step: i64, bits: u64, times: u64, t: &mut Vec<i64>| {
-            for _ in 0..times.min((n - t.len()) as u64) {
-                *now = now.wrapping_add(step);
-                t.push(*now);
-                v.push(f64::from_bits(bits));
-            }
-        };
-        while !reader.is_empty() {
-            let code = reader.varint128()?;
-            let (change, is_same) = (unzigzag(code >> 1), code & 1 == 1);
-            if change == 0 && is_same {
-                let times = reader.varint()?;
-                repeat(&mut now, step, bits, times, &mut t);
-            } else {
-                let delta = step.wrapping_add(change);
-                if !is_same {
-                    bits = reader.number(bits)?;
-                }
-                repeat(&mut now, delta, bits, 1, &mut t);
-                step = i32::try_from(delta).map_or(0, i64::from);
-            }
-        }
-        repeat(&mut now, step, bits, u64::from(self.run), &mut t);
+        let (mut t, mut v) = (Vec::with_capacity(self.len()), Vec::with_capacity(self.len()));
+        decode(&bytes, self.len(), self.run, &mut t, &mut v)?;
         Ok((t, v))
     }
 
@@ -144,6 +120,102 @@ impl Open {
         cells.clear(&mut self.bytes);
         *self = Open::default();
     }
+}
+
+/// A copy of the samples of an open end as they are coded: a tenth of their size, so that many can be held until each is
+/// wanted.
+#[derive(Clone)]
+pub struct Coded {
+    bytes: Box<[u8]>,
+    last_ms: i64,
+    count: u16,
+    run: u16,
+}
+
+impl Coded {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Times of the oldest and the newest sample in milliseconds.
+    pub fn range_ms(&self) -> Option<(i64, i64)> {
+        if self.is_empty() {
+            return None;
+        }
+        Some((Reader::new(&self.bytes).signed().ok()?, self.last_ms))
+    }
+
+    /// The value of all samples, if they have the same; found without decoding them.
+    pub fn constant(&self) -> Option<f64> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut reader = Reader::new(&self.bytes);
+        reader.signed().ok()?;
+        let bits = reader.number(0).ok()?;
+        while !reader.is_empty() {
+            match reader.varint128().ok()? {
+                // How often the last one comes again.
+                1 => drop(reader.varint().ok()?),
+                code if code & 1 == 1 => {}
+                _ => return None,
+            }
+        }
+        Some(f64::from_bits(bits))
+    }
+
+    /// Appends all samples to these.
+    ///
+    /// # Errors
+    /// As [`Open::decode`].
+    pub fn decode_into(&self, t: &mut Vec<i64>, v: &mut Vec<f64>) -> Result<()> {
+        decode(&self.bytes, self.len(), self.run, t, v)
+    }
+}
+
+/// Appends `n` samples.
+fn decode(bytes: &[u8], n: usize, run: u16, t: &mut Vec<i64>, v: &mut Vec<f64>) -> Result<()> {
+    if n == 0 {
+        return Ok(());
+    }
+    let end = t.len() + n;
+    t.reserve(n);
+    v.reserve(n);
+    let mut reader = Reader::new(bytes);
+    let (mut now, mut step) = (reader.signed()?, 0i64);
+    let mut bits = reader.number(0)?;
+    t.push(now);
+    v.push(f64::from_bits(bits));
+    let mut repeat = |now: &mut i64, step: i64, bits: u64, times: u64, t: &mut Vec<i64>| {
+        for _ in 0..times.min((end - t.len()) as u64) {
+            *now = now.wrapping_add(step);
+            t.push(*now);
+            v.push(f64::from_bits(bits));
+        }
+    };
+    while !reader.is_empty() {
+        let code = reader.varint128()?;
+        let (change, is_same) = (unzigzag(code >> 1), code & 1 == 1);
+        if change == 0 && is_same {
+            let times = reader.varint()?;
+            repeat(&mut now, step, bits, times, t);
+        } else {
+            let delta = step.wrapping_add(change);
+            if !is_same {
+                bits = reader.number(bits)?;
+            }
+            repeat(&mut now, delta, bits, 1, t);
+            step = i32::try_from(delta).map_or(0, i64::from);
+        }
+    }
+    repeat(&mut now, step, bits, u64::from(run), t);
+    Ok(())
 }
 
 /// A change may have 64 bits, and one more says whether the value is the same: 65 bits are rare, but may come.
@@ -177,6 +249,10 @@ mod tests {
         let (t, v) = open.decode(&cells).unwrap();
         let back: Vec<_> = t.into_iter().zip(v.into_iter().map(f64::to_bits)).collect();
         assert_eq!(back, samples);
+        let coded = open.coded(&cells);
+        assert_eq!((coded.range_ms(), coded.len()), (open.range_ms(&cells), samples.len()));
+        let is_constant = samples.iter().all(|s| s.1 == samples[0].1);
+        assert_eq!(coded.constant().map(f64::to_bits), is_constant.then_some(samples[0].1));
         let mut bytes = Vec::new();
         cells.read(&open.bytes, &mut bytes);
         bytes.len()

@@ -79,6 +79,11 @@ fn decode(piece: &Piece, all: &mut Vec<(i64, One)>) -> Result<()> {
         all.extend(t.iter().zip(v).zip(starts).map(|((t, v), s)| (*t, One::Number(*v, s))));
     };
     match piece {
+        Piece::Open(coded) => {
+            let (mut t, mut v) = (Vec::new(), Vec::new());
+            coded.decode_into(&mut t, &mut v)?;
+            numbers(&t, &v, &[]);
+        }
         Piece::Plain(t, v) => numbers(t, v, &[]),
         Piece::Started(t, v, s) => numbers(t, v, s),
         Piece::Sealed(chunk) if !chunk.is_histograms() => {
@@ -106,6 +111,7 @@ pub fn weight(piece: &Piece) -> usize {
     const NUMBERS_PER_SAMPLE: usize = 2;
     match piece {
         Piece::Sealed(chunk) => weight_of_chunk(chunk),
+        Piece::Open(coded) => coded.len(),
         Piece::Plain(t, _) | Piece::Started(t, ..) => t.len(),
         Piece::Histograms(all) => {
             let numbers = |at: &HistogramAt| {

@@ -5,12 +5,14 @@
 use crate::archive;
 use crate::block::Block;
 use crate::chunk::Summary;
-use crate::head::{Head, Piece, merge};
+use crate::head::{Head, Piece, merge, merge_into};
 use crate::join::{self, Joined};
+use crate::open::Coded;
 use crate::pieces::{self, Placed};
 use crate::tier::Tiers;
 use foldhash::{HashMap, HashMapExt};
 use model::{Labels, Matcher, SeriesData};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 use stdx::{Error, ErrorKind, Result};
 
@@ -40,6 +42,8 @@ pub struct SeriesPieces {
 pub enum Part<'a> {
     /// A sealed chunk's summary.
     Summary(&'a Summary),
+    /// An open end, not yet decoded.
+    Open(&'a Coded),
     /// Decoded samples.
     Samples(&'a [i64], &'a [f64]),
 }
@@ -81,10 +85,25 @@ impl SeriesPieces {
         merge(&self.pieces, start_ms, end_ms)
     }
 
+    /// As [`SeriesPieces::samples`], in memory that is used again for the next series.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn samples_in<'b>(
+        &self,
+        start_ms: i64,
+        end_ms: i64,
+        (times, values): &'b mut (Vec<i64>, Vec<f64>),
+    ) -> Result<(&'b [i64], &'b [f64])> {
+        let range = merge_into(&self.pieces, start_ms, end_ms, times, values)?;
+        Ok((&times[range.clone()], &values[range]))
+    }
+
     /// The parts by precedence, without decoding.
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         self.pieces.iter().map(|piece| match piece {
             Piece::Sealed(chunk) => Part::Summary(&chunk.summary),
+            Piece::Open(coded) => Part::Open(coded),
             Piece::Plain(t, v) | Piece::Started(t, v, _) => Part::Samples(t, v),
             Piece::Histograms(_) => Part::Samples(&[], &[]),
         })
@@ -96,6 +115,10 @@ impl SeriesPieces {
         self.parts().all(|part| {
             let (from, to) = match part {
                 Part::Summary(s) => (s.first_ms, s.last_ms),
+                Part::Open(coded) => match coded.range_ms() {
+                    Some(range) => range,
+                    None => return true,
+                },
                 Part::Samples(t, _) => match (t.first(), t.last()) {
                     (Some(from), Some(to)) => (*from, *to),
                     _ => return true,
@@ -127,8 +150,46 @@ pub struct Lifetime {
     pub samples: u64,
 }
 
+/// Series of blocks from which on another thread pays: some milliseconds of reading.
+const SERIES_PER_THREAD: usize = 20_000;
+/// Threads that read blocks for one query at the most.
+const THREADS_MAX: usize = 4;
 /// Series of a head that are read under one lock.
 const IDS_PER_LOCK: usize = 256;
+
+/// Does `count` things on as many cores as there are, at most `threads`, and takes what comes of them in order.
+fn on_cores<T: Send>(
+    count: usize,
+    threads: usize,
+    one: &(impl Fn(usize) -> Result<T> + Sync),
+    mut take: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if threads.min(cores).min(count) < 2 {
+        return (0..count).try_for_each(|i| take(one(i)?));
+    }
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<T>)>> = Mutex::default();
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Relaxed);
+            if i >= count {
+                return;
+            }
+            let result = one(i);
+            done.lock().unwrap_or_else(|e| e.into_inner()).push((i, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(cores).min(count).min(THREADS_MAX) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
+    done.sort_unstable_by_key(|(i, _)| *i);
+    done.into_iter().try_for_each(|(_, result)| take(result?))
+}
 
 impl View {
     /// The series that pass the matchers and may have samples in `start_ms..=end_ms`, with their parts.
@@ -146,15 +207,26 @@ impl View {
     ) -> Result<Vec<SeriesPieces>> {
         let mut found = Joined::new(series_max, samples_max);
         self.warn(archive::warning(&self.away, start_ms, end_ms).into_iter().collect());
+        let mut wanted = Vec::new();
         for block in self.blocks.iter().filter(|b| b.overlaps(start_ms, end_ms)) {
-            let mut warnings = Vec::new();
-            let read = block.read(matchers, start_ms, end_ms, samples_max, &mut warnings);
-            self.warn(warnings);
-            found.next_source();
-            for (labels, pieces) in self.or_warn(block, read)?.unwrap_or_default() {
-                found.add(&labels, pieces)?;
+            if let Some(index) = self.or_warn(block, block.index())? {
+                let ids = index.labels.select(matchers);
+                wanted.push((block, index, ids));
             }
         }
+        let read = |i: usize| {
+            let (block, index, ids) = &wanted[i];
+            let mut warnings = Vec::new();
+            let read = block.read_ids(index, ids, start_ms, end_ms, samples_max, &mut warnings);
+            self.warn(warnings);
+            self.or_warn(block, read)
+        };
+        let series: usize = wanted.iter().map(|(.., ids)| ids.len()).sum();
+        on_cores(wanted.len(), series / SERIES_PER_THREAD, &read, |block| {
+            found.next_source();
+            let all = block.unwrap_or_default();
+            all.into_iter().try_for_each(|(labels, pieces)| found.add(&labels, pieces))
+        })?;
         for lock in &self.heads {
             let head = lock.read().unwrap_or_else(|e| e.into_inner());
             if head.range_ms.is_none_or(|(first, last)| first > end_ms || last < start_ms) {

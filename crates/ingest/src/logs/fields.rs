@@ -62,6 +62,11 @@ const NAMES: &[(Slot, &[&str])] = &[
     (Slot::Host, &["host.name", "hostname"]),
 ];
 
+/// Whether a field of this name has a place of its own in a record.
+pub(super) fn is_known(name: &str) -> bool {
+    slot(name).is_some()
+}
+
 fn slot(name: &str) -> Option<(usize, usize)> {
     let rank = |names: &[&str]| names.iter().position(|known| known.eq_ignore_ascii_case(name));
     NAMES.iter().enumerate().find_map(|(slot, (_, names))| Some((slot, rank(names)?)))

@@ -1,6 +1,7 @@
 //! JSON values as attributes: names of nested objects joined by dots, lists and what is nested too deep as JSON text. It must
 //! never recurse deeper than its bound.
 
+use super::fields;
 use model::Pairs;
 use serde_json::Value;
 
@@ -16,7 +17,8 @@ pub fn flatten(prefix: &str, value: &Value, out: &mut Pairs) {
 }
 
 fn one(name: &mut String, value: &Value, depth: usize, out: &mut Pairs) {
-    if out.len() >= FIELDS_MAX {
+    // What says when and what is never left out for what comes before it by the alphabet.
+    if out.len() >= FIELDS_MAX && !fields::is_known(name) {
         // One more, so that the record is marked as having had too many.
         if out.len() == FIELDS_MAX {
             out.push(name, "");
@@ -68,5 +70,10 @@ mod tests {
         let mut out = Pairs::new();
         flatten("p", &wide, &mut out);
         assert_eq!(out.len(), FIELDS_MAX + 1);
+        let Value::Object(mut wide) = wide else { unreachable!() };
+        wide.insert("message".into(), "told".into());
+        let mut out = Pairs::new();
+        flatten("", &Value::Object(wide), &mut out);
+        assert!(out.iter().any(|(name, value)| (name, value) == ("message", "told")));
     }
 }

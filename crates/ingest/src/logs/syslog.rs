@@ -186,6 +186,18 @@ pub enum Framed<'a> {
     More,
 }
 
+/// Whether a stream that begins with this message is a request of HTTP: somebody looks for a web server here, and nothing of it
+/// is a message.
+pub fn is_http(first: &[u8]) -> bool {
+    let first = first.strip_suffix(b"\r").unwrap_or(first);
+    let mut words = first.split(|b| *b == b' ');
+    let is_method = |word: &[u8]| (3..=7).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
+    words.next().is_some_and(is_method)
+        && words.next().is_some_and(|target| target.starts_with(b"/") || target == b"*")
+        && words.next().is_some_and(|version| version.starts_with(b"HTTP/"))
+        && words.next().is_none()
+}
+
 /// The first message of a stream: `12 <34>1 ...` is counted, everything else ends at a line feed or a zero byte. One longer than
 /// `bytes_max` is cut there, so that a stream never fills memory: what follows is a message of its own.
 pub fn frame(stream: &[u8], bytes_max: usize) -> Framed<'_> {
@@ -256,6 +268,20 @@ mod tests {
             let mut builder = Builder::new(context(&limits));
             push(message.as_bytes(), &Origin::default(), &mut Record::default(), &mut builder);
             assert_eq!(show(&builder.finish()), want, "{message}");
+        }
+    }
+
+    #[test]
+    fn requests_of_http_are_no_messages() {
+        for (first, want) in [
+            (&b"GET /metrics HTTP/1.1\r"[..], true),
+            (b"OPTIONS * HTTP/1.0", true),
+            (b"<13>GET / HTTP/1.1", false),
+            (b"GET / HTTP/1.1 took 3 ms", false),
+            (b"GET /", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_http(first), want, "{}", String::from_utf8_lossy(first));
         }
     }
 

@@ -15,7 +15,14 @@ pub(crate) fn prepare(
 ) {
     out_times.clear();
     out_values.clear();
-    let samples = times.iter().copied().zip(values.iter().copied()).filter(|(_, v)| v.is_finite());
+    let is_clean = values.iter().all(|v| v.is_finite());
+    if !cumulative && is_clean {
+        out_times.extend_from_slice(times);
+        out_values.extend_from_slice(values);
+        return;
+    }
+    let samples =
+        times.iter().copied().zip(values.iter().copied()).filter(|(_, v)| is_clean || v.is_finite());
     if !cumulative {
         for (t, v) in samples {
             out_times.push(t);
@@ -23,17 +30,29 @@ pub(crate) fn prepare(
         }
         return;
     }
-    let mut last: Option<(i64, f64)> = None;
+    // The places are there before they are filled, and samples are mostly equally far apart: this is where much of the time of
+    // a comparison goes.
+    out_times.resize(times.len(), 0);
+    out_values.resize(times.len(), 0.0);
+    let (mut count, mut last) = (0, None);
+    let (mut step_ms, mut per_second) = (1000, 1.0);
     for (t, v) in samples {
         if let Some((t0, v0)) = last
             && t > t0
             && v >= v0
         {
-            out_times.push(t);
-            out_values.push((v - v0) * 1000.0 / (t - t0) as f64);
+            if t - t0 != step_ms {
+                step_ms = t - t0;
+                per_second = 1000.0 / step_ms as f64;
+            }
+            out_times[count] = t;
+            out_values[count] = (v - v0) * per_second;
+            count += 1;
         }
         last = Some((t, v));
     }
+    out_times.truncate(count);
+    out_values.truncate(count);
 }
 
 /// The line as [`PICTURE`] means: a third before the window, two thirds the window; NaN where nothing is.

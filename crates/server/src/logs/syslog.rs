@@ -2,7 +2,7 @@
 //! for a moment and written together; what UDP brings while the disk does not keep up is counted as lost, TCP waits.
 
 use crate::app::App;
-use ingest::logs::syslog::{Framed, frame, push};
+use ingest::logs::syslog::{Framed, frame, is_http, push};
 use ingest::logs::{Builder, Decoded, Record};
 use model::{Reject, RejectReason};
 use std::net::SocketAddr;
@@ -142,6 +142,7 @@ async fn tcp(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver
 async fn connection(mut stream: TcpStream, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let line_max = app.sink.limits().log_body_bytes_max;
     let (mut buffer, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
+    let mut is_first = true;
     loop {
         let read = tokio::select! {
             read = stream.read(&mut chunk) => read,
@@ -165,6 +166,13 @@ async fn connection(mut stream: TcpStream, app: Arc<App>, mut stopping: watch::R
         let is_end = length == 0;
         if is_end && !buffer.is_empty() {
             messages.push(std::mem::take(&mut buffer));
+        }
+        let begins = is_first && !messages.is_empty();
+        is_first &= !begins;
+        if begins && is_http(&messages[0]) {
+            let message = "a request of HTTP came to the port for syslog; it was closed".to_string();
+            let reject = Reject { reason: RejectReason::Unsupported, samples: 1, message };
+            return app.sink.book("syslog_tcp", 0, &[reject]);
         }
         if !messages.is_empty() {
             write(&app, &messages, &mut stopping).await;

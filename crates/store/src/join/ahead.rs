@@ -1,7 +1,7 @@
 //! Batches of series that several threads decode while one takes them in order. It must never run far ahead of the one that
 //! takes: what is decoded and not yet taken is memory that no query counts.
 
-use super::{data_of, sealed};
+use super::{coded, data_of};
 use crate::view::SeriesPieces;
 use model::SeriesData;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +39,7 @@ impl Ahead {
     pub(super) fn new(series: Vec<SeriesPieces>, start_ms: i64, end_ms: i64) -> Ahead {
         let (mut todo, mut batch, mut samples) = (VecDeque::new(), Vec::new(), 0);
         for one in series {
-            samples += sealed(&one);
+            samples += coded(&one);
             batch.push(one);
             if samples >= BATCH_SAMPLES {
                 todo.push_back(std::mem::take(&mut batch));

@@ -118,7 +118,7 @@ impl SummarisedSeries {
 fn sealed(piece: Piece) -> Option<Chunk> {
     match piece {
         Piece::Sealed(row) => Some(row),
-        Piece::Plain(..) | Piece::Started(..) | Piece::Histograms(_) => None,
+        Piece::Open(_) | Piece::Plain(..) | Piece::Started(..) | Piece::Histograms(_) => None,
     }
 }
 
@@ -126,6 +126,7 @@ fn sealed(piece: Piece) -> Option<Chunk> {
 fn samples(pieces: &SeriesPieces) -> usize {
     let length = |part| match part {
         view::Part::Summary(summary) => summary.count as usize,
+        view::Part::Open(coded) => coded.len(),
         view::Part::Samples(t, _) => t.len(),
     };
     pieces.parts().map(length).sum()
