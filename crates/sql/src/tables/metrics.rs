@@ -202,6 +202,7 @@ impl Iterator for Reading {
 fn bytes(series: &SeriesPieces) -> usize {
     let parts = series.parts().map(|part| match part {
         Part::Summary(summary) => summary.count as usize * CHUNK_SAMPLE_BYTES,
+        Part::Open(open) => open.len() * CHUNK_SAMPLE_BYTES,
         Part::Samples(times, _) => times.len() * HEAD_SAMPLE_BYTES,
     });
     series.labels.heap_bytes() + parts.sum::<usize>()
