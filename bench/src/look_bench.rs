@@ -152,7 +152,8 @@ fn first_line(server: &Midwatch, body: &str) -> Result<f64> {
     let failed = |e| Error::wrap(ErrorKind::Unavailable, "cannot ask for what moved", e);
     let mut stream = std::net::TcpStream::connect(server.address).map_err(failed)?;
     let head = format!(
-        "POST /api/v1/look HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /api/v1/look HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        server.address,
         body.len()
     );
     let begun = Instant::now();
