@@ -7,6 +7,7 @@ mod answer;
 mod attributes;
 mod context;
 mod delta;
+mod fields;
 mod histogram;
 mod json;
 mod logs;

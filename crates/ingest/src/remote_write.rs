@@ -243,15 +243,7 @@ impl<'a> Decoder<'a, '_> {
         while let Some((number, field)) = reader.field()? {
             match number {
                 1 => {
-                    let (mut name, mut value) = (&b""[..], &b""[..]);
-                    let mut label = Reader::new(field.bytes()?);
-                    while let Some((number, field)) = label.field()? {
-                        match number {
-                            1 => name = field.bytes()?,
-                            2 => value = field.bytes()?,
-                            _ => {}
-                        }
-                    }
+                    let (name, value) = label(field)?;
                     self.pairs.push(name, value, self.limits);
                     count.labels_end = message.len() - reader.rest().len();
                 }
@@ -347,6 +339,20 @@ fn labels_bytes(message: &[u8]) -> usize {
 
 /// Time in milliseconds and value. Both are left out where they are 0.
 #[inline]
+/// Name and value of a label.
+fn label<'a>(field: Field<'a>) -> Res<(&'a [u8], &'a [u8])> {
+    let (mut name, mut value) = (&b""[..], &b""[..]);
+    let mut label = Reader::new(field.bytes()?);
+    while let Some((number, field)) = label.field()? {
+        match number {
+            1 => name = field.bytes()?,
+            2 => value = field.bytes()?,
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
 fn read_sample(message: &[u8]) -> Res<(i64, f64)> {
     let (mut value, mut timestamp_ms) = (0.0, 0);
     let mut sample = Reader::new(message);
@@ -368,15 +374,7 @@ fn exemplar(series: u32, message: &[u8]) -> Res<std::result::Result<model::Exemp
         match number {
             // One more than there can be shows that there are too many.
             1 if pairs.len() <= LABEL_CHARS_MAX => {
-                let (mut name, mut value) = (&b""[..], &b""[..]);
-                let mut label = Reader::new(field.bytes()?);
-                while let Some((number, field)) = label.field()? {
-                    match number {
-                        1 => name = field.bytes()?,
-                        2 => value = field.bytes()?,
-                        _ => {}
-                    }
-                }
+                let (name, value) = label(field)?;
                 pairs.push((name, value));
             }
             2 => value = field.double()?,

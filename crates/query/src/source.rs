@@ -54,7 +54,9 @@ pub trait Source: Sync {
         start_ms: i64,
         end_ms: i64,
         limits: ReadLimits,
-    ) -> Result<Vec<Labels>>;
+    ) -> Result<Vec<Labels>> {
+        Ok(self.select(matchers, start_ms, end_ms, limits)?.into_iter().map(|s| s.labels).collect())
+    }
 
     /// Lengths of the buckets of the summaries that there may be, longest first, in milliseconds.
     fn resolutions(&self) -> &[i64] {

@@ -2,12 +2,12 @@
 //! planned and evaluated when rows are asked for, within the limits that queries in PromQL have.
 
 use crate::tables::columns::{self, NS_PER_MS, Runs};
-use crate::tables::{BATCH_ROWS, Batches, scan};
+use crate::tables::{batch_of, in_batches, projected, scan};
 use crate::{Sources, SqlError};
 use async_trait::async_trait;
 use datafusion::arrow::array::{Float64Array, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -171,22 +171,15 @@ impl TableProvider for Answer {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(columns) => Arc::new(self.schema.project(columns)?),
-            None => self.schema.clone(),
-        };
+        let schema = projected(&self.schema, projection)?;
         let (sources, expr, when, of_scan) =
             (self.sources.clone(), self.expr.clone(), self.when, schema.clone());
         scan(schema, limit, move |context| {
             let found = evaluate(&sources, &expr, when).map_err(failed)?;
             let memory = MemoryConsumer::new("promql").register(context.memory_pool());
             memory.try_resize(found.iter().map(|row| row.labels.heap_bytes() / 8 + 48).sum())?;
-            let (schema, mut rest) = (of_scan.clone(), found.into_iter());
-            Ok(Box::new(std::iter::from_fn(move || {
-                let _held = &memory;
-                let part: Vec<Row> = rest.by_ref().take(BATCH_ROWS).collect();
-                (!part.is_empty()).then(|| batch(&schema, &part))
-            })) as Batches)
+            let schema = of_scan.clone();
+            Ok(in_batches(found, memory, move |part| batch(&schema, part)))
         })
     }
 }
@@ -255,16 +248,13 @@ fn batch(schema: &SchemaRef, part: &[Row]) -> Result<RecordBatch> {
     for run in part.chunk_by(|a, b| a.labels == b.labels) {
         runs.push(&run[0].labels, run.len());
     }
-    let columns = schema.fields().iter().map(|field| {
-        Ok(match field.name().as_str() {
+    batch_of(schema, part.len(), |name| {
+        Ok(match name {
             "time" => columns::instants(part.iter().map(|row| row.time_ms)),
             "name" => runs.names()?,
             "labels" => runs.labels()?,
             "value" => Arc::new(Float64Array::from_iter(part.iter().map(|row| row.value))),
             _ => Arc::new(StringArray::from_iter(part.iter().map(|row| row.histogram.as_deref()))),
         })
-    });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(part.len()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+    })
 }

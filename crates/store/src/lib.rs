@@ -6,6 +6,7 @@
 //! acknowledgement. Later [`Store::maintain`] cuts the head into a block, commits a manifest that names it,
 //! and drops the head and its log segments. A reader's view has every sample once at every instant.
 
+mod appender;
 mod archive;
 #[cfg(test)]
 mod archive_tests;

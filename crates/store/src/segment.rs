@@ -1,7 +1,7 @@
 //! Finds out how much of a segment of the log is whole, while a program may be writing to it. It must never wait long,
 //! nor take a write that is going on for damage.
 
-use crate::wal::HEADER_BYTES;
+use crate::appender::HEADER_BYTES;
 use crate::wal_read::{Replay, Rest, replay_file};
 use model::{HistogramAt, Labels, Metadata};
 use std::path::Path;

@@ -3,21 +3,15 @@
 //! A segment that failed once is sealed and never written or synced again.
 //! Format: `docs/formats/wal.md`.
 
-use crate::durable;
-use crate::objects::io_error;
-use crate::planted;
+use crate::appender::{self, Appender, Kind};
 use crate::wal_histogram;
 use crate::xor::{put_signed, put_text, put_value, put_varint};
 use model::{HistogramAt, Labels, Metadata};
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use stdx::Result;
 
-/// First bytes of every segment.
-pub(crate) const MAGIC: &[u8; 8] = b"MWWAL\0\0\x01";
-/// Magic and number.
-pub(crate) const HEADER_BYTES: u64 = 16;
+/// Its files.
+pub(crate) const KIND: Kind = Kind { suffix: ".wal", magic: b"MWWAL\0\0\x01" };
 /// A segment is closed when it is at least this long, and most of it is samples: names of a million series alone are
 /// longer, and to begin every segment with them would be most of what is written.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -47,22 +41,17 @@ pub struct Frame<'a> {
 
 /// Writes the log. One per store.
 pub struct Wal {
-    folder: PathBuf,
-    file: Option<File>,
-    number: u64,
-    next: u64,
-    written: u64,
+    out: Appender,
     /// Bytes of the names in this segment.
     names: u64,
     /// For each id the segment (its low bits) that named it last, and the bits of its last value there.
     named_in: Vec<u32>,
     last_bits: Vec<u64>,
-    frames: Vec<u8>,
 }
 
 /// The file of a segment.
 pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:012}.wal"))
+    KIND.path(folder, number)
 }
 
 /// Numbers and sizes of the segments in the folder, oldest first.
@@ -70,34 +59,14 @@ pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
 /// # Errors
 /// If the folder cannot be read.
 pub fn segments(folder: &Path) -> Result<Vec<(u64, u64)>> {
-    let io = |e| io_error(folder, e);
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|n| n.strip_suffix(".wal")?.parse().ok());
-        if let Some(number) = number {
-            found.push((number, entry.metadata().map_err(io)?.len()));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
+    KIND.segments(folder)
 }
 
 impl Wal {
     /// Will write segments from number `next` on; makes no file yet.
     pub fn new(folder: &Path, next: u64) -> Wal {
-        Wal {
-            folder: folder.into(),
-            file: None,
-            number: 0,
-            next,
-            written: 0,
-            names: 0,
-            named_in: Vec::new(),
-            last_bits: Vec::new(),
-            frames: Vec::new(),
-        }
+        let out = Appender::new(&KIND, folder, next);
+        Wal { out, names: 0, named_in: Vec::new(), last_bits: Vec::new() }
     }
 
     /// Makes sure that there is a segment to write to. True if it is a new one: the caller repeats then
@@ -106,40 +75,28 @@ impl Wal {
     /// # Errors
     /// `Unavailable`, for example when the disk is full. It may be tried again at any time.
     pub fn open_segment(&mut self) -> Result<bool> {
-        if self.file.is_some() && self.written < SEGMENT_BYTES.max(self.names * NAMES_FACTOR) {
-            return Ok(false);
+        let is_new = self.out.open(SEGMENT_BYTES.max(self.names * NAMES_FACTOR))?;
+        if is_new {
+            self.names = 0;
         }
-        self.file = None;
-        let number = self.next;
-        self.next += 1;
-        let path = segment_path(&self.folder, number);
-        let header = [&MAGIC[..], &number.to_le_bytes()].concat();
-        match durable::create(&path, &header) {
-            Ok(file) => {
-                (self.file, self.number, self.written, self.names) = (Some(file), number, HEADER_BYTES, 0);
-                Ok(true)
-            }
-            Err(e) => Err(io_error(&path, e)),
-        }
+        Ok(is_new)
     }
 
     /// Closes the segment; the next frame goes to a new one. Returns the number of that.
     pub fn rotate(&mut self) -> u64 {
-        self.file = None;
         // Ids begin anew; so may the memory.
         (self.named_in, self.last_bits) = (Vec::new(), Vec::new());
-        self.next
+        self.out.rotate()
     }
 
     /// Adds a frame to those that [`Wal::flush`] writes; `labels` gives the labels of an id.
     pub fn add_frame<'a>(&mut self, frame: Frame<'_>, labels: impl Fn(u32) -> &'a Labels) {
-        let start = self.frames.len();
-        self.frames.extend_from_slice(&[0; 8]);
+        let start = self.out.begin_frame();
         for m in frame.metadata {
-            self.frames.push(RECORD_METADATA);
-            self.frames.push(m.kind as u8);
+            self.out.frames.push(RECORD_METADATA);
+            self.out.frames.push(m.kind as u8);
             for text in [&m.metric, &m.help, &m.unit] {
-                put_text(&mut self.frames, text);
+                put_text(&mut self.out.frames, text);
             }
         }
         let ids = frame.samples.iter().map(|(id, ..)| *id);
@@ -148,11 +105,7 @@ impl Wal {
         }
         self.put_samples(frame);
         self.put_histograms(frame.histograms);
-        let payload = &self.frames[start + 8..];
-        // A batch is far below 4 GiB: the limits of ingest see to it.
-        let (length, crc) = (payload.len() as u32, crc32fast::hash(payload));
-        self.frames[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        self.frames[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+        self.out.end_frame(start);
     }
 
     /// Writes the labels of a series that this segment has not named yet.
@@ -163,18 +116,18 @@ impl Wal {
             self.last_bits.resize(at + 1, 0);
         }
         // Segments are numbered from 1.
-        if self.named_in[at] != self.number as u32 {
-            (self.named_in[at], self.last_bits[at]) = (self.number as u32, 0);
-            let before = self.frames.len();
-            self.frames.push(RECORD_SERIES);
-            put_varint(&mut self.frames, u64::from(id));
+        if self.named_in[at] != self.out.number() as u32 {
+            (self.named_in[at], self.last_bits[at]) = (self.out.number() as u32, 0);
+            let before = self.out.frames.len();
+            self.out.frames.push(RECORD_SERIES);
+            put_varint(&mut self.out.frames, u64::from(id));
             let labels = labels(id);
-            put_varint(&mut self.frames, labels.len() as u64);
+            put_varint(&mut self.out.frames, labels.len() as u64);
             for (name, value) in labels.iter() {
-                put_text(&mut self.frames, name);
-                put_text(&mut self.frames, value);
+                put_text(&mut self.out.frames, name);
+                put_text(&mut self.out.frames, value);
             }
-            self.names += (self.frames.len() - before) as u64;
+            self.names += (self.out.frames.len() - before) as u64;
         }
     }
 
@@ -183,23 +136,23 @@ impl Wal {
             return;
         }
         if !frame.starts.is_empty() {
-            self.frames.push(RECORD_STARTS);
-            put_varint(&mut self.frames, frame.starts.len() as u64);
+            self.out.frames.push(RECORD_STARTS);
+            put_varint(&mut self.out.frames, frame.starts.len() as u64);
             let (mut last_place, mut last_ms) = (frame.samples_before, 0i64);
             for (place, start_ms) in frame.starts {
-                put_varint(&mut self.frames, u64::from(place - last_place));
-                put_signed(&mut self.frames, start_ms.wrapping_sub(last_ms));
+                put_varint(&mut self.out.frames, u64::from(place - last_place));
+                put_signed(&mut self.out.frames, start_ms.wrapping_sub(last_ms));
                 (last_place, last_ms) = (*place, *start_ms);
             }
         }
-        self.frames.push(RECORD_SAMPLES);
-        put_varint(&mut self.frames, frame.samples.len() as u64);
+        self.out.frames.push(RECORD_SAMPLES);
+        put_varint(&mut self.out.frames, frame.samples.len() as u64);
         let (mut last_id, mut last_ms) = (0i64, 0i64);
         for (id, timestamp_ms, bits) in frame.samples {
-            put_signed(&mut self.frames, i64::from(*id).wrapping_sub(last_id));
-            put_signed(&mut self.frames, timestamp_ms.wrapping_sub(last_ms));
+            put_signed(&mut self.out.frames, i64::from(*id).wrapping_sub(last_id));
+            put_signed(&mut self.out.frames, timestamp_ms.wrapping_sub(last_ms));
             let last_bits = &mut self.last_bits[*id as usize];
-            put_value(&mut self.frames, *last_bits, *bits);
+            put_value(&mut self.out.frames, *last_bits, *bits);
             *last_bits = *bits;
             (last_id, last_ms) = (i64::from(*id), *timestamp_ms);
         }
@@ -209,21 +162,21 @@ impl Wal {
         if histograms.is_empty() {
             return;
         }
-        self.frames.push(RECORD_HISTOGRAMS);
-        put_varint(&mut self.frames, histograms.len() as u64);
+        self.out.frames.push(RECORD_HISTOGRAMS);
+        put_varint(&mut self.out.frames, histograms.len() as u64);
         let (mut last_id, mut last_ms) = (0i64, 0i64);
         let mut before = wal_histogram::Before::default();
         for (id, at) in histograms {
-            put_signed(&mut self.frames, i64::from(*id).wrapping_sub(last_id));
-            put_signed(&mut self.frames, at.timestamp_ms.wrapping_sub(last_ms));
-            wal_histogram::put(&mut self.frames, at, &mut before);
+            put_signed(&mut self.out.frames, i64::from(*id).wrapping_sub(last_id));
+            put_signed(&mut self.out.frames, at.timestamp_ms.wrapping_sub(last_ms));
+            wal_histogram::put(&mut self.out.frames, at, &mut before);
             (last_id, last_ms) = (i64::from(*id), at.timestamp_ms);
         }
     }
 
     /// Bytes of the frames that [`Wal::flush`] would write.
     pub fn pending_bytes(&self) -> usize {
-        self.frames.len()
+        self.out.frames.len()
     }
 
     /// Writes all added frames and makes them durable. After an error the segment is sealed: what it
@@ -232,32 +185,11 @@ impl Wal {
     /// # Errors
     /// `Unavailable`.
     pub fn flush(&mut self) -> Result<u64> {
-        let bytes = self.frames.len() as u64;
-        let result = match &mut self.file {
-            Some(file) => file.write_all(&self.frames).and_then(|()| planted::sync(|| file.sync_data())),
-            None => Err(std::io::Error::other("no open segment")),
-        };
-        self.frames.clear();
-        self.frames.shrink_to(4 << 20);
-        match result {
-            Ok(()) => {
-                self.written += bytes;
-                Ok(bytes)
-            }
-            Err(e) => {
-                let path = segment_path(&self.folder, self.number);
-                if self.written == HEADER_BYTES {
-                    // Nothing in it was acknowledged; on a full disk every byte counts.
-                    let _ = std::fs::remove_file(&path);
-                } else if let Some(file) = &self.file {
-                    // Should what failed come back at the next start, it would stand before what its sender sent in
-                    // its place. Where even this fails, that may happen: nothing acknowledged is lost by it.
-                    let _ = file.set_len(self.written).and_then(|()| file.sync_all());
-                }
-                self.rotate();
-                Err(io_error(&path, e))
-            }
+        let flushed = self.out.flush();
+        if flushed.is_err() {
+            self.rotate();
         }
+        flushed
     }
 }
 
@@ -266,8 +198,6 @@ impl Wal {
 /// # Errors
 /// If the folder cannot be read; a segment that cannot be removed is left for the next time.
 pub fn remove_below(folder: &Path, floor: u64) -> Result<()> {
-    for (number, _) in segments(folder)?.iter().filter(|(n, _)| *n < floor) {
-        let _ = std::fs::remove_file(segment_path(folder, *number));
-    }
+    appender::remove_below(&KIND, folder, &segments(folder)?, floor);
     Ok(())
 }

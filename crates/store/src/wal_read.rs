@@ -1,10 +1,10 @@
 //! Reading the write-ahead log: each segment alone, frame by frame, several at a time on several cores, told in order.
 //! It must never tell of a frame whose checksum is wrong, nor of anything after it.
 
+use crate::appender::HEADER_BYTES;
 use crate::objects::io_error;
 use crate::wal::{
-    HEADER_BYTES, MAGIC, RECORD_HISTOGRAMS, RECORD_METADATA, RECORD_SAMPLES, RECORD_SERIES, RECORD_STARTS,
-    segment_path,
+    KIND, RECORD_HISTOGRAMS, RECORD_METADATA, RECORD_SAMPLES, RECORD_SERIES, RECORD_STARTS, segment_path,
 };
 use crate::wal_histogram;
 use crate::xor::Reader;
@@ -135,7 +135,7 @@ fn read_frames(
     let io = |e| Error::wrap(stdx::ErrorKind::Unavailable, "cannot be read", e);
     let mut header = Vec::new();
     file.by_ref().take(HEADER_BYTES).read_to_end(&mut header).map_err(io)?;
-    if header.strip_prefix(MAGIC).and_then(|r| r.strip_prefix(&number.to_le_bytes())) != Some(b"") {
+    if header != KIND.header(number) {
         return Ok(Rest { bytes: length, is_damage: length > HEADER_BYTES });
     }
     let mut states = States::default();

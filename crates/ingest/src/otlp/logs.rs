@@ -3,6 +3,7 @@
 
 use super::answer::Content;
 use super::attributes;
+use super::fields;
 use super::json::{self, Schema, Type::*};
 use super::schema::{KEY_VALUE, RESOURCE, SCOPE};
 use crate::Limits;
@@ -76,15 +77,9 @@ pub fn decode_logs(message: &[u8], context: Context<'_>) -> Result<Decoded> {
 }
 
 /// The messages of one field, in order.
-fn each<'a>(message: &'a [u8], number: u32, mut f: impl FnMut(&'a [u8]) -> Result<()>) -> Result<()> {
+fn each<'a>(message: &'a [u8], number: u32, f: impl FnMut(&'a [u8]) -> Result<()>) -> Result<()> {
     let broken = |e: WireError| Error::invalid(format!("the body is not an OTLP logs request: {e}"));
-    let mut reader = Reader::new(message);
-    while let Some((n, field)) = reader.field().map_err(broken)? {
-        if n == number {
-            f(field.bytes().map_err(broken)?)?;
-        }
-    }
-    Ok(())
+    fields::each(message, number, broken, f)
 }
 
 fn put_scope(scope: &[u8], origin: &mut Origin) -> Result<()> {

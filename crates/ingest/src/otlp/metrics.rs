@@ -2,6 +2,7 @@
 
 use super::context::{Data, Metric, Resource, Scope, temporality};
 use super::delta::{Added, Adding, Amount};
+use super::fields;
 use super::histogram::{Bad, Parts, Side, push};
 use super::series::{Around, Out, Point, Role};
 use super::{Received, Settings};
@@ -26,14 +27,8 @@ fn broken(e: WireError) -> Error {
 }
 
 /// The messages of one field, in order.
-fn each<'a>(message: &'a [u8], number: u32, mut f: impl FnMut(&'a [u8]) -> Result<()>) -> Result<()> {
-    let mut reader = Reader::new(message);
-    while let Some((n, field)) = reader.field().map_err(broken)? {
-        if n == number {
-            f(field.bytes().map_err(broken)?)?;
-        }
-    }
-    Ok(())
+fn each<'a>(message: &'a [u8], number: u32, f: impl FnMut(&'a [u8]) -> Result<()>) -> Result<()> {
+    fields::each(message, number, broken, f)
 }
 
 /// The last bytes of a field, or none.

@@ -4,6 +4,7 @@
 
 use super::answer::Content;
 use super::attributes;
+use super::fields;
 use super::json;
 use super::schema;
 use crate::Limits;
@@ -75,14 +76,8 @@ fn broken(e: WireError) -> Error {
     Error::invalid(format!("the body is not an OTLP traces request: {e}"))
 }
 
-fn each<'a>(message: &'a [u8], number: u32, mut f: impl FnMut(&'a [u8]) -> Result<()>) -> Result<()> {
-    let mut reader = Reader::new(message);
-    while let Some((n, field)) = reader.field().map_err(broken)? {
-        if n == number {
-            f(field.bytes().map_err(broken)?)?;
-        }
-    }
-    Ok(())
+fn each<'a>(message: &'a [u8], number: u32, f: impl FnMut(&'a [u8]) -> Result<()>) -> Result<()> {
+    fields::each(message, number, broken, f)
 }
 
 struct Decoder {

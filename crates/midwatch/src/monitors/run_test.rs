@@ -103,16 +103,6 @@ impl Source for World {
         });
         Ok(cut.collect())
     }
-
-    fn series(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limits: ReadLimits,
-    ) -> stdx::Result<Vec<Labels>> {
-        Ok(self.select(matchers, start_ms, end_ms, limits)?.into_iter().map(|s| s.labels).collect())
-    }
 }
 
 fn ask(world: &World, expr: &Expr, at_ms: i64) -> Result<Vec<(Labels, f64)>, String> {

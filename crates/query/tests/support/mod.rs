@@ -66,16 +66,6 @@ impl Source for Naive {
         }
         Ok(found)
     }
-
-    fn series(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limits: ReadLimits,
-    ) -> stdx::Result<Vec<Labels>> {
-        Ok(self.select(matchers, start_ms, end_ms, limits)?.into_iter().map(|s| s.labels).collect())
-    }
 }
 
 impl Naive {

@@ -1,12 +1,13 @@
 //! The tables of rows: `logs`, `spans`, `changes`. Conditions that the store understands go to it, so that its indexes skip what
 //! cannot match; the rest is the engine's. It must never take a row away that a condition keeps.
 
-use super::{Batches, scan};
+use super::pushdown::{how, literal, text};
+use super::{Batches, batch_of, projected, scan};
 use crate::Sources;
 use crate::error::carried;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList, Like};
@@ -46,12 +47,7 @@ impl TableProvider for Kept {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let one = |filter: &&Expr| match understand(filter, self.table) {
-            Some((_, true)) => TableProviderFilterPushDown::Exact,
-            Some((_, false)) => TableProviderFilterPushDown::Inexact,
-            None => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(one).collect())
+        Ok(filters.iter().map(|filter| how(understand(filter, self.table).map(|(_, all)| all))).collect())
     }
 
     async fn scan(
@@ -62,10 +58,7 @@ impl TableProvider for Kept {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let full = self.table.schema();
-        let schema = match projection {
-            Some(columns) => Arc::new(full.project(columns)?),
-            None => full.clone(),
-        };
+        let schema = projected(&full, projection)?;
         let mut asked = Scan::new(self.table);
         for condition in filters.iter().filter_map(|f| understand(f, self.table)).flat_map(|(all, _)| all) {
             match condition {
@@ -90,14 +83,11 @@ impl TableProvider for Kept {
 
 /// The wanted columns in the wanted order.
 fn shaped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let column = |name: &String| {
+    batch_of(schema, batch.num_rows(), |name| {
         batch.column_by_name(name).cloned().ok_or_else(|| {
             carried(stdx::Error::new(stdx::ErrorKind::Internal, format!("the column {name} is missing")))
         })
-    };
-    let columns = schema.fields().iter().map(|f| column(f.name())).collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+    })
 }
 
 /// Something that narrows.
@@ -260,17 +250,6 @@ fn attribute(expr: &Expr) -> Option<String> {
         },
         _ => None,
     }
-}
-
-fn literal(expr: &Expr) -> Option<&ScalarValue> {
-    match expr {
-        Expr::Literal(value, _) => Some(value),
-        _ => None,
-    }
-}
-
-fn text(value: &ScalarValue) -> Option<&str> {
-    value.try_as_str().flatten()
 }
 
 fn whole(value: &ScalarValue) -> Option<i64> {

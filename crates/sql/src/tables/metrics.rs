@@ -1,20 +1,17 @@
 //! The table `metrics`: one row for each sample. Conditions on time, name and labels go to the store; its compressed chunks are
 //! decoded one series after another, so that memory stays small whatever the range. Markers of the end of a series are no rows.
 
+use super::by_series::{BySeries, Open};
 use super::columns::{self, Runs};
-use super::pushdown::{self, Names, Selection};
-use super::{BATCH_ROWS, Batches, scan};
+use super::pushdown::{Names, Selection};
+use super::{BATCH_ROWS, batch_of};
 use crate::Sources;
 use crate::error::carried;
-use async_trait::async_trait;
 use datafusion::arrow::array::{Float64Array, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::catalog::{Session, TableProvider};
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::execution::memory_pool::MemoryReservation;
 use model::{HistogramAt, SeriesData, is_stale};
 use std::sync::Arc;
 use stdx::ErrorKind;
@@ -30,66 +27,20 @@ const HEAD_SAMPLE_BYTES: usize = 16;
 
 const NAMES: Names = Names { time: "time", id: "series_id" };
 
-/// The table.
-#[derive(Clone)]
-pub struct Metrics {
-    sources: Sources,
-    schema: SchemaRef,
-}
-
-impl Metrics {
-    /// Over these samples.
-    pub fn new(sources: Sources) -> Metrics {
-        let schema = Schema::new(vec![
-            Field::new("time", columns::instant(), false),
-            Field::new("name", DataType::Utf8, false),
-            columns::map_field("labels"),
-            Field::new("value", DataType::Float64, true),
-            Field::new("histogram", DataType::Utf8, true),
-            Field::new("series_id", DataType::Int64, false),
-        ]);
-        Metrics { sources, schema: Arc::new(schema) }
-    }
-}
-
-impl std::fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("metrics")
-    }
-}
-
-#[async_trait]
-impl TableProvider for Metrics {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(pushdown::support(filters, NAMES))
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(columns) => Arc::new(self.schema.project(columns)?),
-            None => self.schema.clone(),
-        };
-        let selection = pushdown::selection(filters, NAMES);
-        let (sources, of_scan) = (self.sources.clone(), schema.clone());
-        scan(schema, limit, move |context| {
-            let memory = MemoryConsumer::new("metrics").register(context.memory_pool());
-            Ok(Box::new(Reading::new(sources.clone(), selection.clone(), of_scan.clone(), memory)) as Batches)
-        })
-    }
+/// The table, over these samples.
+pub fn table(sources: Sources) -> BySeries {
+    let schema = Schema::new(vec![
+        Field::new("time", columns::instant(), false),
+        Field::new("name", DataType::Utf8, false),
+        columns::map_field("labels"),
+        Field::new("value", DataType::Float64, true),
+        Field::new("histogram", DataType::Utf8, true),
+        Field::new("series_id", DataType::Int64, false),
+    ]);
+    let open: Open = |sources, selection, schema, memory| {
+        Ok(Box::new(Reading::new(sources, selection.clone(), schema, memory)))
+    };
+    BySeries { name: "metrics", names: NAMES, schema: Arc::new(schema), sources, open }
 }
 
 /// The state of one scan.
@@ -243,8 +194,8 @@ impl Current {
 impl Rows {
     fn finish(self, schema: &SchemaRef) -> Result<RecordBatch> {
         let rows = self.times.len();
-        let columns = schema.fields().iter().map(|field| {
-            Ok(match field.name().as_str() {
+        batch_of(schema, rows, |name| {
+            Ok(match name {
                 "time" => columns::instants(self.times.iter().copied()),
                 "name" => self.runs.names()?,
                 "labels" => self.runs.labels()?,
@@ -252,9 +203,6 @@ impl Rows {
                 "histogram" => Arc::new(StringArray::from(self.histograms.clone())),
                 _ => self.runs.ids()?,
             })
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+        })
     }
 }

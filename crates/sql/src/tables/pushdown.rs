@@ -43,12 +43,16 @@ type Understood = Option<(Vec<Condition>, bool)>;
 
 /// How each filter is taken.
 pub fn support(filters: &[&Expr], names: Names) -> Vec<TableProviderFilterPushDown> {
-    let one = |filter: &&Expr| match understand(filter, names) {
-        Some((_, true)) => TableProviderFilterPushDown::Exact,
-        Some((_, false)) => TableProviderFilterPushDown::Inexact,
+    filters.iter().map(|filter| how(understand(filter, names).map(|(_, all)| all))).collect()
+}
+
+/// What the engine is told of a filter: whether all of it was understood, or `None` if nothing was.
+pub(super) fn how(understood: Option<bool>) -> TableProviderFilterPushDown {
+    match understood {
+        Some(true) => TableProviderFilterPushDown::Exact,
+        Some(false) => TableProviderFilterPushDown::Inexact,
         None => TableProviderFilterPushDown::Unsupported,
-    };
-    filters.iter().map(one).collect()
+    }
 }
 
 /// What the filters together select.
@@ -268,20 +272,17 @@ fn label_of(expr: &Expr) -> Option<String> {
     }
 }
 
-fn literal(expr: &Expr) -> Option<&ScalarValue> {
+/// The value, if it is one that is known.
+pub(super) fn literal(expr: &Expr) -> Option<&ScalarValue> {
     match expr {
         Expr::Literal(value, _) => Some(value),
         _ => None,
     }
 }
 
-fn text(value: &ScalarValue) -> Option<&str> {
-    match value {
-        ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
-            text.as_deref()
-        }
-        _ => None,
-    }
+/// The text, if it is one.
+pub(super) fn text(value: &ScalarValue) -> Option<&str> {
+    value.try_as_str().flatten()
 }
 
 fn nanoseconds(value: &ScalarValue) -> Option<i64> {

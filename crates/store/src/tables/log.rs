@@ -2,40 +2,27 @@
 //! failed once is sealed and never written or synced again. Reading gives whole frames or none.
 //! Format: `docs/formats/tables-log.md`.
 
-use crate::durable;
+use crate::appender::{self, Appender, FRAME_HEADER_BYTES, HEADER_BYTES, Kind};
 use crate::objects::io_error;
-use crate::planted;
 use crate::wal_read::holds_a_frame;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use stdx::Result;
+use stdx::{ErrorKind, Result};
 
 /// The folder of the segments, in the data folder.
 pub const FOLDER: &str = "tables-log";
-/// First bytes of every segment.
-const MAGIC: &[u8; 8] = b"MWTLOG\0\x01";
-/// Magic and number.
-pub const HEADER_BYTES: u64 = 16;
 /// A segment is closed when it is at least this long.
 const SEGMENT_BYTES: u64 = 64 << 20;
-/// Length and checksum.
-const FRAME_HEADER_BYTES: usize = 8;
+
+const KIND: Kind = Kind { suffix: ".log", magic: b"MWTLOG\0\x01" };
 
 /// Writes the log. One per store.
-pub struct Log {
-    folder: PathBuf,
-    file: Option<File>,
-    number: u64,
-    next: u64,
-    written: u64,
-    /// The frames that [`Log::flush`] writes, one after the other.
-    frames: Vec<u8>,
-}
+pub struct Log(Appender);
 
 /// The file of a segment.
 pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:012}.log"))
+    KIND.path(folder, number)
 }
 
 /// Numbers and sizes of the segments in the folder, oldest first; none if there is no folder.
@@ -43,26 +30,10 @@ pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
 /// # Errors
 /// If the folder cannot be read.
 pub fn segments(folder: &Path) -> Result<Vec<(u64, u64)>> {
-    let io = |e| io_error(folder, e);
-    let entries = match std::fs::read_dir(folder) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(io)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name();
-        if let Some(number) = name.to_str().and_then(|n| n.strip_suffix(".log")?.parse().ok()) {
-            match entry.metadata() {
-                Ok(meta) => found.push((number, meta.len())),
-                // Removed between the two calls.
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(io(e)),
-            }
-        }
+    match KIND.segments(folder) {
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(Vec::new()),
+        found => found,
     }
-    found.sort_unstable();
-    Ok(found)
 }
 
 /// Removes segments below `floor`.
@@ -70,16 +41,14 @@ pub fn segments(folder: &Path) -> Result<Vec<(u64, u64)>> {
 /// # Errors
 /// If the folder cannot be read; a segment that cannot be removed is left for the next time.
 pub fn remove_below(folder: &Path, floor: u64) -> Result<()> {
-    for (number, _) in segments(folder)?.iter().filter(|(n, _)| *n < floor) {
-        let _ = std::fs::remove_file(segment_path(folder, *number));
-    }
+    appender::remove_below(&KIND, folder, &segments(folder)?, floor);
     Ok(())
 }
 
 impl Log {
     /// Will write segments from number `next` on; makes no file yet.
     pub fn new(folder: &Path, next: u64) -> Log {
-        Log { folder: folder.into(), file: None, number: 0, next, written: 0, frames: Vec::new() }
+        Log(Appender::new(&KIND, folder, next))
     }
 
     /// Makes sure that there is a segment to write to.
@@ -87,72 +56,32 @@ impl Log {
     /// # Errors
     /// `Unavailable`, for example when the disk is full. It may be tried again at any time.
     pub fn open_segment(&mut self) -> Result<()> {
-        if self.file.is_some() && self.written < SEGMENT_BYTES {
-            return Ok(());
-        }
-        self.file = None;
-        let number = self.next;
-        self.next += 1;
-        let path = segment_path(&self.folder, number);
-        let header = [&MAGIC[..], &number.to_le_bytes()].concat();
-        match durable::create(&path, &header) {
-            Ok(file) => {
-                (self.file, self.number, self.written) = (Some(file), number, HEADER_BYTES);
-                Ok(())
-            }
-            Err(e) => Err(io_error(&path, e)),
-        }
+        self.0.open(SEGMENT_BYTES).map(|_| ())
     }
 
     /// Closes the segment; the next frame goes to a new one. Returns the number of that.
     pub fn rotate(&mut self) -> u64 {
-        self.file = None;
-        self.next
+        self.0.rotate()
     }
 
-    /// Adds a frame to those that [`Log::flush`] writes. A payload is far below 4 GiB.
+    /// Adds a frame to those that [`Log::flush`] writes.
     pub fn add(&mut self, payload: &[u8]) {
-        self.frames.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-        self.frames.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
-        self.frames.extend_from_slice(payload);
+        let start = self.0.begin_frame();
+        self.0.frames.extend_from_slice(payload);
+        self.0.end_frame(start);
     }
 
     /// Bytes of the frames that [`Log::flush`] would write.
     pub fn pending_bytes(&self) -> usize {
-        self.frames.len()
+        self.0.frames.len()
     }
 
-    /// Writes all added frames and makes them durable. After an error the segment is sealed: what it holds of these
-    /// frames may or may not come back at the next start, and nothing more is written to it.
+    /// Writes all added frames and makes them durable; after an error they may or may not come back at the next start.
     ///
     /// # Errors
     /// `Unavailable`.
     pub fn flush(&mut self) -> Result<u64> {
-        let bytes = self.frames.len() as u64;
-        let result = match &mut self.file {
-            Some(file) => file.write_all(&self.frames).and_then(|()| planted::sync(|| file.sync_data())),
-            None => Err(std::io::Error::other("no open segment")),
-        };
-        self.frames.clear();
-        self.frames.shrink_to(4 << 20);
-        match result {
-            Ok(()) => {
-                self.written += bytes;
-                Ok(bytes)
-            }
-            Err(e) => {
-                let path = segment_path(&self.folder, self.number);
-                if self.written == HEADER_BYTES {
-                    // Nothing in it was acknowledged; on a full disk every byte counts.
-                    let _ = std::fs::remove_file(&path);
-                } else if let Some(file) = &self.file {
-                    // Best effort: should it come back at the next start, its sender has sent it once more.
-                    let _ = file.set_len(self.written).and_then(|()| file.sync_all());
-                }
-                self.rotate();
-                Err(io_error(&path, e))
-            }
-        }
+        self.0.flush()
     }
 }
 
@@ -192,8 +121,7 @@ pub fn read_segment(
     // Segments are bounded: a little more than 64 MiB, or one batch.
     Read::by_ref(&mut file).take(length).read_to_end(&mut bytes).map_err(io)?;
     let length = bytes.len() as u64;
-    let header = [MAGIC.as_slice(), &number.to_le_bytes()].concat();
-    let Some(mut rest) = bytes.strip_prefix(header.as_slice()) else {
+    let Some(mut rest) = bytes.strip_prefix(KIND.header(number).as_slice()) else {
         return Ok(Rest { whole: 0, bytes: length, is_damage: length > HEADER_BYTES });
     };
     let mut at = HEADER_BYTES;
