@@ -18,6 +18,7 @@ export async function monitorIsMade(page, nameless, hostile) {
   await row.locator("a").click();
   await page.waitForSelector(".monitor-detail svg[role=img]");
   await page.screenshot({ path: join(results, "monitor.png"), fullPage: true });
+  await incidentIsTold(page, nameless, hostile);
   await page
     .locator(".monitor-detail")
     .getByRole("button", { name: /silence/i })
@@ -32,4 +33,22 @@ export async function monitorIsMade(page, nameless, hostile) {
   assert.deepEqual(await nameless(page), []);
   await page.goto(base);
   await page.waitForSelector("text=BrowserFires");
+}
+
+/** What fires is called an incident: it counts in the review and stands among the changes. What is typed stays, whatever is asked anew. */
+async function incidentIsTold(page, nameless, hostile) {
+  await page.getByRole("button", { name: "It is an incident" }).click();
+  await page.fill("input[name=title]", `nobody can pay ${hostile}`);
+  await page.fill("input[name=author]", "nadia");
+  for (let i = 0; i < 2; i++) await page.waitForResponse((r) => r.url().endsWith("/api/v1/monitors"));
+  assert.ok((await page.inputValue("input[name=title]")).startsWith("nobody can pay"), "typed text stays");
+  assert.deepEqual(await nameless(page), []);
+  await page.getByRole("form", { name: "It is an incident" }).getByRole("button").first().click();
+  await page.waitForSelector("text=Recorded as an incident");
+  const answer = await page.request.get(`${base}/api/v1/monitors/review`);
+  const { data } = await answer.json();
+  assert.equal(data.monitors.find((m) => m.name === "BrowserFires").week.incidents, 1);
+  const told = await page.request.get(`${base}/api/v1/changes?kind=incident`);
+  const [change] = (await told.json()).data.changes;
+  assert.ok(change.title.includes(hostile) && change.author === "nadia", JSON.stringify(change));
 }

@@ -20,8 +20,12 @@ pub const QUESTIONS: [(&str, &str); 6] = [
     ("test_of_success", "How is it known that it worked?"),
 ];
 
+/// The kind of a record that says that something broke. It is a mark like the others, and what monitors are judged by; it is never
+/// a cause, since it is what is to be explained.
+pub const INCIDENT: &str = "incident";
+
 /// Kinds of changes that have a meaning of their own; any other word is one too.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "deploy",
     "config",
     "restart",
@@ -33,4 +37,5 @@ pub const KINDS: [&str; 11] = [
     "flag",
     "schema",
     "certificate",
+    INCIDENT,
 ];

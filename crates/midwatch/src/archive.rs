@@ -1,6 +1,7 @@
 //! `midwatch archive`: what a running server has archived, and bringing it back. It must never decide what is moved.
 
-use crate::cli::{ArchiveCommand, Server};
+use crate::at::At;
+use crate::cli::ArchiveCommand;
 use crate::http::Client;
 use crate::text::clean;
 use crate::units::{Unit, show};
@@ -34,7 +35,7 @@ pub fn run(command: &ArchiveCommand) -> anyhow::Result<String> {
     }
 }
 
-fn ask(server: &Server, path: &str, form: Option<&[(&str, &str)]>) -> anyhow::Result<Json> {
+fn ask(server: &At, path: &str, form: Option<&[(&str, &str)]>) -> anyhow::Result<Json> {
     let client = Client::new(&server.url, Duration::from_secs(120))?;
     let answer = match form {
         Some(fields) => client.post_form(path, fields)?,

@@ -2,7 +2,7 @@
 //! folder that is made for it and removed afterwards. It must never say that something is safe that was not read back.
 
 use crate::answer;
-use crate::cli::Server as Asked;
+use crate::at::At;
 use crate::config::Config;
 use crate::http::Client;
 use crate::serve::{Stop, runtime, tell};
@@ -46,7 +46,7 @@ Examples:
         json: bool,
         /// The server.
         #[command(flatten)]
-        server: Asked,
+        server: At,
     },
     /// Take one now; returns when it is durable
     #[command(after_help = "\
@@ -58,7 +58,7 @@ Examples:
         reason: String,
         /// The server.
         #[command(flatten)]
-        server: Asked,
+        server: At,
     },
     /// Write one as a zip file, and read it back
     #[command(after_help = "\
@@ -72,7 +72,7 @@ Examples:
         out: PathBuf,
         /// The server.
         #[command(flatten)]
-        server: Asked,
+        server: At,
     },
     /// Read every checksum back: of a file or folder, or of a capture that a running Midwatch keeps
     #[command(after_help = "\
@@ -84,7 +84,7 @@ Examples:
         what: String,
         /// The server.
         #[command(flatten)]
-        server: Asked,
+        server: At,
     },
     /// Show the pages over an exported capture alone; nothing else is needed, no server and no network
     #[command(after_help = "\
@@ -126,7 +126,7 @@ pub fn run(command: &CaptureCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn ask(server: &Asked, path: &str, body: Option<&Json>) -> anyhow::Result<Json> {
+fn ask(server: &At, path: &str, body: Option<&Json>) -> anyhow::Result<Json> {
     let client = Client::new(&server.url, Duration::from_secs(120))?;
     let answer = match body {
         Some(body) => client.post_json(path, &body.to_string())?,
@@ -173,7 +173,7 @@ fn taken(data: &Json) -> String {
     }
 }
 
-fn export(id: &str, out: &Path, server: &Asked) -> anyhow::Result<ExitCode> {
+fn export(id: &str, out: &Path, server: &At) -> anyhow::Result<ExitCode> {
     if !store::captures::is_id(id) {
         bail!("{id:.60?} is no name of a capture; `midwatch capture list` tells them");
     }
@@ -197,7 +197,7 @@ fn export(id: &str, out: &Path, server: &Asked) -> anyhow::Result<ExitCode> {
     ))
 }
 
-fn verify(what: &str, server: &Asked) -> anyhow::Result<ExitCode> {
+fn verify(what: &str, server: &At) -> anyhow::Result<ExitCode> {
     let path = Path::new(what);
     let (id, files, bytes, problems, place) = if path.exists() {
         let (id, v) = verify_file(path)?;

@@ -16,6 +16,7 @@ Examples:
   midwatch change 'deployed api 1.42' --service api --kind deploy --link https://ci.example/7
   midwatch change 'raised the pool to 200' --service api --kind config --answer 'rollback=set it to 100'
   midwatch change --id deploy-api-1.42 --outcome worked
+  midwatch change 'customers cannot pay' --kind incident --service checkout
 
 It prints the id of the change. Given an --id that is known, it says more about that change; the same twice is one.
 Six questions may be answered: solves, done_before, when, expected_effect, rollback, test_of_success.";
@@ -25,7 +26,7 @@ Six questions may be answered: solves, done_before, when, expected_effect, rollb
 pub struct ChangeArgs {
     /// What was changed, in a sentence
     pub title: Option<String>,
-    /// deploy, config, restart, package, kernel, build, membership, clock, flag, schema, certificate, or any other word
+    /// deploy, config, restart, package, kernel, build, membership, clock, flag, schema, certificate, incident, or any other word
     #[arg(long, value_name = "WORD")]
     pub kind: Option<String>,
     /// The service that it concerns

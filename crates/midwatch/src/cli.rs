@@ -4,6 +4,7 @@ mod sql;
 
 pub use sql::{SqlArgs, SqlFormat};
 
+use crate::at::At;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -474,7 +475,7 @@ Examples:
         json: bool,
         /// The server.
         #[command(flatten)]
-        server: Server,
+        server: At,
     },
     /// Bring the archived blocks of a period back for a while
     #[command(after_help = "\
@@ -495,16 +496,8 @@ They are copied in the background, and stay in the archive too. --keep 0s sends 
         keep: String,
         /// The server.
         #[command(flatten)]
-        server: Server,
+        server: At,
     },
-}
-
-/// The server that a command asks.
-#[derive(Debug, Args)]
-pub struct Server {
-    /// The Midwatch to ask
-    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
-    pub url: String,
 }
 
 /// `midwatch config ...`

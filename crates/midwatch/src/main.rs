@@ -4,6 +4,7 @@
 mod advise;
 mod answer;
 mod archive;
+mod at;
 mod capture;
 mod change;
 mod cli;
@@ -93,7 +94,7 @@ fn check(file: &Path) -> ExitCode {
     problems.iter().for_each(|p| eprintln!("{p}"));
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     if errors > 0 {
-        eprintln!("{}: {}", file.display(), serve::errors_in_words(errors));
+        eprintln!("{}: {}", file.display(), text::counted(errors, "error"));
         return ExitCode::FAILURE;
     }
     let warnings = if problems.is_empty() { "" } else { ", with what is named above left out" };

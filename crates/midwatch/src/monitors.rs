@@ -5,19 +5,14 @@ mod people;
 mod review;
 mod run_test;
 
-use crate::answer;
-use crate::cli::DEFAULT_URL;
-use crate::http::Client;
-use crate::text::clean;
+use crate::at::{At, AtJson, user};
+use crate::text::{clean, counted};
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use model::time::{format_duration_ms, format_rfc3339_ms, parse_duration_ms};
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
-
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What can be done with monitors.
 #[derive(Debug, Subcommand)]
@@ -30,12 +25,9 @@ Examples:
 
 Exit code 0: nothing fires. 2: something does.")]
     List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// The server.
+        /// Whom to ask, and how.
         #[command(flatten)]
-        server: At,
+        at: AtJson,
     },
     /// Say all that is wrong with rule files of Prometheus, or with a configuration of Alertmanager
     #[command(after_help = "\
@@ -76,12 +68,9 @@ Examples:
         /// How far back
         #[arg(long, value_name = "DURATION", default_value = "7d")]
         last: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// The server.
+        /// Whom to ask, and how.
         #[command(flatten)]
-        server: At,
+        at: AtJson,
     },
     /// What became of each monitor this week, a proposal for each, and trouble that no monitor saw
     #[command(after_help = "\
@@ -92,12 +81,9 @@ Examples:
         /// List monitors too that need no decision
         #[arg(long)]
         all: bool,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// The server.
+        /// Whom to ask, and how.
         #[command(flatten)]
-        server: At,
+        at: AtJson,
     },
     /// Take a proposal of the review: turn a monitor off, lower it, let it wait longer; or take that back
     #[command(after_help = "\
@@ -135,6 +121,15 @@ Examples:
   midwatch monitor ack 'alertname=\"HighLoad\"' --note 'restarting it'
   midwatch monitor ack 'service=\"shop\"' --end")]
     Ack(people::Ack),
+    /// Record that a monitor led to an incident: it counts in the review, and stands as a line in charts
+    #[command(after_help = "\
+Examples:
+  midwatch monitor incident HighErrors 'customers could not pay'
+  midwatch monitor incident HighErrors --time 2026-11-22T06:10:00Z --link https://wiki.example/42
+
+`midwatch change --kind incident --service NAME TEXT` does it without naming a monitor: those of
+the service that were red then are counted, and if none was, the review says that none saw it.")]
+    Incident(people::Incident),
     /// Say who is on call, now and in the next days; have somebody stand in
     #[command(
         name = "oncall",
@@ -172,24 +167,16 @@ Examples:
     },
 }
 
-/// Whom to ask.
-#[derive(Debug, Args)]
-pub struct At {
-    /// The Midwatch to ask
-    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
-    pub url: String,
-}
-
 /// Runs one of them.
 ///
 /// # Errors
 /// One sentence with what to do next.
 pub fn run(command: &MonitorCommand, now: fn() -> i64) -> anyhow::Result<ExitCode> {
     match command {
-        MonitorCommand::List { json, server } => list(*json, server, now()),
+        MonitorCommand::List { at } => list(at, now()),
         MonitorCommand::Check { files, notifications } => check(files, *notifications),
         MonitorCommand::Test { files } => run_test::run(files),
-        MonitorCommand::Review { all, json, server } => review::run(*json, *all, server),
+        MonitorCommand::Review { all, at } => review::run(at, *all),
         MonitorCommand::Decide { id, off, severity, hold, back, reason, server } => {
             let body = match (off, severity, hold, back) {
                 (_, _, _, true) => None,
@@ -200,56 +187,46 @@ pub fn run(command: &MonitorCommand, now: fn() -> i64) -> anyhow::Result<ExitCod
             };
             review::decide(id, body, reason, server)
         }
-        MonitorCommand::Try { expr, hold, last, json, server } => {
+        MonitorCommand::Try { expr, hold, last, at } => {
             let last_ms = parse_duration_ms(last).map_err(anyhow::Error::msg).context("--last")?;
             let end = now() as f64 / 1000.0;
             let body =
                 json!({ "expr": expr, "for": hold, "start": end - last_ms as f64 / 1000.0, "end": end });
-            let trial = post(server, "/api/v1/monitors/try", &body)?;
-            if *json {
+            let trial = at.server.post("/api/v1/monitors/try", &body)?;
+            if at.json {
                 return crate::print(&format!("{trial}\n"));
             }
             crate::print(&told(&trial))
         }
         MonitorCommand::Ack(ack) => people::ack(ack),
+        MonitorCommand::Incident(incident) => people::incident(incident),
         MonitorCommand::OnCall(on) => people::on_call(on),
         MonitorCommand::Silence { end: Some(id), server, .. } => {
             let path = format!("/api/v1/silences/{}/end", clean(id));
-            post(server, &path, &json!({}))?;
+            server.post(&path, &json!({}))?;
             crate::print("the silence has ended\n")
         }
         MonitorCommand::Silence { matchers, length, reason, author, server, .. } => {
             let length_ms = parse_duration_ms(length).map_err(anyhow::Error::msg).context("--for")?;
-            let author = author.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_default();
             let now = now();
             let body = json!({
                 "matchers": matchers,
                 "startsAt": format_rfc3339_ms(now),
                 "endsAt": format_rfc3339_ms(now + length_ms),
-                "createdBy": author,
+                "createdBy": user(author.as_ref()),
                 "comment": reason,
             });
-            let made = post(server, "/api/v1/silences", &body)?;
+            let made = server.post("/api/v1/silences", &body)?;
             crate::print(&format!("{}\n", made["id"].as_str().unwrap_or("")))
         }
     }
 }
 
-fn post(server: &At, path: &str, body: &Json) -> anyhow::Result<Json> {
-    let client = Client::new(&server.url, TIMEOUT)?;
-    let answer = answer::good(client.post_json(path, &body.to_string())?, "")?;
-    let mut json: Json = serde_json::from_slice(&answer.body).context("the answer makes no sense")?;
-    Ok(json["data"].take())
-}
-
-fn list(is_json: bool, server: &At, now_ms: i64) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&server.url, TIMEOUT)?;
-    let answer = answer::good(client.get("/api/v1/monitors")?, "")?;
-    let mut json: Json = serde_json::from_slice(&answer.body).context("the answer makes no sense")?;
-    let data = json["data"].take();
+fn list(at: &AtJson, now_ms: i64) -> anyhow::Result<ExitCode> {
+    let data = at.server.get("/api/v1/monitors")?;
     let all = data["monitors"].as_array().cloned().unwrap_or_default();
     let fires = all.iter().any(|m| m["state"] == "firing");
-    if is_json {
+    if at.json {
         crate::print(&format!("{data}\n"))?;
     } else {
         crate::print(&table(&data, &all, now_ms))?;
@@ -335,18 +312,18 @@ fn check(files: &[PathBuf], is_notifications: bool) -> anyhow::Result<ExitCode> 
         let (problems, holds) = if is_notifications {
             let (config, problems) = monitor::notify::config::read(&name, &text);
             let receivers = config.map_or(0, |c| c.receivers.len());
-            (problems, format!("{receivers} receivers"))
+            (problems, counted(receivers, "receiver"))
         } else {
             let file = monitor::read::read(&name, &text, 60_000, &check_expr);
             let rules: usize = file.groups.iter().map(|g| g.rules.len()).sum();
-            (file.problems, format!("{} groups, {rules} rules", file.groups.len()))
+            (file.problems, format!("{}, {}", counted(file.groups.len(), "group"), counted(rules, "rule")))
         };
         problems.iter().for_each(|p| out += &format!("{p}\n"));
         let errors = problems.iter().filter(|p| p.is_error).count();
         is_bad |= errors > 0;
         out += &match errors {
             0 => format!("{name}: good; {holds}\n"),
-            n => format!("{name}: {}; {holds} can be used\n", crate::serve::errors_in_words(n)),
+            n => format!("{name}: {}; {holds} can be used\n", counted(n, "error")),
         };
     }
     crate::print(&out)?;

@@ -3,7 +3,7 @@
 use crate::cli::ServeArgs;
 use crate::config::problems::Severity;
 use crate::config::{self, Config, table};
-use crate::text::clean;
+use crate::text::{clean, counted};
 use anyhow::{Context, anyhow, bail};
 use server::Server;
 use std::path::Path;
@@ -174,7 +174,7 @@ fn configuration(args: &ServeArgs) -> anyhow::Result<Config> {
             if errors > 0 {
                 bail!(
                     "the configuration has {}; mend {}",
-                    errors_in_words(errors),
+                    counted(errors, "error"),
                     if errors == 1 { "it" } else { "them" }
                 );
             }
@@ -183,11 +183,6 @@ fn configuration(args: &ServeArgs) -> anyhow::Result<Config> {
     };
     apply(args, &mut config).map_err(anyhow::Error::msg)?;
     Ok(config)
-}
-
-/// "1 error", "3 errors".
-pub fn errors_in_words(errors: usize) -> String {
-    format!("{errors} error{}", if errors == 1 { "" } else { "s" })
 }
 
 /// Flags over what the file says.

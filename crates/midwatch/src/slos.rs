@@ -1,10 +1,10 @@
 //! `midwatch slo`: objectives and how they are, one in plain words, checking files of objectives, importing OpenSLO. It must never
 //! change a file, but what the server keeps itself.
 
-use crate::answer;
-use crate::http::{Client, encode};
-use crate::monitors::{At, check_expr};
-use crate::text::clean;
+use crate::at::{At, AtJson};
+use crate::http::encode;
+use crate::monitors::check_expr;
+use crate::text::{clean, counted};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use model::time::format_duration_ms;
@@ -12,9 +12,6 @@ use monitor::slo::{read, words, write};
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
-
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What can be done with objectives.
 #[derive(Debug, Subcommand)]
@@ -27,12 +24,9 @@ Examples:
 
 Exit code 0: no budget burns fast. 2: one does.")]
     List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// The server.
+        /// Whom to ask, and how.
         #[command(flatten)]
-        server: At,
+        at: AtJson,
     },
     /// One objective: the promise, how it is, how fast its budget burns, on what it is spent, who is affected
     #[command(after_help = "\
@@ -42,12 +36,9 @@ Examples:
         /// Its address, as `midwatch slo list` has it
         #[arg(value_name = "ID")]
         id: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// The server.
+        /// Whom to ask, and how.
         #[command(flatten)]
-        server: At,
+        at: AtJson,
     },
     /// Say all that is wrong with files of objectives, ours or OpenSLO's
     #[command(after_help = "\
@@ -90,20 +81,13 @@ With --print nothing is asked of a server: the objectives are printed in our for
 /// One sentence with what to do next.
 pub fn run(command: &SloCommand, now: fn() -> i64) -> anyhow::Result<ExitCode> {
     match command {
-        SloCommand::List { json, server } => list(*json, server, now()),
-        SloCommand::Show { id, json, server } => show(id, *json, server),
+        SloCommand::List { at } => list(at, now()),
+        SloCommand::Show { id, at } => show(id, at),
         SloCommand::Check { files } => check(files),
         SloCommand::Import { files, print, change, reason, server } => {
             import(files, *print, *change, reason, server)
         }
     }
-}
-
-fn get(server: &At, path: &str) -> anyhow::Result<Json> {
-    let client = Client::new(&server.url, TIMEOUT)?;
-    let answer = answer::good(client.get(path)?, "")?;
-    let mut json: Json = serde_json::from_slice(&answer.body).context("the answer makes no sense")?;
-    Ok(json["data"].take())
 }
 
 fn text(json: &Json) -> String {
@@ -122,11 +106,11 @@ const ORDER: [(&str, &str); 8] = [
     ("fine", "●"),
 ];
 
-fn list(is_json: bool, server: &At, now_ms: i64) -> anyhow::Result<ExitCode> {
-    let data = get(server, "/api/v1/slos")?;
+fn list(at: &AtJson, now_ms: i64) -> anyhow::Result<ExitCode> {
+    let data = at.server.get("/api/v1/slos")?;
     let all = data["slos"].as_array().cloned().unwrap_or_default();
     let burns = all.iter().any(|s| s["state"] == "burns_fast");
-    let out = if is_json { format!("{data}\n") } else { table(&data, &all, now_ms) };
+    let out = if at.json { format!("{data}\n") } else { table(&data, &all, now_ms) };
     crate::print(&out)?;
     Ok(if burns { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
@@ -157,9 +141,9 @@ fn table(data: &Json, all: &[Json], now_ms: i64) -> String {
     out
 }
 
-fn show(id: &str, is_json: bool, server: &At) -> anyhow::Result<ExitCode> {
-    let slo = get(server, &format!("/api/v1/slos/{}", encode(id)))?;
-    if is_json {
+fn show(id: &str, at: &AtJson) -> anyhow::Result<ExitCode> {
+    let slo = at.server.get(&format!("/api/v1/slos/{}", encode(id)))?;
+    if at.json {
         return crate::print(&format!("{slo}\n"));
     }
     let mut out = format!(
@@ -201,11 +185,11 @@ fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
         let errors = file.problems.iter().filter(|p| p.is_error).count();
         is_bad |= errors > 0;
         out += &match errors {
-            0 => format!("{name}: good; {} objectives\n", file.slos.len()),
+            0 => format!("{name}: good; {}\n", counted(file.slos.len(), "objective")),
             n => format!(
-                "{name}: {}; {} objectives can be used\n",
-                crate::serve::errors_in_words(n),
-                file.slos.len()
+                "{name}: {}; {} can be used\n",
+                counted(n, "error"),
+                counted(file.slos.len(), "objective")
             ),
         };
         for slo in &file.slos {
@@ -252,18 +236,14 @@ fn import(
         let all: String =
             std::iter::once("slos:\n".to_string()).chain(file.slos.iter().map(write::yaml)).collect();
         let body = json!({ "yaml": all, "change": is_change, "user": std::env::var("USER").unwrap_or_default(), "reason": reason });
-        let client = Client::new(&server.url, TIMEOUT)?;
-        answer::good(client.post_json("/api/v1/slos", &body.to_string())?, "")?;
+        server.post("/api/v1/slos", &body)?;
         file.slos
             .iter()
             .for_each(|slo| out += &format!("{}: {}\n", clean(&slo.id), clean(&words::promise(slo))));
     }
     crate::print(&out)?;
     if problems > 0 {
-        bail!(
-            "{} in these files; what was understood was taken over",
-            crate::serve::errors_in_words(problems)
-        );
+        bail!("{} in these files; what was understood was taken over", counted(problems, "error"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ pub struct Change {
     pub time_ns: i64,
     /// Names the change: what later words on it repeat. At most 64 bytes, letters, digits, `-` and `_`.
     pub id: String,
-    /// `deploy`, `config`, `restart`, `package`, `kernel`, `build`, `membership`, `clock`, `flag`, `schema`, `certificate` or any other word.
+    /// `deploy`, `config`, `restart`, `package`, `kernel`, `build`, `membership`, `clock`, `flag`, `schema`, `certificate`, `incident` or any other word.
     pub kind: String,
     /// What changed, in a sentence.
     pub title: String,

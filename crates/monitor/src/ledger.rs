@@ -1,7 +1,8 @@
-//! What became of each monitor: how often it fired, whom that was told, who looked, whether anybody did something; how long it was
+//! What became of each monitor: how often it fired, whom that was told, who looked, whether anybody did something, whether it led to an incident; how long it was
 //! red. Counted by days, so that a week can be reviewed ([`review`]), and by episodes, so that trouble that no monitor saw can be
 //! found ([`unseen`]). It must never grow without bound, nor count what it was not told.
 
+pub mod incidents;
 pub mod review;
 pub mod unseen;
 
@@ -20,6 +21,9 @@ pub const FLAP_MS: i64 = 900_000;
 const GONE_MS: i64 = DAYS_MAX * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 const FORMAT: u64 = 1;
+/// Where each of [`Counts::fields`] stands in a day as it is kept; at 7 is how long it was red. Incidents came later: days of before
+/// have none.
+const COUNTS_AT: [usize; 7] = [1, 2, 3, 4, 5, 6, 8];
 
 /// What became of it on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,12 +40,14 @@ pub struct Counts {
     pub silenced: u64,
     /// Times that it fired again soon after it was over.
     pub flaps: u64,
+    /// Incidents that it led to, as people recorded them.
+    pub incidents: u64,
     /// For how long it was red, milliseconds.
     pub red_ms: i64,
 }
 
 impl Counts {
-    fn fields(&mut self) -> [&mut u64; 6] {
+    fn fields(&mut self) -> [&mut u64; 7] {
         [
             &mut self.fired,
             &mut self.notified,
@@ -49,6 +55,7 @@ impl Counts {
             &mut self.acted,
             &mut self.silenced,
             &mut self.flaps,
+            &mut self.incidents,
         ]
     }
 
@@ -71,6 +78,8 @@ pub enum Event {
     Acted,
     /// Somebody silenced it.
     Silenced,
+    /// Somebody recorded an incident that it led to.
+    Incident,
 }
 
 /// What is known of a monitor.
@@ -191,19 +200,24 @@ impl Ledger {
         is_news
     }
 
-    /// Something happened to a monitor.
-    pub fn note(&mut self, key: &str, event: Event, now_ms: i64) {
+    /// Something happened to a monitor at a time.
+    pub fn note(&mut self, key: &str, event: Event, at_ms: i64) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let day = entry.days.entry(now_ms.div_euclid(DAY_MS)).or_default();
+        let day = entry.days.entry(at_ms.div_euclid(DAY_MS)).or_default();
         let count = match event {
             Event::Notified => &mut day.notified,
             Event::Seen => &mut day.seen,
             Event::Acted => &mut day.acted,
             Event::Silenced => &mut day.silenced,
+            Event::Incident => &mut day.incidents,
         };
         *count = count.saturating_add(1);
-        if event == Event::Acted {
-            entry.useful_ms = Some(now_ms);
+        if matches!(event, Event::Acted | Event::Incident) {
+            entry.useful_ms = entry.useful_ms.max(Some(at_ms));
+        }
+        // What is told of long ago must not add days for ever.
+        if entry.days.len() > DAYS_MAX as usize + 1 {
+            entry.days.pop_first();
         }
     }
 
@@ -255,7 +269,7 @@ impl Ledger {
         let mut monitors = Map::new();
         for (key, e) in &self.entries {
             let days = e.days.iter().map(|(day, c)| {
-                json!([day, c.fired, c.notified, c.seen, c.acted, c.silenced, c.flaps, c.red_ms])
+                json!([day, c.fired, c.notified, c.seen, c.acted, c.silenced, c.flaps, c.red_ms, c.incidents])
             });
             monitors.insert(
                 key.clone(),
@@ -288,8 +302,8 @@ impl Ledger {
             for day in e["days"].as_array().into_iter().flatten().take(DAYS_MAX as usize + 2) {
                 let Some(number) = day[0].as_i64() else { continue };
                 let mut counts = Counts { red_ms: day[7].as_i64().unwrap_or(0), ..Counts::default() };
-                for (i, field) in counts.fields().into_iter().enumerate() {
-                    *field = day[i + 1].as_u64().unwrap_or(0);
+                for (field, at) in counts.fields().into_iter().zip(COUNTS_AT) {
+                    *field = day[at].as_u64().unwrap_or(0);
                 }
                 entry.days.insert(number, counts);
             }

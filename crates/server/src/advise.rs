@@ -118,6 +118,7 @@ pub fn answer(app: &App, question: &Question, watch: &Watch) -> Result<Json> {
         let asked =
             crate::changes::Asked { range_ns, id: text(), kind: text(), service: text(), host: text() };
         let (mut changes, is_cut, _) = crate::changes::list(app, &asked, stop)?;
+        changes.retain(|c| c.kind != look::changes::INCIDENT);
         // Next to the window first.
         changes.sort_by_key(|c| (c.time_ns / 1_000_000 - from).abs());
         changes.truncate(CHANGES_MAX);

@@ -8,6 +8,7 @@ mod book;
 mod counters;
 mod evaluate;
 mod files;
+pub mod incidents;
 mod keep;
 mod loaded;
 mod notifier;

@@ -94,8 +94,9 @@ const path = (id: string, what = ""): string => `/api/v1/captures/${encodeURICom
 
 export const captures = {
   list: (signal?: AbortSignal): Promise<Captures> => ask("/api/v1/captures", signal),
-  take: (text: string): Promise<{ id: string; is_joined: boolean; took_ms: number }> =>
-    ask("/api/v1/captures", undefined, { user: "page", text }),
+  /** Takes one now: for whom, and because of which monitor. */
+  take: (who: string, monitor = ""): Promise<{ id: string; is_joined: boolean; took_ms: number }> =>
+    ask("/api/v1/captures", undefined, { user: who === "" ? "page" : who, monitor }),
   at: (id: string, table: string, timeMs: number, limit: number, signal?: AbortSignal): Promise<Moment> =>
     ask(
       path(

@@ -10,6 +10,7 @@ export interface Counts {
   acted: number;
   silenced: number;
   flaps: number;
+  incidents: number;
   red_s: number;
 }
 
@@ -52,6 +53,9 @@ export interface Review {
   forgotten: number;
   unseen: { service: string; from_ms: number; to_ms: number; bad: number; total: number }[] | null;
   unseen_problem: string | null;
+  /** How many were recorded in four weeks, and those that no monitor saw. */
+  incidents: number | null;
+  unseen_incidents: { id: string; at_ms: number; title: string; service: string }[] | null;
 }
 
 const path = (id: string, rest: string): string => `/api/v1/monitors/${encodeURIComponent(id)}/${rest}`;

@@ -1,11 +1,8 @@
-//! `midwatch monitor ack` and `midwatch monitor oncall`: who takes care of what fires, and who is on call. Times of rotas
-//! are on the rota's clock, and so shown.
+//! `midwatch monitor ack`, `incident` and `oncall`: who takes care of what fires, what it led to, and who is on call. Times of
+//! rotas are on the rota's clock, and so shown. It must never call something an incident that nobody called one.
 
-use super::{At, TIMEOUT, post};
-use crate::answer;
-use crate::http::Client;
+use crate::at::{At, AtJson, user};
 use crate::text::clean;
-use anyhow::Context;
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::process::ExitCode;
@@ -25,6 +22,32 @@ pub struct Ack {
     /// Nobody takes care of it any more
     #[arg(long)]
     end: bool,
+    /// The server.
+    #[command(flatten)]
+    server: At,
+}
+
+/// What a monitor led to.
+#[derive(Debug, Args)]
+pub struct Incident {
+    /// The monitor's name or id; several with commas between them
+    #[arg(value_name = "MONITOR")]
+    monitor: String,
+    /// What broke for whom, in a sentence [default: that it was an incident]
+    #[arg(value_name = "TEXT")]
+    title: Option<String>,
+    /// The service that it concerns [default: the monitor's]
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// When it began: RFC 3339, or seconds since 1970 [default: now]
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// Where to read more
+    #[arg(long, value_name = "URL")]
+    link: Option<String>,
+    /// Who says so [default: $USER]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// The server.
     #[command(flatten)]
     server: At,
@@ -54,16 +77,9 @@ pub struct OnCall {
     /// Who says so [default: $USER]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// The server.
+    /// Whom to ask, and how.
     #[command(flatten)]
-    server: At,
-}
-
-fn user(given: Option<&String>) -> String {
-    given.cloned().or_else(|| std::env::var("USER").ok()).unwrap_or_default()
+    at: AtJson,
 }
 
 /// Acknowledges, or takes it back.
@@ -73,13 +89,32 @@ fn user(given: Option<&String>) -> String {
 pub fn ack(ack: &Ack) -> anyhow::Result<ExitCode> {
     let body = json!({ "matchers": ack.matchers, "reason": ack.note, "user": user(ack.user.as_ref()) });
     let path = if ack.end { "/api/v1/alerts/unack" } else { "/api/v1/alerts/ack" };
-    let count = post(&ack.server, path, &body)?["alerts"].as_u64().unwrap_or(0);
+    let count = ack.server.post(path, &body)?["alerts"].as_u64().unwrap_or(0);
     crate::print(&match (count, ack.end) {
         (0, false) => "somebody takes care of it already\n".to_string(),
         (0, true) => "nobody took care of it\n".to_string(),
         (n, false) => format!("acknowledged: {n}; they are told no more until they are over\n"),
         (n, true) => format!("nobody takes care of {n} any more: they are told again\n"),
     })
+}
+
+/// Records an incident that a monitor led to.
+///
+/// # Errors
+/// One sentence with what to do next.
+pub fn incident(incident: &Incident) -> anyhow::Result<ExitCode> {
+    let title = incident.title.clone().unwrap_or_else(|| format!("{}: an incident", incident.monitor));
+    let mut body = json!({
+        "kind": "incident", "title": title, "service": incident.service, "link": incident.link,
+        "author": user(incident.user.as_ref()), "attributes": { "monitor": incident.monitor },
+    });
+    if let Some(time) = &incident.time {
+        body["time"] = time.as_str().into();
+    }
+    let made = incident.server.post("/api/v1/changes", &body)?;
+    let names = made["monitors"].as_array().into_iter().flatten();
+    let names: Vec<String> = names.map(|m| clean(m["name"].as_str().unwrap_or(""))).collect();
+    crate::print(&format!("{}: counted for {}\n", clean(made["id"].as_str().unwrap_or("")), names.join(", ")))
 }
 
 /// Shows rotas, or changes overrides.
@@ -89,19 +124,17 @@ pub fn ack(ack: &Ack) -> anyhow::Result<ExitCode> {
 pub fn on_call(on: &OnCall) -> anyhow::Result<ExitCode> {
     let user = user(on.user.as_ref());
     if let Some(id) = &on.end {
-        post(&on.server, &format!("/api/v1/oncall/overrides/{}/end", clean(id)), &json!({ "user": user }))?;
+        let path = format!("/api/v1/oncall/overrides/{}/end", clean(id));
+        on.at.server.post(&path, &json!({ "user": user }))?;
         return crate::print("the override has ended\n");
     }
     if let Some(person) = &on.stand_in {
         let body = json!({ "rota": on.rota, "person": person, "from": on.from, "to": on.to, "user": user });
-        let made = post(&on.server, "/api/v1/oncall/overrides", &body)?;
+        let made = on.at.server.post("/api/v1/oncall/overrides", &body)?;
         return crate::print(&format!("{}\n", made["id"].as_str().unwrap_or("")));
     }
-    let client = Client::new(&on.server.url, TIMEOUT)?;
-    let answer = answer::good(client.get(&format!("/api/v1/oncall?days={}", on.days))?, "")?;
-    let mut json: Json = serde_json::from_slice(&answer.body).context("the answer makes no sense")?;
-    let data = json["data"].take();
-    if on.json {
+    let data = on.at.server.get(&format!("/api/v1/oncall?days={}", on.days))?;
+    if on.at.json {
         return crate::print(&format!("{data}\n"));
     }
     crate::print(&table(&data, on.rota.as_deref()))

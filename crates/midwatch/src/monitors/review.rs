@@ -1,29 +1,20 @@
 //! `midwatch monitor review`: what became of each monitor in a week, a proposal for each, and trouble that none saw. It must never take a
 //! proposal by itself.
 
-use super::At;
-use crate::answer;
-use crate::http::Client;
+use crate::at::{At, AtJson, user};
 use crate::text::clean;
-use anyhow::Context;
 use model::time::{format_duration_ms, format_rfc3339_ms};
 use monitor::slo::words::count;
 use serde_json::{Value as Json, json};
 use std::process::ExitCode;
-use std::time::Duration;
-
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Prints the review.
 ///
 /// # Errors
 /// One sentence with what to do next.
-pub fn run(is_json: bool, is_all: bool, server: &At) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&server.url, TIMEOUT)?;
-    let answer = answer::good(client.get("/api/v1/monitors/review")?, "")?;
-    let mut json: Json = serde_json::from_slice(&answer.body).context("the answer makes no sense")?;
-    let data = json["data"].take();
-    crate::print(&if is_json { format!("{data}\n") } else { told(&data, is_all) })
+pub fn run(at: &AtJson, is_all: bool) -> anyhow::Result<ExitCode> {
+    let data = at.server.get("/api/v1/monitors/review")?;
+    crate::print(&if at.json { format!("{data}\n") } else { told(&data, is_all) })
 }
 
 fn told(data: &Json, is_all: bool) -> String {
@@ -40,11 +31,12 @@ fn told(data: &Json, is_all: bool) -> String {
         out += &format!("{} ({})\n  {}\n", text(&m["name"]), text(&m["id"]), text(&m["says"]));
         let red_ms = (week["red_s"].as_f64().unwrap_or(0.0) * 1000.0) as i64;
         out += &format!(
-            "  this week: fired {}, notified {}, seen {}, acted on {}, silenced {}, flaps {}, red {}\n",
+            "  this week: fired {}, notified {}, seen {}, acted on {}, led to incidents {}, silenced {}, flaps {}, red {}\n",
             number("fired"),
             number("notified"),
             number("seen"),
             number("acted"),
+            number("incidents"),
             number("silenced"),
             number("flaps"),
             format_duration_ms(red_ms / 1000 * 1000)
@@ -74,11 +66,20 @@ fn told(data: &Json, is_all: bool) -> String {
             time("to_ms")
         );
     }
+    let missed = data["unseen_incidents"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for i in missed {
+        let of = match text(&i["service"]) {
+            service if service.is_empty() => String::new(),
+            service => format!(" of {service}"),
+        };
+        let at = format_rfc3339_ms(i["at_ms"].as_i64().unwrap_or(0));
+        out += &format!("no monitor saw the incident{of} at {at}: {}\n", text(&i["title"]));
+    }
     match data["unseen_problem"].as_str() {
         Some(problem) => {
             out += &format!("trouble that no monitor saw could not be looked for: {}\n", clean(problem))
         }
-        None if unseen.is_empty() => out += "no trouble was found that no monitor saw\n",
+        None if unseen.is_empty() && missed.is_empty() => out += "no trouble was found that no monitor saw\n",
         None => {}
     }
     for d in data["decisions"].as_array().into_iter().flatten() {
@@ -117,9 +118,9 @@ pub fn decide(id: &str, body: Option<Json>, reason: &str, server: &At) -> anyhow
         Some(body) => ("decide", body),
         None => ("undecide", json!({})),
     };
-    body["user"] = std::env::var("USER").unwrap_or_default().into();
+    body["user"] = user(None).into();
     body["reason"] = reason.into();
-    super::post(server, &format!("/api/v1/monitors/{}/{path}", crate::http::encode(id)), &body)?;
+    server.post(&format!("/api/v1/monitors/{}/{path}", crate::http::encode(id)), &body)?;
     crate::print(if path == "decide" {
         "done; --back takes it back\n"
     } else {

@@ -1,5 +1,5 @@
-//! The review of monitors: what became of each is counted and kept over a kill, a decision is taken and taken back, trouble that no monitor
-//! saw is found.
+//! The review of monitors: what became of each is counted and kept over a kill, also what people did and which incidents it led to; a
+//! decision is taken and taken back; trouble and incidents that no monitor saw are found.
 
 use crate::support::{Home, Midwatch, eventually, now_ms, series};
 use serde_json::{Value as Json, json};
@@ -88,6 +88,81 @@ fn what_became_of_a_monitor_is_counted_kept_and_decided_upon() {
     }
     let audit = home.run(&["audit", "--json"]);
     assert!(audit.stdout.contains("monitor_decided"), "{}{}", audit.stdout, audit.stderr);
+}
+
+#[test]
+fn taking_care_of_it_is_acting_and_an_incident_counts_for_the_monitors_that_led_to_it() {
+    let home = Home::new();
+    let midwatch = home.serve_quietly();
+    let url = format!("http://{}", midwatch.address);
+    let mut ids = Vec::new();
+    for (name, service) in [("Errors", "shop"), ("Slow", "shop"), ("Cart", "cart")] {
+        let new = json!({ "name": name, "expr": "vector(7) > 1", "interval": "1s", "labels": { "service": service } });
+        let (status, made) = post(&midwatch, "/api/v1/monitors", &new);
+        assert_eq!(status, 200, "{made}");
+        ids.push(made["data"]["id"].as_str().unwrap().to_string());
+    }
+    let [errors, slow, cart] = &ids[..] else { panic!("{ids:?}") };
+    for id in &ids {
+        line(&midwatch, id, |m| m["state"] == "firing");
+    }
+    let week = |id: &str, key: &str| line(&midwatch, id, |_| true)["week"][key].as_u64().unwrap();
+
+    // Taking care of it is acting, once; to end that is not another deed.
+    for _ in 0..2 {
+        let ack = home.run(&["monitor", "ack", "alertname=\"Errors\"", "--user", "ada", "--url", &url]);
+        assert_eq!(ack.code, Some(0), "{}", ack.stderr);
+    }
+    home.run(&["monitor", "ack", "alertname=\"Errors\"", "--user", "ada", "--end", "--url", &url]);
+    assert_eq!((week(errors, "acted"), week(slow, "acted")), (1, 0));
+    // A critique asked from a monitor is a look, a capture a deed; of none that is not there.
+    let plan = json!({ "plan": "restart shop", "monitor": slow });
+    assert_eq!(post(&midwatch, "/api/v1/critique", &plan).0, 200);
+    let capture = json!({ "user": "ada", "monitor": slow });
+    assert_eq!(post(&midwatch, "/api/v1/captures", &capture).0, 200);
+    assert_eq!((week(slow, "seen"), week(slow, "acted")), (1, 1));
+    for path in ["critique", "captures"] {
+        let wrong = json!({ "plan": "restart shop", "monitor": "none" });
+        let wrong = if path == "critique" { wrong } else { json!({ "monitor": "none" }) };
+        assert_eq!(post(&midwatch, &format!("/api/v1/{path}"), &wrong).0, 404);
+    }
+
+    // An incident of a service counts for those of its monitors that are red; told twice it is one.
+    for _ in 0..2 {
+        let told =
+            json!({ "id": "inc-1", "kind": "incident", "title": "customers cannot pay", "service": "shop" });
+        let (status, answer) = post(&midwatch, "/api/v1/changes", &told);
+        assert_eq!(status, 200, "{answer}");
+    }
+    assert_eq!([errors, slow, cart].map(|id| week(id, "incidents")), [1, 1, 0]);
+    // A later word names another one.
+    let word = json!({ "id": "inc-1", "attributes": { "monitor": "Cart, Errors" } });
+    let (_, answer) = post(&midwatch, "/api/v1/changes", &word);
+    assert_eq!(answer["data"]["monitors"], json!([{ "id": cart, "name": "Cart" }]), "{answer}");
+    assert_eq!([errors, slow, cart].map(|id| week(id, "incidents")), [1, 1, 1]);
+    // By name, from a terminal.
+    let made = home.run(&["monitor", "incident", "Errors", "again", "--user", "ada", "--url", &url]);
+    assert!(made.stdout.contains("counted for Errors"), "{}{}", made.stdout, made.stderr);
+    assert_eq!([errors, slow, cart].map(|id| week(id, "incidents")), [2, 1, 1]);
+    assert_eq!(line(&midwatch, errors, |_| true)["kind"], "useful");
+    let unknown = home.run(&["monitor", "incident", "Nothing", "--url", &url]);
+    assert!(unknown.stderr.contains("there is no monitor"), "{}", unknown.stderr);
+
+    // The other side: an incident of a time when no monitor was red.
+    let yesterday = (now_ms() - 86_400_000) as f64 / 1000.0;
+    let told = json!({ "kind": "incident", "title": "the search was empty", "service": "search", "time": yesterday });
+    let (_, answer) = post(&midwatch, "/api/v1/changes", &told);
+    assert_eq!(answer["data"]["monitors"], json!([]), "{answer}");
+    let review = midwatch.data("/api/v1/monitors/review");
+    assert_eq!((&review["incidents"], review["unseen_incidents"].as_array().unwrap().len()), (&json!(3), 1));
+    assert_eq!(review["unseen_incidents"][0]["title"], "the search was empty");
+    let said = home.run(&["monitor", "review", "--url", &url]);
+    assert!(said.stdout.contains("no monitor saw the incident of search"), "{}", said.stdout);
+
+    // All of it is there after a kill.
+    midwatch.kill();
+    let midwatch = home.serve_quietly();
+    assert_eq!(line(&midwatch, errors, |_| true)["week"]["incidents"], 2);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The review of a week: for each monitor what became of it, and a proposal. A proposal is a question with its reason, never an answer:
-//! people decide. It must never propose to delete what somebody acted on.
+//! people decide. It must never propose to delete what somebody acted on, or what led to an incident.
 
 use super::{Counts, Entry, Ledger};
 use crate::slo::words::span;
@@ -115,13 +115,8 @@ fn propose(
     now_ms: i64,
 ) -> (&'static str, String, Vec<Take>) {
     let known_ms = (now_ms - entry.since_ms).min(LONG_DAYS * DAY_MS);
-    let told = match (long.notified, long.acted) {
-        (0, 0) => "nobody was told of it".to_string(),
-        (0, acted) => format!("it led to an action {}", times(acted)),
-        (notified, acted) => {
-            format!("{acted} of {notified} {} led to an action", plural(notified, "notification"))
-        }
-    };
+    let told = came_of(long);
+    let was_useful = long.acted + long.incidents > 0;
     let is_page = matches!(facts.severity.as_str(), "page" | "critical");
     let lower = || match facts.severity.as_str() {
         "page" | "critical" => vec![Take::Severity("ticket".into())],
@@ -131,10 +126,10 @@ fn propose(
     let red_for_ms = entry.red_since_ms.map(|t| now_ms - t).filter(|_| facts.state == "firing");
     if let Some(red_ms) = red_for_ms.filter(|ms| *ms >= 7 * DAY_MS) {
         let says = format!("Always red for {}; {told}: delete it, or lower it?", span(red_ms));
-        let off = if long.acted == 0 { vec![Take::Off] } else { Vec::new() };
+        let off = if was_useful { Vec::new() } else { vec![Take::Off] };
         return ("always_red", says, off.into_iter().chain(lower()).collect());
     }
-    if long.notified >= IGNORED_MIN && long.acted == 0 {
+    if long.notified >= IGNORED_MIN && !was_useful {
         let says = format!("It fired {}, and {told}: lower it, or delete it?", times(long.fired));
         return ("ignored", says, lower().into_iter().chain([Take::Off]).collect());
     }
@@ -156,7 +151,7 @@ fn propose(
         let says = format!("{what} since {}: mend it, or delete it?", span(blind_ms));
         return ("blind", says, vec![Take::Off]);
     }
-    if long.acted > 0 {
+    if was_useful {
         return ("useful", format!("In four weeks {told}: keep it."), Vec::new());
     }
     if known_ms < 7 * DAY_MS {
@@ -171,6 +166,26 @@ fn propose(
         0 => ("quiet", format!("It did not fire in {}.{page}", span(known_ms)), Vec::new()),
         fired => ("quiet", format!("It fired {} in {}; {told}.", times(fired), span(known_ms)), Vec::new()),
     }
+}
+
+/// Of those who were told: what they did.
+fn came_of(long: &Counts) -> String {
+    let told = match (long.notified, long.acted) {
+        (0, 0) if long.incidents > 0 => return format!("it led to {}", incidents(long.incidents)),
+        (0, 0) => "nobody was told of it".to_string(),
+        (0, acted) => format!("it led to an action {}", times(acted)),
+        (notified, acted) => {
+            format!("{acted} of {notified} {} led to an action", plural(notified, "notification"))
+        }
+    };
+    match long.incidents {
+        0 => told,
+        n => format!("{told}, and it led to {}", incidents(n)),
+    }
+}
+
+fn incidents(n: u64) -> String {
+    if n == 1 { "an incident".into() } else { format!("{n} incidents") }
 }
 
 fn times(n: u64) -> String {

@@ -1,5 +1,6 @@
 //! Scripts of weeks: what becomes of a monitor, and what is proposed.
 
+use super::incidents::{Incident, red_at};
 use super::review::{Facts, Take, review};
 use super::unseen::{Step, troubles, unseen};
 use super::*;
@@ -85,10 +86,82 @@ fn each_kind_of_monitor_has_its_words() {
 }
 
 #[test]
+fn what_led_to_an_incident_is_useful_whatever_else_it_is() {
+    let mut ledger = known(60);
+    ledger.judged("k", "shop", Some(NOW_MS - 41 * DAY_MS), 1, NOW_MS - 41 * DAY_MS);
+    (0..63).for_each(|i| ledger.note("k", Event::Notified, NOW_MS - i * HOUR_MS));
+    // An incident of three days ago, written down now: it counts for its day, and is never told as an action.
+    ledger.note("k", Event::Incident, NOW_MS - 3 * DAY_MS);
+    let (kind, text, takes) = says(&ledger, facts("firing", "page", 0));
+    assert_eq!(
+        (kind, text.as_str()),
+        (
+            "always_red",
+            "Always red for 41 days; 0 of 63 notifications led to an action, and it led to an incident: delete it, or lower it?"
+        )
+    );
+    assert_eq!(takes, [Take::Severity("ticket".into())], "it is not proposed to be turned off");
+    assert_eq!((ledger.counts("k", 3, NOW_MS).incidents, ledger.counts("k", 7, NOW_MS).incidents), (0, 1));
+    assert_eq!(ledger.entry("k").unwrap().useful_ms, Some(NOW_MS - 3 * DAY_MS));
+    // An older one that is written down later does not make it older.
+    ledger.note("k", Event::Incident, NOW_MS - 9 * DAY_MS);
+    assert_eq!(ledger.entry("k").unwrap().useful_ms, Some(NOW_MS - 3 * DAY_MS));
+
+    let mut rare = known(60);
+    rare.note("k", Event::Incident, NOW_MS - DAY_MS);
+    let (kind, text, _) = says(&rare, facts("fine", "page", 0));
+    assert_eq!((kind, text.as_str()), ("useful", "In four weeks it led to an incident: keep it."));
+}
+
+#[test]
+fn which_monitors_were_red_when_an_incident_began() {
+    let mut ledger = known(1);
+    for (key, service, from, to) in [
+        ("k", "shop", -60, None),
+        ("cart", "cart", -60, None),
+        ("none", "", -60, None),
+        ("over", "shop", -60, Some(-40)),
+    ] {
+        ledger.there(key, 1, NOW_MS - DAY_MS);
+        ledger.judged(key, service, Some(NOW_MS + from * 60_000), 1, NOW_MS + from * 60_000);
+        if let Some(to) = to {
+            ledger.judged(key, service, None, 0, NOW_MS + to * 60_000);
+        }
+    }
+    let red = |service: &str, minute: i64| red_at(&ledger, service, NOW_MS + minute * 60_000).join(" ");
+    for (service, minute, want) in [
+        ("shop", -61, ""),
+        ("shop", -60, "k over"),
+        ("shop", -40, "k over"),
+        ("shop", -39, "k"),
+        ("cart", -10, "cart"),
+        ("pay", -10, ""),
+        // Of no service: red somewhere is not the same as leading to it.
+        ("", -10, ""),
+    ] {
+        assert_eq!(red(service, minute), want, "{service:?} at minute {minute}");
+    }
+    // What no monitor saw: "none" is of no service in particular, so that it may have seen anything while it was red.
+    let unseen = |service: &str, minute: i64, monitors: &[&str]| {
+        let incident = Incident {
+            service: service.into(),
+            at_ms: NOW_MS + minute * 60_000,
+            monitors: monitors.iter().map(ToString::to_string).collect(),
+            ..Incident::default()
+        };
+        incidents::unseen(&ledger, vec![incident], NOW_MS).len() == 1
+    };
+    assert!(unseen("shop", -120, &[]) && unseen("", -120, &[]));
+    assert!(!unseen("pay", -10, &[]) && !unseen("", -10, &[]));
+    assert!(!unseen("shop", -120, &["k"]), "somebody says which monitor led to it");
+}
+
+#[test]
 fn it_is_kept_over_restarts_and_bounded() {
     let mut ledger = known(60);
     ledger.judged("k", "shop", Some(NOW_MS - DAY_MS), 2, NOW_MS - DAY_MS);
     ledger.note("k", Event::Seen, NOW_MS);
+    ledger.note("k", Event::Incident, NOW_MS);
     ledger.there("k", 7, NOW_MS - HOUR_MS);
     let again = Ledger::from_json(&ledger.to_json().to_string().parse().unwrap());
     assert_eq!(again, ledger);
@@ -106,6 +179,11 @@ fn it_is_kept_over_restarts_and_bounded() {
         again.there(&i.to_string(), 0, NOW_MS + i as i64);
     }
     assert_eq!(again.entries.len(), MONITORS_MAX);
+    // A day of before incidents were counted has none.
+    let old = json!({ "monitors": { "k": { "days": [[20_600, 1, 2, 3, 4, 5, 6, 7]] } } });
+    let counts =
+        Counts { fired: 1, notified: 2, seen: 3, acted: 4, silenced: 5, flaps: 6, red_ms: 7, incidents: 0 };
+    assert_eq!(Ledger::from_json(&old).counts("k", 1, NOW_MS), counts);
     // What is no ledger is an empty one.
     assert_eq!(Ledger::from_json(&json!([1, "x"])), Ledger::default());
 }

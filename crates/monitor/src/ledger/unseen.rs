@@ -1,7 +1,7 @@
 //! Trouble that users had and no monitor saw: times in which many requests of a service went wrong while no monitor of it was red. It must
 //! never call a time unseen in which a monitor that could be of that service was red.
 
-use super::Ledger;
+use super::{Episode, Ledger};
 
 /// Gaps this short are the same trouble.
 const JOIN_MS: i64 = 900_000;
@@ -69,13 +69,16 @@ pub fn troubles(service: &str, steps: &[Step]) -> Vec<Trouble> {
     out
 }
 
+/// Whether a monitor was red in a time or near to it.
+pub(super) fn was_near(episode: &Episode, from_ms: i64, to_ms: i64, now_ms: i64) -> bool {
+    episode.from_ms <= to_ms + NEAR_MS && episode.to_ms.unwrap_or(now_ms) >= from_ms - NEAR_MS
+}
+
 /// Those that no monitor saw: none of the same service, or of none in particular, was red near to them.
 pub fn unseen(ledger: &Ledger, troubles: Vec<Trouble>, now_ms: i64) -> Vec<Trouble> {
     let saw = |t: &Trouble| {
         ledger.episodes().any(|e| {
-            (e.service == t.service || e.service.is_empty())
-                && e.from_ms <= t.to_ms + NEAR_MS
-                && e.to_ms.unwrap_or(now_ms) >= t.from_ms - NEAR_MS
+            (e.service == t.service || e.service.is_empty()) && was_near(e, t.from_ms, t.to_ms, now_ms)
         })
     };
     let mut out: Vec<Trouble> = troubles.into_iter().filter(|t| !saw(t)).collect();

@@ -1,15 +1,15 @@
 //! What changes stored data on request: deleting series, which is switched off unless the configuration allows it; and
 //! the audit of it. It must never delete on a first word: without `yes` it says what it would do.
 
+use super::asked::{blocking, peer};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, success};
-use crate::listener::Peer;
 use axum::extract::{Request, State};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
+use store::Deletion;
 use store::audit::{self, Line, Who};
-use store::{Deletion, Reach};
 
 /// What a deletion never reaches, whatever it did: said with every answer.
 pub const NOT_REACHED: &[&str] = &[
@@ -25,7 +25,7 @@ pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> Api
              start again, or stop this program and use `midwatch delete-series --data FOLDER`",
         ));
     }
-    let address = request.extensions().get::<Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default();
+    let address = peer(&request);
     let params = Params::read(request).await?;
     let matchers = super::series::matcher_sets(&params)?;
     if matchers.is_empty() {
@@ -40,24 +40,18 @@ pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> Api
     if is_meant && who.reason.trim().is_empty() {
         return Err(ApiError::bad("invalid parameter \"reason\": it is missing; it goes into the audit"));
     }
-    let inside = app.clone();
-    let task = tokio::task::spawn_blocking(move || -> stdx::Result<Reach> {
+    let reach = blocking(&app, move |app| {
         if !is_meant {
-            return inside.store.plan_delete(&deletion);
+            return app.store.plan_delete(&deletion);
         }
-        let reach = inside.store.delete_series(&deletion, &who, &now_ms)?;
-        inside.sink.exemplars().delete(&deletion.matchers, deletion.start_ms, deletion.end_ms)?;
+        let reach = app.store.delete_series(&deletion, &who, &now_ms)?;
+        app.sink.exemplars().delete(&deletion.matchers, deletion.start_ms, deletion.end_ms)?;
         // What searches and senders' books remember of the labels.
-        let _ = inside.catalogue.forget_deleted(&inside.store, &deletion.matchers);
-        inside.sink.known().forget_unused();
+        let _ = app.catalogue.forget_deleted(&app.store, &deletion.matchers);
+        app.sink.known().forget_unused();
         Ok(reach)
-    });
-    let reach = task.await.map_err(|_| {
-        stdx::Error::new(
-            stdx::ErrorKind::Internal,
-            "the deletion failed inside; this is a bug worth reporting",
-        )
-    })??;
+    })
+    .await?;
     Ok(success(&json!({
         "dry_run": !is_meant,
         "series": reach.series,
@@ -71,11 +65,7 @@ pub async fn delete_series(State(app): State<Arc<App>>, request: Request) -> Api
 }
 
 pub async fn audit(State(app): State<Arc<App>>) -> ApiResult {
-    let inside = app.clone();
-    let task = tokio::task::spawn_blocking(move || audit::read(inside.store.folder()));
-    let lines = task.await.map_err(|_| {
-        stdx::Error::new(stdx::ErrorKind::Internal, "the audit cannot be read; this is a bug")
-    })??;
+    let lines = blocking(&app, |app| audit::read(app.store.folder())).await?;
     let (mut entries, mut damaged) = (Vec::new(), Vec::new());
     for line in lines {
         match line {

@@ -1,6 +1,7 @@
 //! Alertmanager's API, version 2: takes alerts of others (Prometheus sends them here), lists them, and keeps silences.
 //! Answers are bare JSON, as its clients expect.
 
+use super::asked::{blocking, peer};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, json_response, read_body, success};
@@ -131,7 +132,7 @@ pub async fn silence_told(State(app): State<Arc<App>>, request: Request) -> ApiR
 }
 
 async fn make_silence(app: Arc<App>, request: Request) -> ApiResult<String> {
-    let address = super::peer(&request);
+    let address = peer(&request);
     let body = read_body(request, BODY_BYTES_MAX).await?;
     let json: Json =
         serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not JSON: {e}")))?;
@@ -139,17 +140,17 @@ async fn make_silence(app: Arc<App>, request: Request) -> ApiResult<String> {
     let new_id = crate::monitors::new_id(now_ms);
     let silence = Silence::from_api(&json, &new_id, now_ms).map_err(ApiError::bad)?;
     let id = silence.id.clone();
-    let kept = tokio::task::spawn_blocking(move || {
+    let kept = blocking(&app, move |app| {
         keep_silences(&app.monitors, &address, "silence", &silence.clone(), |notifier| {
             notifier.silence(silence, now_ms).map_err(|e| Error::invalid(e).bound(crate::limits::SILENCES))
         })
     });
-    kept.await.map_err(|_| failed())??;
+    kept.await?;
     Ok(id)
 }
 
 pub async fn unsilence(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    end_silence(app, id, super::peer(&request)).await?;
+    end_silence(app, id, peer(&request)).await?;
     Ok(bare(&json!({})))
 }
 
@@ -159,7 +160,7 @@ pub async fn unsilence_told(
     Path(id): Path<String>,
     request: Request,
 ) -> ApiResult {
-    end_silence(app, id, super::peer(&request)).await?;
+    end_silence(app, id, peer(&request)).await?;
     Ok(success(&json!({})))
 }
 
@@ -167,17 +168,13 @@ async fn end_silence(app: Arc<App>, id: String, address: String) -> ApiResult<()
     let now_ms = now_ms();
     let found = app.monitors.notify().notifier.silences().iter().find(|s| s.id == id).cloned();
     let silence = found.ok_or_else(not_there)?;
-    let kept = tokio::task::spawn_blocking(move || {
+    let kept = blocking(&app, move |app| {
         keep_silences(&app.monitors, &address, "silence_ended", &silence, |notifier| {
             if notifier.unsilence(&id, now_ms) { Ok(()) } else { Err(not_there()) }
         })
     });
-    kept.await.map_err(|_| failed())??;
+    kept.await?;
     Ok(())
-}
-
-fn failed() -> Error {
-    Error::new(ErrorKind::Internal, "it failed inside; this is a bug worth reporting")
 }
 
 pub async fn receivers(State(app): State<Arc<App>>) -> ApiResult {

@@ -1,5 +1,6 @@
 //! The archive: what is in it, and bringing blocks back for a while.
 
+use super::asked::blocking;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, success};
@@ -52,12 +53,7 @@ pub async fn restore(State(app): State<Arc<App>>, request: Request) -> ApiResult
     }
     let now_ms = now_ms();
     let until_ms = now_ms.saturating_add(keep_ms);
-    let inside = app.clone();
-    let asked =
-        tokio::task::spawn_blocking(move || inside.store.bring_back(start_ms, end_ms, until_ms, now_ms));
-    let asked = asked.await.map_err(|_| {
-        stdx::Error::new(stdx::ErrorKind::Internal, "it cannot be asked for; this is a bug")
-    })??;
+    let asked = blocking(&app, move |app| app.store.bring_back(start_ms, end_ms, until_ms, now_ms)).await?;
     Ok(success(&json!({
         "blocks": asked.blocks,
         "to_copy": asked.to_copy,

@@ -1,18 +1,20 @@
 //! Captures over HTTP: taken, listed, looked into, compared, read back, exported, pinned, removed. Who does something to
 //! one stands in the audit.
 
+use super::asked::{blocking, said};
 use crate::app::App;
 use crate::captures::view;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, Params, read_body, success};
+use crate::http::{ApiError, ApiResult, Params, success};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
+use monitor::ledger::Event;
 use serde_json::{Value as Json, json};
 use std::io::Write;
 use std::sync::Arc;
-use stdx::{Error, ErrorKind, Result};
+use stdx::{Error, Result};
 use store::audit::{Audit, Who};
 use store::captures::{Capture, Cause};
 
@@ -64,14 +66,22 @@ pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> ApiResu
     Ok(success(&shown(&capture)))
 }
 
-/// Takes one now.
+/// Takes one now. Whoever asks for it from a monitor has acted on that.
 pub async fn take(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let (json, who) = body(request).await?;
+    let (json, who) = said(request, BODY_BYTES_MAX).await?;
     if app.captures.settings.opened.is_some() {
         return Err(ApiError::bad("this shows one capture; nothing is recorded here that could be captured"));
     }
-    let text = said(&json, "text").or(said(&json, "reason")).unwrap_or_default();
+    let text = text_of(&json, "text").or(text_of(&json, "reason")).unwrap_or_default();
     let kind = if who.user.is_empty() { "api" } else { "person" };
+    let from = match text_of(&json, "monitor") {
+        Some(id) => Some(app.monitors.note_from(&id, Event::Acted)?),
+        None => None,
+    };
+    let text = match (text.as_str(), from) {
+        ("", Some(name)) => format!("asked for from the monitor {name}"),
+        _ => text,
+    };
     let cause = Cause { kind: kind.into(), name: who.user, text, ..Cause::default() };
     let taken = blocking(&app, move |app| app.captures.take(cause)).await?;
     Ok(success(&json!({ "id": taken.id, "is_joined": taken.is_joined, "took_ms": taken.took_ms })))
@@ -89,9 +99,9 @@ pub async fn verify(State(app): State<Arc<App>>, Path(id): Path<String>) -> ApiR
 
 /// Pins it with a reason, or lets go of it: `{"pinned": false}`.
 pub async fn pin(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let (json, who) = body(request).await?;
+    let (json, who) = said(request, BODY_BYTES_MAX).await?;
     let is_pinned = json["pinned"].as_bool().unwrap_or(true);
-    let why = said(&json, "why").unwrap_or_else(|| "pinned".into());
+    let why = text_of(&json, "why").unwrap_or_else(|| "pinned".into());
     let what = if is_pinned { "capture pinned" } else { "capture let go" };
     blocking(&app, move |app| {
         app.captures.kept.get(&id)?;
@@ -104,7 +114,7 @@ pub async fn pin(State(app): State<Arc<App>>, Path(id): Path<String>, request: R
 }
 
 pub async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let (_, who) = body(request).await?;
+    let (_, who) = said(request, BODY_BYTES_MAX).await?;
     blocking(&app, move |app| {
         let capture = app.captures.kept.get(&id)?;
         if capture.pinned.is_none() {
@@ -195,34 +205,10 @@ impl futures_core::Stream for Received {
     }
 }
 
-async fn body(request: Request) -> ApiResult<(Json, Who)> {
-    let address = super::peer(&request);
-    let body = read_body(request, BODY_BYTES_MAX).await?;
-    let json: Json = match body.is_empty() {
-        true => json!({}),
-        false => {
-            serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not JSON: {e}")))?
-        }
-    };
-    let who = super::who(&json, address);
-    Ok((json, who))
-}
-
-fn said(json: &Json, name: &str) -> Option<String> {
+fn text_of(json: &Json, name: &str) -> Option<String> {
     json[name].as_str().filter(|t| !t.trim().is_empty()).map(|t| t.chars().take(TEXT_CHARS_MAX).collect())
 }
 
 fn note(app: &App, what: &str, who: &Who, details: Json) -> Result<()> {
     Audit::open(app.store.folder())?.note(now_ms(), what, who, details)
-}
-
-/// It waits for the disk.
-async fn blocking<T: Send + 'static>(
-    app: &Arc<App>,
-    work: impl FnOnce(&App) -> Result<T> + Send + 'static,
-) -> ApiResult<T> {
-    let inside = app.clone();
-    let done = tokio::task::spawn_blocking(move || work(&inside)).await;
-    let bug = |_| Error::new(ErrorKind::Internal, "a capture failed inside; this is a bug");
-    Ok(done.map_err(bug)??)
 }

@@ -1,10 +1,11 @@
 //! Changes over HTTP: recorded, said more about, listed, compared. Who says something stands in what is kept, with the address.
 
+use super::asked::{blocking, peer};
 use crate::app::App;
 use crate::changes::{self, Asked};
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, read_body, success};
-use crate::listener::Peer;
+use crate::monitors::incidents::COUNTED;
 use ::query::QueryError;
 use axum::extract::{Path, Request, State};
 use look::changes::{KINDS, QUESTIONS, SAID};
@@ -30,7 +31,7 @@ const AHEAD_MS: i64 = 366 * 86_400_000;
 
 /// Takes one change, or a later word on one.
 pub async fn record(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let address = request.extensions().get::<Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default();
+    let address = peer(&request);
     let body = read_body(request, BODY_BYTES_MAX).await?;
     let said: Json = serde_json::from_slice(&body)
         .map_err(|e| ApiError::bad(format!("the body is not a change in JSON: {e}")))?;
@@ -61,10 +62,19 @@ pub async fn record(State(app): State<Arc<App>>, request: Request) -> ApiResult 
     if change.author.is_empty() && known.is_none() {
         change.author = "api".into();
     }
-    let id = change.id.clone();
+    let led = app.monitors.attribute_incident(&mut change, known.as_ref())?;
+    let (id, at_ms) = (change.id.clone(), change.time_ns / 1_000_000);
     changes::write(&app, vec![changes::said(change, now_ms)]).await?;
     let whole = one(&app, &id).await?;
-    Ok(success(&json!({ "id": id, "is_new": known.is_none(), "change": whole.as_ref().map(to_json) })))
+    let monitors = app.monitors.names_of(&led);
+    blocking(&app, move |app| {
+        app.monitors.book_incident(&led, at_ms);
+        Ok(())
+    })
+    .await?;
+    Ok(success(&json!({
+        "id": id, "is_new": known.is_none(), "change": whole.as_ref().map(to_json), "monitors": monitors,
+    })))
 }
 
 /// Two at the same millisecond with other words are two.
@@ -159,7 +169,7 @@ fn add(pairs: &mut Pairs, value: &Json, is_good: impl Fn(&str) -> bool, what: &s
         return Err(ApiError::bad(format!("{what:?} is not an object of names and texts")));
     };
     for (name, value) in fields {
-        if name.is_empty() || name.len() > 200 || name == SAID || !is_good(name) {
+        if name.is_empty() || name.len() > 200 || [SAID, COUNTED].contains(&name.as_str()) || !is_good(name) {
             let known: Vec<&str> = QUESTIONS.iter().map(|(q, _)| *q).collect();
             let hint = if what == "answers" {
                 format!("; the questions are {}", known.join(", "))
@@ -260,6 +270,7 @@ mod tests {
             json!({ "answers": { "mood": "good" } }),
             json!({ "answers": "none" }),
             json!({ "attributes": { "said_ms": "0" } }),
+            json!({ "attributes": { "monitor_ids": "91c8434421e22ddc" } }),
             json!({ "attributes": (0..100).map(|i| (i.to_string(), Json::from("x"))).collect::<serde_json::Map<_, _>>() }),
         ] {
             assert!(read(&bad).is_err(), "{bad}");

@@ -1,15 +1,16 @@
 //! The critic over HTTP: a plan is criticised, rules are listed, said something of, written and removed. Reads and checks what
 //! was sent; what is said of a plan is [`crate::critique`]'s.
 
+use super::asked::{blocking, peer};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::critique::{self, Entry, Question, Verdict, entry_json};
 use crate::http::{ApiError, ApiResult, read_body, success};
-use crate::listener::Peer;
 use axum::extract::{Path, Request, State};
 use critic::plan::Asked;
 use critic::rule::{Question as Query, Rule};
 use critic::thumb::Thumb;
+use monitor::ledger::Event;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,6 +40,8 @@ struct AskedPlan {
     since: Option<Json>,
     #[serde(default)]
     window: Option<String>,
+    #[serde(default)]
+    monitor: String,
 }
 
 /// `POST /api/v1/critique`.
@@ -66,6 +69,10 @@ pub async fn critique(State(app): State<Arc<App>>, request: Request) -> ApiResul
     if !(WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&at_ms.saturating_sub(since_ms)) {
         return Err(ApiError::bad("the trouble begins a minute to a week before the time of the plan"));
     }
+    // A plan is not yet a deed: whoever asks has looked.
+    if !asked.monitor.is_empty() {
+        app.monitors.note_from(&asked.monitor, Event::Seen)?;
+    }
     let plan = Asked { text: asked.plan, action: asked.action, target: asked.target, goal: asked.goal };
     let question = Question { asked: plan, at_ms, since_ms };
     let inside = app.clone();
@@ -77,15 +84,15 @@ pub async fn critique(State(app): State<Arc<App>>, request: Request) -> ApiResul
 
 /// `GET /api/v1/critic/rules`.
 pub async fn rules(State(app): State<Arc<App>>) -> ApiResult {
-    let inside = app.clone();
-    let data = blocking(move || {
-        let library = inside.critics.shelf.library();
+    let data = blocking(&app, move |app| {
+        let library = app.critics.shelf.library();
         let rules: Vec<Json> =
-            library.with_origins().map(|(rule, origin)| rule_json(&inside, rule, origin.as_str())).collect();
+            library.with_origins().map(|(rule, origin)| rule_json(app, rule, origin.as_str())).collect();
         let problems: Vec<Json> =
             library.problems.iter().map(|p| json!({ "file": p.file, "what": p.what })).collect();
-        let folder = inside.critics.shelf.folder().map(|f| f.display().to_string());
-        json!({ "rules": rules, "problems": problems, "folder": folder, "damaged": inside.critics.ledger.damaged() })
+        let folder = app.critics.shelf.folder().map(|f| f.display().to_string());
+        let damaged = app.critics.ledger.damaged();
+        Ok(json!({ "rules": rules, "problems": problems, "folder": folder, "damaged": damaged }))
     });
     Ok(success(&data.await?))
 }
@@ -128,12 +135,11 @@ struct Said {
 
 /// `POST /api/v1/critic/feedback`.
 pub async fn feedback(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let address = address(&request);
+    let address = peer(&request);
     let said: Said = body(request, "what is said of a rule").await?;
     let verdict = Verdict::parse(&said.verdict)?;
-    let inside = app.clone();
-    let data = blocking(move || {
-        if inside.critics.shelf.library().get(&said.rule).is_none() {
+    let data = blocking(&app, move |app| {
+        if app.critics.shelf.library().get(&said.rule).is_none() {
             let text = format!("there is no rule {:.80?}", said.rule);
             return Err(stdx::Error::new(stdx::ErrorKind::NotFound, text));
         }
@@ -148,10 +154,10 @@ pub async fn feedback(State(app): State<Arc<App>>, request: Request) -> ApiResul
             address,
         };
         let answer = entry_json(&entry);
-        inside.critics.ledger.say(entry)?;
+        app.critics.ledger.say(entry)?;
         Ok(answer)
     });
-    Ok(success(&data.await??))
+    Ok(success(&data.await?))
 }
 
 #[derive(serde::Deserialize)]
@@ -173,8 +179,7 @@ struct ThumbSaid {
 /// `POST /api/v1/critic/rules`.
 pub async fn write(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let said: ThumbSaid = body(request, "a rule of thumb").await?;
-    let inside = app.clone();
-    let data = blocking(move || {
+    let data = blocking(&app, move |app| {
         let thumb = Thumb {
             see: said.see,
             see_query: said.see_query,
@@ -184,32 +189,19 @@ pub async fn write(State(app): State<Arc<App>>, request: Request) -> ApiResult {
             service: said.service,
             author: said.author,
         };
-        let (rule, file) = inside.critics.shelf.write(&thumb, now_ms())?;
-        Ok::<_, stdx::Error>(
-            json!({ "id": rule.id, "file": file, "rule": rule_json(&inside, &rule, "thumb") }),
-        )
+        let (rule, file) = app.critics.shelf.write(&thumb, now_ms())?;
+        Ok(json!({ "id": rule.id, "file": file, "rule": rule_json(app, &rule, "thumb") }))
     });
-    Ok(success(&data.await??))
+    Ok(success(&data.await?))
 }
 
 /// `POST /api/v1/critic/rules/{id}/remove`.
 pub async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>) -> ApiResult {
-    blocking(move || app.critics.shelf.remove(&id)).await??;
+    blocking(&app, move |app| app.critics.shelf.remove(&id)).await?;
     Ok(success(&json!({})))
-}
-
-fn address(request: &Request) -> String {
-    request.extensions().get::<Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default()
 }
 
 async fn body<T: serde::de::DeserializeOwned>(request: Request, what: &str) -> ApiResult<T> {
     let body = read_body(request, BODY_BYTES_MAX).await?;
     serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not {what}: {e}")))
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
-        stdx::Error::new(stdx::ErrorKind::Internal, "the critic failed inside; this is a bug worth reporting")
-            .into()
-    })
 }

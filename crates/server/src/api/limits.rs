@@ -1,5 +1,6 @@
 //! The bounds: what each is, what is used of it, how often it was hit; and the place where refused requests are counted.
 
+use super::asked::blocking;
 use crate::app::App;
 use crate::http::{ApiResult, BoundHit, success};
 use crate::limits;
@@ -10,11 +11,7 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 pub async fn limits(State(app): State<Arc<App>>) -> ApiResult {
-    let inside = app.clone();
-    let task = tokio::task::spawn_blocking(move || limits::read(&inside, &inside.store.status()));
-    let rows = task.await.map_err(|_| {
-        stdx::Error::new(stdx::ErrorKind::Internal, "the limits cannot be read; this is a bug")
-    })?;
+    let rows = blocking(&app, |app| Ok(limits::read(app, &app.store.status()))).await?;
     let rows: Vec<Json> = rows
         .into_iter()
         .map(|r| {

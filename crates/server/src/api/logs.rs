@@ -1,6 +1,7 @@
 //! Asking for logs: search, counts over time, fields, templates, records as they come, and everything that is known of one
 //! identifier.
 
+use super::asked::blocking;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, read_body, success};
@@ -275,9 +276,7 @@ async fn change_metrics(
     app: Arc<App>,
     change: impl FnOnce(&App) -> stdx::Result<()> + Send + 'static,
 ) -> ApiResult {
-    let inside = app.clone();
-    let changed = tokio::task::spawn_blocking(move || change(&inside)).await;
-    changed.map_err(|_| ApiError::from(stdx::Error::new(stdx::ErrorKind::Internal, "it ended early")))??;
+    blocking(&app, change).await?;
     Ok(metrics(State(app)).await)
 }
 

@@ -1,6 +1,7 @@
 //! What Midwatch does itself, in one answer: its cost, its store, what goes on in the background, its sources.
 //! It must never round a reject away.
 
+use super::asked::blocking;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiResult, success};
@@ -12,11 +13,7 @@ use std::sync::Arc;
 use store::WorkReading;
 
 pub async fn midwatch(State(app): State<Arc<App>>) -> ApiResult {
-    let inside = app.clone();
-    let status = tokio::task::spawn_blocking(move || (inside.store.status(), own::cost()));
-    let (status, cost) = status.await.map_err(|_| {
-        stdx::Error::new(stdx::ErrorKind::Internal, "the status cannot be read; this is a bug")
-    })?;
+    let (status, cost) = blocking(&app, |app| Ok((app.store.status(), own::cost()))).await?;
     let now_ms = now_ms();
     let uptime_s = ((now_ms - app.started_ms) as f64 / 1000.0).max(1.0);
     let sources: Vec<Json> = app

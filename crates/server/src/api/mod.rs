@@ -5,6 +5,7 @@ mod admin;
 mod advise;
 mod alertmanager;
 mod archive;
+mod asked;
 mod captures;
 mod cardinality;
 mod changed;
@@ -199,17 +200,6 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(axum::middleware::from_fn(compressed))
         .layer(axum::middleware::from_fn_with_state(app.trusted.clone(), guard))
         .with_state(app)
-}
-
-/// Where a request came from.
-fn peer(request: &Request) -> String {
-    request.extensions().get::<crate::listener::Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default()
-}
-
-/// Who asks, in their own words: `user` and `reason` of a body.
-fn who(json: &serde_json::Value, address: String) -> store::audit::Who {
-    let text = |key: &str| json[key].as_str().unwrap_or("").to_string();
-    store::audit::Who { user: text("user"), host: text("host"), address, reason: text("reason") }
 }
 
 async fn unknown(request: Request) -> Response {

@@ -1,9 +1,10 @@
 //! Monitors over HTTP: `rules` and `alerts` as in Prometheus, `monitors` with all that is known. Making and removing a
 //! monitor writes the rule file in the data folder, and is audited.
 
+use super::asked::{blocking, only_who, said};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, Params, read_body, success};
+use crate::http::{ApiError, ApiResult, Params, success};
 use crate::monitors::tell::{self, Wanted};
 use crate::monitors::{NewMonitor, add_monitor, remove_monitor};
 use axum::extract::{Path, Request, State};
@@ -68,16 +69,10 @@ pub async fn alertmanagers(State(app): State<Arc<App>>) -> ApiResult {
 pub async fn list(State(app): State<Arc<App>>) -> ApiResult {
     let now_ms = now_ms();
     let monitors = tell::monitors(&app.monitors, now_ms);
-    let problems: Vec<Json> = app
-        .monitors
-        .problems()
-        .iter()
-        .map(|p| json!({ "file": p.file, "line": p.line, "what": p.what, "is_error": p.is_error }))
-        .collect();
     Ok(success(&json!({
         "now_ms": now_ms,
         "monitors": monitors,
-        "problems": problems,
+        "problems": tell::problems(&app.monitors),
         "notifications": tell::notifications(&app.monitors, now_ms),
     })))
 }
@@ -93,36 +88,19 @@ fn not_there() -> Error {
 
 /// What a monitor of this text would be, without making it.
 pub async fn check(request: Request) -> ApiResult {
-    let new = NewMonitor::from_json(&body(request).await?).map_err(ApiError::bad)?;
+    let new = NewMonitor::from_json(&said(request, BODY_BYTES_MAX).await?.0).map_err(ApiError::bad)?;
     Ok(success(&json!({ "rule": new.yaml() })))
 }
 
 pub async fn make(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let address = super::peer(&request);
-    let json = body(request).await?;
+    let (json, who) = said(request, BODY_BYTES_MAX).await?;
     let new = NewMonitor::from_json(&json).map_err(ApiError::bad)?;
-    let who = super::who(&json, address);
-    let inside = app.clone();
-    let made = tokio::task::spawn_blocking(move || add_monitor(&inside.monitors, &new, &who));
-    let id = made.await.map_err(|_| failed())??;
+    let id = blocking(&app, move |app| add_monitor(&app.monitors, &new, &who)).await?;
     Ok(success(&json!({ "id": id, "file": app.monitors.own_file().display().to_string() })))
 }
 
 pub async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let address = super::peer(&request);
-    let params = Params::read(request).await?;
-    let json = json!({ "user": params.get("user"), "reason": params.get("reason") });
-    let who = super::who(&json, address);
-    let removed = tokio::task::spawn_blocking(move || remove_monitor(&app.monitors, &id, &who));
-    removed.await.map_err(|_| failed())??;
+    let who = only_who(request).await?;
+    blocking(&app, move |app| remove_monitor(&app.monitors, &id, &who)).await?;
     Ok(success(&json!({})))
-}
-
-fn failed() -> Error {
-    Error::new(ErrorKind::Internal, "it failed inside; this is a bug worth reporting")
-}
-
-async fn body(request: Request) -> ApiResult<Json> {
-    let body = read_body(request, BODY_BYTES_MAX).await?;
-    serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not JSON: {e}")))
 }

@@ -1,13 +1,14 @@
 //! Who is on call, who takes care of what fires, and which members of a system live, over HTTP.
 
+use super::asked::{blocking, said};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, Params, read_body, success};
+use crate::http::{ApiResult, Params, success};
 use crate::monitors::people::{self, Meant};
 use axum::extract::{Path, Request, State};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
-use stdx::{Error, ErrorKind, Result};
+use stdx::{Error, Result};
 use store::audit::Who;
 
 /// The longest body, in bytes.
@@ -19,9 +20,8 @@ pub async fn get(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
     let days = params.number("days")?.unwrap_or(AHEAD_DAYS).clamp(1, 92) as i64;
     // Weeks of many rotas take a moment.
-    let told =
-        tokio::task::spawn_blocking(move || people::on_call(&app.monitors, now_ms(), days * 86_400_000));
-    Ok(success(&told.await.map_err(|_| failed())?))
+    let told = blocking(&app, move |app| Ok(people::on_call(&app.monitors, now_ms(), days * 86_400_000)));
+    Ok(success(&told.await?))
 }
 
 /// Commands that may run, and what ran.
@@ -40,17 +40,8 @@ async fn with_body<T: Send + 'static>(
     request: Request,
     work: impl FnOnce(&App, &Json, &Who) -> Result<T> + Send + 'static,
 ) -> ApiResult<T> {
-    let address = super::peer(&request);
-    let body = read_body(request, BODY_BYTES_MAX).await?;
-    let json: Json = match body.is_empty() {
-        true => json!({}),
-        false => {
-            serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not JSON: {e}")))?
-        }
-    };
-    let who = super::who(&json, address);
-    let done = tokio::task::spawn_blocking(move || work(&app, &json, &who));
-    Ok(done.await.map_err(|_| failed())??)
+    let (json, who) = said(request, BODY_BYTES_MAX).await?;
+    blocking(&app, move |app| work(app, &json, &who)).await
 }
 
 pub async fn stand_in(State(app): State<Arc<App>>, request: Request) -> ApiResult {
@@ -81,8 +72,4 @@ async fn ack(app: Arc<App>, request: Request, is_end: bool) -> ApiResult {
         people::acknowledge(&app.monitors, &meant, who, is_end)
     });
     Ok(success(&json!({ "alerts": count.await? })))
-}
-
-fn failed() -> Error {
-    Error::new(ErrorKind::Internal, "it failed inside; this is a bug worth reporting")
 }

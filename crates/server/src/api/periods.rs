@@ -1,5 +1,6 @@
 //! Good periods by name, to compare with: list, save, delete.
 
+use super::asked::blocking;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, read_body, success};
@@ -37,7 +38,7 @@ pub async fn save(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         .map_err(|e| ApiError::bad(format!("the body is not a period ({e}); send name, start and end")))?;
     let (start_ms, end_ms) = super::changed::stretch("the period", &given.start, &given.end)?;
     let period = Period { name: given.name, start_ms, end_ms, saved_ms: now_ms() };
-    super::saved::change(&app, move |app| app.periods.save(period)).await?;
+    blocking(&app, move |app| app.periods.save(period)).await?;
     list(State(app)).await
 }
 
@@ -45,6 +46,6 @@ pub async fn save(State(app): State<Arc<App>>, request: Request) -> ApiResult {
 pub async fn delete(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
     let name = params.required("name", params.get("name"))?.to_string();
-    super::saved::change(&app, move |app| app.periods.delete(&name)).await?;
+    blocking(&app, move |app| app.periods.delete(&name)).await?;
     list(State(app)).await
 }

@@ -1,28 +1,31 @@
 //! The weekly review of monitors over HTTP: what became of each, a proposal, one request to take it, another to take it back; and what
 //! people say of a monitor. All of it is audited, but that somebody looked.
 
+use super::asked::{blocking, said};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::http::{ApiError, ApiResult, read_body, success};
+use crate::http::{ApiError, ApiResult, success};
+use crate::monitors::incidents;
 use crate::slos::unseen;
+use ::query::QueryError;
 use axum::extract::{Path, Request, State};
-use monitor::ledger::review::{Line, Take, review as review_of};
+use monitor::ledger::review::{LONG_DAYS, Line, Take, review as review_of};
 use monitor::ledger::{Counts, Event};
 use monitor::read::duration_ms;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
-use stdx::{Error, ErrorKind};
-use store::audit::Who;
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// How far back trouble is looked for that no monitor saw.
 const UNSEEN_MS: i64 = 7 * 86_400_000;
+/// The same for incidents: as far as a review counts.
+const INCIDENTS_MS: i64 = LONG_DAYS * 86_400_000;
 const SEVERITY_CHARS_MAX: usize = 40;
 
 fn counts(c: &Counts) -> Json {
     json!({
         "fired": c.fired, "notified": c.notified, "seen": c.seen, "acted": c.acted, "silenced": c.silenced,
-        "flaps": c.flaps, "red_s": c.red_ms as f64 / 1000.0,
+        "flaps": c.flaps, "incidents": c.incidents, "red_s": c.red_ms as f64 / 1000.0,
     })
 }
 
@@ -51,42 +54,32 @@ pub async fn review(State(app): State<Arc<App>>) -> ApiResult {
         (lines, decisions.collect::<Vec<Json>>(), book.ledger.forgotten)
     });
     let inside = app.clone();
-    let unseen = app.gate.run(None, move |stop| unseen::run(&inside, now, UNSEEN_MS, stop)).await;
+    let found = app.gate.run(None, move |stop| -> Result<_, QueryError> {
+        let incidents = incidents::told(&inside, now, INCIDENTS_MS, &stop)?;
+        Ok((unseen::run(&inside, now, UNSEEN_MS, stop)?, incidents))
+    });
     // What cannot be looked at is said; the review stands without it.
-    let (unseen, problem) = match unseen {
-        Ok(list) => (Json::from(list), Json::Null),
-        Err(e) => (Json::Null, e.to_string().into()),
+    let (unseen, (count, missed), problem) = match found.await {
+        Ok((list, (count, missed))) => (Json::from(list), (count.into(), missed.into()), Json::Null),
+        Err(e) => (Json::Null, (Json::Null, Json::Null), e.to_string().into()),
     };
     Ok(success(&json!({
         "now_ms": now, "monitors": lines, "decisions": decisions, "forgotten": forgotten, "unseen": unseen,
-        "unseen_problem": problem,
+        "unseen_problem": problem, "incidents": count, "unseen_incidents": missed,
     })))
-}
-
-async fn body(request: Request) -> ApiResult<(Json, Who)> {
-    let address = super::peer(&request);
-    let body = read_body(request, BODY_BYTES_MAX).await?;
-    let json: Json = match body.is_empty() {
-        true => json!({}),
-        false => {
-            serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the body is not JSON: {e}")))?
-        }
-    };
-    let who = super::who(&json, address);
-    Ok((json, who))
 }
 
 /// Somebody looks at a monitor.
 pub async fn seen(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
     // A page says so when it is opened: nothing else does.
-    body(request).await?;
+    said(request, BODY_BYTES_MAX).await?;
     app.monitors.book_note(&id, Event::Seen, now_ms());
     Ok(success(&json!({})))
 }
 
 /// Somebody did something because of a monitor.
 pub async fn acted(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let (_, who) = body(request).await?;
+    let (_, who) = said(request, BODY_BYTES_MAX).await?;
     done(app, move |app| app.monitors.say_acted(&id, &who)).await
 }
 
@@ -112,21 +105,18 @@ fn take(json: &Json) -> Result<Take, String> {
 
 /// Takes a proposal.
 pub async fn decide(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let (json, who) = body(request).await?;
+    let (json, who) = said(request, BODY_BYTES_MAX).await?;
     let take = take(&json).map_err(ApiError::bad)?;
     done(app, move |app| app.monitors.decide(&id, &take, &who)).await
 }
 
 /// Takes a decision back.
 pub async fn undecide(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let (_, who) = body(request).await?;
+    let (_, who) = said(request, BODY_BYTES_MAX).await?;
     done(app, move |app| app.monitors.undecide(&id, &who)).await
 }
 
-/// It waits for the disk.
 async fn done(app: Arc<App>, change: impl FnOnce(&App) -> stdx::Result<()> + Send + 'static) -> ApiResult {
-    let ended = tokio::task::spawn_blocking(move || change(&app)).await;
-    ended
-        .map_err(|_| Error::new(ErrorKind::Internal, "it failed inside; this is a bug worth reporting"))??;
+    blocking(&app, change).await?;
     Ok(success(&json!({})))
 }

@@ -1,5 +1,6 @@
 //! Saved queries: list, save, delete.
 
+use super::asked::blocking;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, read_body, success};
@@ -31,25 +32,13 @@ pub async fn save(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         query: text("query")?,
         saved_ms: now_ms(),
     };
-    change(&app, move |app| app.saved.save(saved)).await?;
+    blocking(&app, move |app| app.saved.save(saved)).await?;
     list(State(app)).await
 }
 
 pub async fn delete(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let params = Params::read(request).await?;
     let name = params.required("name", params.get("name"))?.to_string();
-    change(&app, move |app| app.saved.delete(&name)).await?;
+    blocking(&app, move |app| app.saved.delete(&name)).await?;
     list(State(app)).await
-}
-
-/// It waits for the disk.
-pub(super) async fn change(
-    app: &Arc<App>,
-    change: impl FnOnce(&App) -> stdx::Result<()> + Send + 'static,
-) -> ApiResult<()> {
-    let inside = app.clone();
-    let done = tokio::task::spawn_blocking(move || change(&inside)).await;
-    Ok(done.unwrap_or_else(|_| {
-        Err(stdx::Error::new(stdx::ErrorKind::Internal, "saving failed inside; this is a bug"))
-    })?)
 }

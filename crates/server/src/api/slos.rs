@@ -1,10 +1,11 @@
 //! Objectives over HTTP: how they are, making, changing and removing them (audited), and a badge. What is asked of stored data (on what
 //! a budget is spent, who is affected, who takes the time) runs as a query of a user, behind the gate.
 
+use super::asked::{blocking, only_who, peer, who};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, read_body, success};
-use crate::monitors::{put_slos, read_new, remove_slo, slo_tell};
+use crate::monitors::{put_slos, read_new, remove_slo, slo_tell, tell};
 use crate::slos;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
@@ -18,13 +19,9 @@ use stdx::{Error, ErrorKind};
 const BODY_BYTES_MAX: usize = 2 << 20;
 
 pub async fn list(State(app): State<Arc<App>>) -> ApiResult {
-    let problems: Vec<Json> = app
-        .monitors
-        .problems()
-        .iter()
-        .map(|p| json!({ "file": p.file, "line": p.line, "what": p.what, "is_error": p.is_error }))
-        .collect();
-    Ok(success(&json!({ "now_ms": now_ms(), "slos": slo_tell::slos(&app.monitors), "problems": problems })))
+    Ok(success(&json!({
+        "now_ms": now_ms(), "slos": slo_tell::slos(&app.monitors), "problems": tell::problems(&app.monitors),
+    })))
 }
 
 pub async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> ApiResult {
@@ -103,28 +100,19 @@ pub async fn check(request: Request) -> ApiResult {
 
 /// Makes them; with `change` those that are there already are changed.
 pub async fn make(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let address = super::peer(&request);
+    let address = peer(&request);
     let wanted = wanted(request).await?;
-    let who = super::who(&wanted.json, address);
+    let who = who(&wanted.json, address);
     let is_change = wanted.json["change"].as_bool().unwrap_or(false);
     let answer = told(&wanted);
-    let put = tokio::task::spawn_blocking(move || put_slos(&app.monitors, wanted.slos, is_change, &who));
-    put.await.map_err(|_| failed())??;
+    blocking(&app, move |app| put_slos(&app.monitors, wanted.slos, is_change, &who)).await?;
     Ok(success(&answer))
 }
 
 pub async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
-    let address = super::peer(&request);
-    let params = Params::read(request).await?;
-    let json = json!({ "user": params.get("user"), "reason": params.get("reason") });
-    let who = super::who(&json, address);
-    let removed = tokio::task::spawn_blocking(move || remove_slo(&app.monitors, &id, &who));
-    removed.await.map_err(|_| failed())??;
+    let who = only_who(request).await?;
+    blocking(&app, move |app| remove_slo(&app.monitors, &id, &who)).await?;
     Ok(success(&json!({})))
-}
-
-fn failed() -> Error {
-    Error::new(ErrorKind::Internal, "it failed inside; this is a bug worth reporting")
 }
 
 /// How far back a question looks: `last`, at most the objective's window.

@@ -176,16 +176,16 @@ pub fn timeline(captures: &Capturing, id: &str) -> Result<Json> {
         let found = columns.texts(name).is_some_and(|t| texts.contains(&t.get(row)));
         Some(f64::from(u8::from(found)))
     };
-    line("CPU time of processes", "ms/s", "processes", &|c, r| number(c, "cpu_ms", r));
+    line("CPU of processes", "cores", "processes", &|c, r| number(c, "cpu_ms", r).map(|ms| ms / 1_000.0));
     line("memory of processes", "bytes", "processes", &|c, r| number(c, "resident_bytes", r));
     line("processes", "", "processes", &|_, _| Some(1.0));
     line("blocked (D)", "", "processes", &|c, r| is(c, "state", r, &["D"]));
     line("connections", "", "sockets", &|c, r| is(c, "state", r, &["ESTABLISHED"]));
-    line("closing and waiting", "", "sockets", &|c, r| {
+    line("closing connections", "", "sockets", &|c, r| {
         is(c, "state", r, &["CLOSE_WAIT", "TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2"])
     });
-    line("bytes not read", "bytes", "sockets", &|c, r| number(c, "receive_queue_bytes", r));
-    line("bytes not taken", "bytes", "sockets", &|c, r| number(c, "send_queue_bytes", r));
+    line("in receive queues", "bytes", "sockets", &|c, r| number(c, "receive_queue_bytes", r));
+    line("in send queues", "bytes", "sockets", &|c, r| number(c, "send_queue_bytes", r));
     let mut events = |name, of: &mut dyn Iterator<Item = i64>| {
         let mut values = vec![Some(0.0); count];
         of.filter_map(place).for_each(|i| *values[i].get_or_insert(0.0) += 1.0);

@@ -84,6 +84,7 @@ impl<'a> Known<'a> {
         }
         Ok(all
             .into_iter()
+            .filter(|c| c.kind != look::changes::INCIDENT)
             .map(|c| Happened {
                 at_ms: c.time_ns / 1_000_000,
                 outcome: c.attributes.get("outcome").unwrap_or_default().to_string(),

@@ -176,12 +176,12 @@ impl Monitors {
         book.is_dirty = true;
     }
 
-    /// A receiver took a notification of alerts with these addresses.
-    pub(super) fn book_told(&self, urls: &[String], now_ms: i64) {
+    /// Something happened to alerts with these addresses; a monitor is counted once, however many are its.
+    pub(super) fn book_alerts(&self, urls: &[String], event: Event, now_ms: i64) {
         let mut ids: Vec<&str> = urls.iter().filter_map(|u| Some(u.split_once("monitor=")?.1)).collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.iter().for_each(|id| self.book_note(id, Event::Notified, now_ms));
+        ids.iter().for_each(|id| self.book_note(id, event, now_ms));
     }
 
     /// Somebody silenced what fires.
@@ -258,7 +258,17 @@ impl Monitors {
         Ok(())
     }
 
-    fn name_of_monitor(&self, id: &str) -> Result<String> {
+    /// Somebody asked for something from the page of a monitor, which is a look at it or a deed.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn note_from(&self, id: &str, event: Event) -> Result<String> {
+        let name = self.name_of_monitor(id)?;
+        self.book_note(id, event, now_ms());
+        Ok(name)
+    }
+
+    pub(super) fn name_of_monitor(&self, id: &str) -> Result<String> {
         let named = |g: &super::LoadedGroup| {
             g.parsed.iter().position(|p| p.id == id).map(|at| g.group.rules[at].name.clone())
         };

@@ -176,7 +176,7 @@ fn settle(monitors: &Monitors, id: &str, kind: &'static str, outcome: Outcome) {
     let lost = notify.outbox.lost;
     drop(notify);
     if is_taken {
-        monitors.book_told(&urls, now_ms());
+        monitors.book_alerts(&urls, monitor::ledger::Event::Notified, now_ms());
     }
     for (reason, count) in [("refused", lost.refused), ("too_old", lost.too_old), ("too_many", lost.too_many)]
     {

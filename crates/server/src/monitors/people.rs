@@ -5,6 +5,7 @@ use super::keep::{read_json, replace};
 use super::{Monitors, lock, own};
 use crate::clock::now_ms;
 use model::{Labels, Matcher};
+use monitor::ledger::Event;
 use monitor::notify::ack::Ack;
 use monitor::notify::fingerprint;
 use monitor::notify::rota::{OVERRIDES_MAX, Override, Rota, Shift, instant_ms, wall_time, wall_words};
@@ -66,10 +67,12 @@ pub fn acknowledge(monitors: &Monitors, meant: &Meant, who: &Who, is_end: bool) 
     }
     let _one = lock(&own::CHANGES);
     let now_ms = now_ms();
-    let labels: Vec<Labels> = {
+    // Labels, and where each is looked at.
+    let (labels, urls): (Vec<Labels>, Vec<String>) = {
         let notify = monitors.notify();
         let firing = notify.notifier.alerts(now_ms).into_iter().map(|(a, _)| a);
-        firing.filter(|a| !a.is_resolved(now_ms) && meant.has(&a.labels)).map(|a| a.labels.clone()).collect()
+        let meant = firing.filter(|a| !a.is_resolved(now_ms) && meant.has(&a.labels));
+        meant.map(|a| (a.labels.clone(), a.url.clone())).unzip()
     };
     if labels.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, "nothing of that kind fires"));
@@ -91,6 +94,10 @@ pub fn acknowledge(monitors: &Monitors, meant: &Meant, who: &Who, is_end: bool) 
         Error::wrap(ErrorKind::Unavailable, "it holds until a restart: it cannot be written", e)
     })?;
     drop(notify);
+    // To take care of it is to act on it. Saying so again is not another deed.
+    if !is_end && count > 0 {
+        monitors.book_alerts(&urls, Event::Acted, now_ms);
+    }
     monitors.wake();
     Ok(count)
 }

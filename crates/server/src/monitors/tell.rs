@@ -166,6 +166,12 @@ pub fn alerts(monitors: &Monitors) -> Vec<Json> {
     out
 }
 
+/// What is wrong with files of rules, objectives and notifications.
+pub fn problems(monitors: &Monitors) -> Vec<Json> {
+    let one = |p: &monitor::Problem| json!({ "file": p.file, "line": p.line, "what": p.what, "is_error": p.is_error });
+    monitors.problems().iter().map(one).collect()
+}
+
 /// Every monitor with what is known of it.
 pub fn monitors(monitors: &Monitors, now_ms: i64) -> Vec<Json> {
     let acks: BTreeMap<Labels, Json> = {

@@ -2,18 +2,20 @@
  * One monitor: how it is and why, its alerts, what it looks at, and what can be done. Must never hide that it is not judged.
  */
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, serverNow } from "../../api/client";
+import { captures } from "../../api/captures";
+import { serverNow } from "../../api/client";
 import { type Monitor, type MonitorAlert, monitors, type Silence } from "../../api/monitors";
 import { review } from "../../api/review";
 import { agoText, isoText } from "../../format/time";
-import { formatValue } from "../../format/units";
-import { say } from "../../state/app";
-import { rememberedName } from "../../ui/send";
+import { countText, formatValue } from "../../format/units";
+import { openPage, say } from "../../state/app";
+import { errorText, rememberedName } from "../../ui/send";
 import { StateShape } from "../../ui/state";
 import { PlanBox } from "../critic/PlanBox";
 import { AckForm } from "./AckForm";
+import { IncidentForm } from "./IncidentForm";
 import { TryOut } from "./TryOut";
-import { matchersText, STATES, silences, unseen } from "./words";
+import { aboutOf, matchersText, STATES, silences, unseen } from "./words";
 
 const TITLES: [string, string][] = [
   ["summary", "What"],
@@ -30,7 +32,12 @@ function When({ ms }: { ms: number }) {
   return <time title={isoText(ms)}>{agoText(ms, serverNow())}</time>;
 }
 
-function Alert(props: { alert: MonitorAlert; silenced: boolean; silence: (matchers: string) => void }) {
+function Alert(props: {
+  alert: MonitorAlert;
+  monitor: string;
+  silenced: boolean;
+  silence: (matchers: string) => void;
+}) {
   const { alert, silenced, silence } = props;
   const shape = alert.state === "firing" ? "bad" : alert.state === "pending" ? "look" : "fine";
   const since = alert.state === "inactive" ? alert.resolved_at_ms : (alert.fired_at_ms ?? alert.active_at_ms);
@@ -55,7 +62,8 @@ function Alert(props: { alert: MonitorAlert; silenced: boolean; silence: (matche
       )}
       {alert.state !== "inactive" && (
         <PlanBox
-          target={own.service ?? own.service_name ?? own.job ?? ""}
+          target={aboutOf(own)}
+          monitor={props.monitor}
           sinceMs={alert.fired_at_ms ?? alert.active_at_ms ?? serverNow()}
           now={serverNow()}
         />
@@ -74,7 +82,8 @@ export function Detail(props: {
   const { monitor: m, silence, leave, again } = props;
   const [now] = useState(serverNow());
   const [sure, setSure] = useState(false);
-  const [acking, setAcking] = useState(false);
+  const [filling, setFilling] = useState<"" | "ack" | "incident">("");
+  const [capturing, setCapturing] = useState(false);
   const open = unseen(m);
   const state = STATES[m.state] ?? STATES.unknown;
   // That somebody looked while it fires is what the review counts as seen.
@@ -87,7 +96,21 @@ export function Detail(props: {
       await review.acted(m.id, rememberedName());
       say("Noted: this monitor was of use.");
     } catch (e) {
-      say(e instanceof ApiError ? e.message : String(e));
+      say(errorText(e));
+    }
+  };
+  const filled = (): void => {
+    setFilling("");
+    again();
+  };
+  const capture = async (): Promise<void> => {
+    setCapturing(true);
+    try {
+      const taken = await captures.take(rememberedName(), m.id);
+      openPage("captures", { own: { capture: taken.id } });
+    } catch (e) {
+      say(errorText(e));
+      setCapturing(false);
     }
   };
   const remove = async (): Promise<void> => {
@@ -101,7 +124,7 @@ export function Detail(props: {
       leave();
       again();
     } catch (e) {
-      say(e instanceof ApiError ? e.message : String(e));
+      say(errorText(e));
     }
   };
   return (
@@ -137,6 +160,7 @@ export function Detail(props: {
             <Alert
               key={JSON.stringify(a.labels)}
               alert={a}
+              monitor={m.id}
               silenced={props.silences.some((s) => silences(s, a.labels))}
               silence={silence}
             />
@@ -178,7 +202,7 @@ export function Detail(props: {
         </div>
         <div>
           <dt>Fired</dt>
-          <dd>{m.fired} times since the program was started</dd>
+          <dd>{m.fired === 0 ? "never" : countText(m.fired, "time")} since the program was started</dd>
         </div>
         <div>
           <dt>Written in</dt>
@@ -187,25 +211,38 @@ export function Detail(props: {
           </dd>
         </div>
       </dl>
-      {acking && (
-        <AckForm
-          fingerprints={open}
-          done={() => {
-            setAcking(false);
-            again();
-          }}
-          leave={() => setAcking(false)}
-        />
-      )}
+      {filling === "ack" && <AckForm fingerprints={open} done={filled} leave={() => setFilling("")} />}
+      {filling === "incident" && <IncidentForm monitor={m} done={filled} leave={() => setFilling("")} />}
       <p class="row">
-        {open.length > 0 && !acking && (
-          <button type="button" class="button" onClick={() => setAcking(true)}>
+        {open.length > 0 && filling !== "ack" && (
+          <button type="button" class="button" onClick={() => setFilling("ack")}>
             I take care of it
           </button>
         )}
         <button type="button" class="button" onClick={() => void acted()}>
           I did something about it
         </button>
+        {filling !== "incident" && (
+          <button
+            type="button"
+            class="button"
+            title="Something broke for somebody: it counts in the review, and stands as a line in charts"
+            onClick={() => setFilling("incident")}
+          >
+            It is an incident
+          </button>
+        )}
+        {fires && (
+          <button
+            type="button"
+            class="button"
+            title="Keep the last minutes of everything on this machine"
+            disabled={capturing}
+            onClick={() => void capture()}
+          >
+            {capturing ? "Capturing" : "Capture now"}
+          </button>
+        )}
         <button type="button" class="button" onClick={() => silence(matchersText({ alertname: m.name }))}>
           Silence all of it
         </button>

@@ -5,7 +5,7 @@
 import { useState } from "preact/hooks";
 import { ApiError, serverNow } from "../../api/client";
 import { type Decision, type Review, type Reviewed, review } from "../../api/review";
-import { agoText, isoText, momentText, spanText } from "../../format/time";
+import { agoText, isoText, momentText, spanText, zoneOf } from "../../format/time";
 import { formatCount } from "../../format/units";
 import { say } from "../../state/app";
 import { defaults, toUrl } from "../../state/url";
@@ -81,6 +81,7 @@ function Row({ m, again }: { m: Reviewed; again: () => void }) {
       <td data-label="notified">{formatCount(c.notified)}</td>
       <td data-label="seen">{formatCount(c.seen)}</td>
       <td data-label="acted on">{formatCount(c.acted)}</td>
+      <td data-label="incidents">{formatCount(c.incidents)}</td>
       <td data-label="red">{c.red_s > 0 ? spanText(c.red_s) : "–"}</td>
       <td data-label="flaps">{formatCount(c.flaps)}</td>
       <td data-label="last useful" class={m.useful_ms === null ? "none" : ""}>
@@ -152,6 +153,8 @@ function Unseen({ data }: { data: Review }) {
         <p class="muted">
           In seven days no service had many failed requests without a monitor being red. Looked at were
           objectives, spans, and requests by HTTP status.
+          {(data.unseen_incidents ?? []).length === 0 &&
+            " No incident of four weeks was recorded that no monitor saw."}
         </p>
       ) : (
         <ul class="episodes">
@@ -164,10 +167,35 @@ function Unseen({ data }: { data: Review }) {
                   range: { kind: "fixed", from: t.from_ms - 300_000, to: t.to_ms + 300_000 },
                 })}
               >
-                {momentText(t.from_ms, serverNow())}
+                {momentText(t.from_ms, serverNow())} {zoneOf(t.from_ms)}
               </a>
               , for {spanText((t.to_ms - t.from_ms) / 1000)}: {formatCount(Math.round(t.bad))} of{" "}
               {formatCount(Math.round(t.total))} requests of <strong>{t.service}</strong> went wrong
+            </li>
+          ))}
+        </ul>
+      )}
+      {(data.unseen_incidents ?? []).length > 0 && (
+        <ul class="episodes" aria-label="Incidents that no monitor saw">
+          {data.unseen_incidents?.map((i) => (
+            <li key={i.id}>
+              <StateShape state="bad" word={false} /> incident of{" "}
+              <a
+                href={toUrl({
+                  ...defaults("changes"),
+                  range: { kind: "fixed", from: i.at_ms - 3_600_000, to: i.at_ms + 3_600_000 },
+                  own: { change: i.id },
+                })}
+              >
+                {momentText(i.at_ms, serverNow())} {zoneOf(i.at_ms)}
+              </a>
+              {i.service !== "" && (
+                <>
+                  {" "}
+                  in <strong>{i.service}</strong>
+                </>
+              )}
+              : {i.title}
             </li>
           ))}
         </ul>
@@ -201,6 +229,7 @@ export function ReviewView() {
               "notified",
               "seen",
               "acted on",
+              "incidents",
               "red",
               "flaps",
               "last useful",
@@ -222,8 +251,10 @@ export function ReviewView() {
         </p>
       )}
       <p class="muted">
-        Counted over four weeks. Acted on is what somebody said so of, on the page of the monitor. Whether it
-        led to an incident is not known: incidents are not kept here yet.
+        Counted over four weeks. Acted on is what somebody took care of, had captured, or said so of, on the
+        page of the monitor. Incidents are those that somebody recorded: there, or as a{" "}
+        <a href={toUrl({ ...defaults("changes"), own: { kind: "incident" } })}>change of that kind</a>
+        {data.incidents !== null && ` (${formatCount(data.incidents)} in four weeks)`}.
       </p>
       <Unseen data={data} />
       <Decisions data={data} again={again} />
