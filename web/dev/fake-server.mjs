@@ -51,7 +51,7 @@ function forward(req, res) {
 
 function serve(req, res) {
   const u = new URL(req.url, "http://fake");
-  if (process.env.UPSTREAM && u.pathname.startsWith("/api/")) {
+  if (process.env.UPSTREAM && /^\/(api|v1|loki|metrics)/.test(u.pathname)) {
     forward(req, res);
     return;
   }
@@ -70,26 +70,8 @@ function serve(req, res) {
   }
   const route = routes[u.pathname];
   if (route) return answer(res, route(u.searchParams));
-  const name = [
-    "/",
-    "/look",
-    "/compare",
-    "/advise",
-    "/query",
-    "/logs",
-    "/traces",
-    "/changes",
-    "/critique",
-    "/headroom",
-    "/captures",
-    "/monitors",
-    "/slos",
-    "/targets",
-    "/cardinality",
-    "/midwatch",
-  ].includes(u.pathname)
-    ? "index.html"
-    : u.pathname.slice(1);
+  // A page has no ending; which pages there are, the program decides.
+  const name = extname(u.pathname) === "" ? "index.html" : u.pathname.slice(1);
   const file = join(dist, name);
   if (!file.startsWith(dist) || !existsSync(file)) return answer(res, null);
   res.writeHead(200, {

@@ -6,6 +6,8 @@ import { base, params, results } from "./harness.mjs";
 
 export async function monitorIsMade(page, nameless, hostile) {
   await page.goto(`${base}/monitors`);
+  await page.waitForSelector("h1");
+  await barIsSkipped(page);
   await page.click("text=Make a monitor");
   assert.equal(params(page).get("form"), "new");
   await page.fill("textarea[name=expr]", "vector(7) > 1");
@@ -51,4 +53,12 @@ async function incidentIsTold(page, nameless, hostile) {
   const told = await page.request.get(`${base}/api/v1/changes?kind=incident`);
   const [change] = (await told.json()).data.changes;
   assert.ok(change.title.includes(hostile) && change.author === "nadia", JSON.stringify(change));
+}
+
+/** By keyboard, one press leads past all that stands above every page. */
+async function barIsSkipped(page) {
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Skip to the page");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "MAIN");
 }

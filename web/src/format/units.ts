@@ -212,3 +212,6 @@ export function unitName(unit: string): string {
   };
   return Object.hasOwn(names, unit) ? names[unit]! : unit;
 }
+
+/** "1 change", "1,306 log records": of what takes an s. */
+export const countText = (n: number, one: string): string => `${formatCount(n)} ${one}${n === 1 ? "" : "s"}`;

@@ -3,7 +3,7 @@
  * a number: the counts stand beneath in words.
  */
 import { useRef, useState } from "preact/hooks";
-import { clockTime } from "../format/time";
+import { clockTime, zoneOf } from "../format/time";
 import { formatCount } from "../format/units";
 import { go } from "../state/app";
 import { LEVELS } from "./text";
@@ -89,7 +89,9 @@ export function Histogram({ data }: { data: LogHistogram }) {
             </span>
           ))}
         </span>
-        <span>{clockTime(end_ms)}</span>
+        <span>
+          {clockTime(end_ms)} {zoneOf(end_ms)}
+        </span>
       </figcaption>
     </figure>
   );

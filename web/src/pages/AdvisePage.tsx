@@ -7,7 +7,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Advice, Direction, Evidence } from "../api/types";
 import { clockTime, isoText } from "../format/time";
-import { formatCount, formatValue } from "../format/units";
+import { countText, formatCount, formatValue } from "../format/units";
 import { go, span, view } from "../state/app";
 import type { Span } from "../state/range";
 import { Notice } from "../ui/notice";
@@ -123,10 +123,10 @@ function Answer({ data }: { data: Advice }) {
       <p>
         <strong>{data.sentence}</strong>{" "}
         <span class="muted">
-          Looked at {formatCount(seen.series)} series, {formatCount(seen.log_records)} log records,{" "}
-          {formatCount(seen.spans)} spans, {formatCount(seen.changes)} changes and {formatCount(data.calls)}{" "}
-          calls between services, in {formatValue(data.elapsed_ms / 1000, "s")}. What is listed is where to
-          look, not what is to blame.
+          Looked at {formatCount(seen.series)} series, {countText(seen.log_records, "log record")},{" "}
+          {countText(seen.spans, "span")}, {countText(seen.changes, "change")} and{" "}
+          {countText(data.calls, "call")} between services, in {formatValue(data.elapsed_ms / 1000, "s")}.
+          What is listed is where to look, not what is to blame.
         </span>
       </p>
       {data.note !== "" && <p class="muted">{sentence(data.note)}</p>}

@@ -5,10 +5,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { serverNow } from "../api/client";
 import { lookApi, type Period } from "../api/look";
-import { clockTime, dayText, zoneOf } from "../format/time";
+import { clockTime } from "../format/time";
 import { go, say, view } from "../state/app";
-import type { Span } from "../state/range";
+import { rangeText, type Span } from "../state/range";
 import { AGAINST, OTHER_HOSTS, ownAgainst } from "./compare";
+import { Narrowed } from "./Narrowed";
 
 /** The names of good periods, and a way to know them anew. */
 function usePeriods(): {
@@ -82,10 +83,7 @@ export function Against(props: { shown: Span; hosts: boolean; children?: preact.
   return (
     <>
       <p class="row">
-        <span class="muted">
-          {dayText(shown.from, serverNow())} {clockTime(shown.from)} to {clockTime(shown.to)}{" "}
-          {zoneOf(shown.from)}, against
-        </span>
+        <span class="muted">{rangeText({ kind: "fixed", ...shown }, serverNow())}, against</span>
         {choices.map(({ against, title }) => (
           <button
             key={against}
@@ -134,16 +132,7 @@ export function Against(props: { shown: Span; hosts: boolean; children?: preact.
           Keep as good
         </button>
         {props.children}
-        {v.match !== "" && (
-          <button
-            type="button"
-            class="chip chip-button"
-            onClick={() => go({ match: "" })}
-            title="All series again"
-          >
-            only {v.match} ✕
-          </button>
-        )}
+        <Narrowed />
       </p>
       {naming && (
         <Name

@@ -19,6 +19,7 @@ import { Asking, useAsking } from "./asking";
 import { offsetText, sentence, togetherText } from "./compare";
 import { Fields } from "./FieldsThatDiffer";
 import { LikePage } from "./LikePage";
+import { Whose } from "./Narrowed";
 import { Picture } from "./Picture";
 
 /** Groups that are shown before one asks for more. */
@@ -37,7 +38,8 @@ const SIGNS: Record<ComparedSeries["how"], string> = {
   lower: "▼",
 };
 
-function Member({ one, first, stepS }: { one: ComparedSeries; first: number; stepS: number }) {
+function Member(props: { one: ComparedSeries; first: number; isFirst: boolean; stepS: number }) {
+  const { one, first, isFirst, stepS } = props;
   const metric = one.labels.__name__ ?? "";
   const selector = selectorOf(metric, one.labels);
   const range = span.value;
@@ -51,17 +53,14 @@ function Member({ one, first, stepS }: { one: ComparedSeries; first: number; ste
   return (
     <li class="moved">
       <span class="moved-when" title={isoText(one.onset * 1000)}>
-        {offsetText(one.onset - first)}
+        {isFirst || one.onset > first ? offsetText(one.onset - first) : "same time"}
       </span>
       <Picture values={one.picture} unit={one.unit} stepS={stepS} from={48} />
       <div class="moved-words">
         <a href={open} class="moved-title" title={selector}>
           {one.title}
         </a>{" "}
-        <span class="muted">
-          {one.entity.kind} {one.entity.title}
-          {one.entity.parent !== "" && `, ${one.entity.parent}`}
-        </span>
+        <Whose entity={one.entity} />
         <a
           class="moved-like"
           href={toUrl({
@@ -84,7 +83,7 @@ function Member({ one, first, stepS }: { one: ComparedSeries; first: number; ste
         )}
       </div>
       <span class="moved-score" title="How far it stands out, in spreads of its baseline; no probability">
-        {one.score >= 100 ? formatCount(Math.round(one.score)) : one.score.toFixed(1)} ×
+        {one.score >= 100 ? formatCount(Math.round(one.score)) : one.score.toFixed(1)} × spread
       </span>
     </li>
   );
@@ -125,8 +124,14 @@ function Group(props: {
         </span>
       </div>
       <ol class="moved-list">
-        {shown.map((one) => (
-          <Member key={selectorOf("", one.labels)} one={one} first={group.onset} stepS={stepS} />
+        {shown.map((one, i) => (
+          <Member
+            key={selectorOf("", one.labels)}
+            one={one}
+            first={group.onset}
+            isFirst={i === 0}
+            stepS={stepS}
+          />
         ))}
       </ol>
       {group.members.length > shown.length && (
@@ -159,6 +164,9 @@ function Counts({ data }: { data: Compared }) {
           {formatCount(data.left_out.buckets)} buckets of histograms were left out: their sums and counts are
           here.
         </span>
+      )}
+      {data.moved > 0 && !data.is_peers && (
+        <span class="muted"> “× spread” says how far outside its usual range a series went.</span>
       )}
     </p>
   );

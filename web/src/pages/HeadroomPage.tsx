@@ -54,7 +54,7 @@ function Line({ room }: { room: Room }) {
   return (
     <tr>
       <td>
-        <StateShape state={SHAPE[room.state]} word={false} />
+        <StateShape state={SHAPE[room.state]} />
       </td>
       <th scope="row">
         <a href={link(room)}>{room.title}</a>
@@ -134,7 +134,7 @@ export function HeadroomPage() {
       {data !== null && data.items.length > 0 && (
         <div class="room-scroll">
           <table class="table rooms" aria-label="What is bounded">
-            <Columns names={["", "What", "Reached", "Used", "Pace"]} />
+            <Columns names={["State", "What", "Reached", "Used", "Pace"]} />
             <tbody>
               {data.items.map((room) => (
                 <Line key={room.id + of(room)} room={room} />

@@ -5,13 +5,14 @@
 
 import { serverNow } from "../api/client";
 import { type Alike, type AlikeSeries, lookApi, type NamedSeries } from "../api/look";
-import { clockTime, dayText, zoneOf } from "../format/time";
 import { formatCount, formatValue } from "../format/units";
 import { go, span, view } from "../state/app";
+import { rangeText } from "../state/range";
 import { selectorOf } from "../state/selector";
 import { defaults, toUrl } from "../state/url";
 import { Notice } from "../ui/notice";
 import { Asking, useAsking } from "./asking";
+import { Narrowed, Whose } from "./Narrowed";
 import { Picture } from "./Picture";
 
 const selector = (one: NamedSeries): string => selectorOf(one.labels.__name__ ?? "", one.labels);
@@ -28,10 +29,7 @@ function Words({ one, opens }: { one: NamedSeries; opens: string[] }) {
       >
         {one.title}
       </a>{" "}
-      <span class="muted">
-        {one.entity.kind} {one.entity.title}
-        {one.entity.parent !== "" && `, ${one.entity.parent}`}
-      </span>
+      <Whose entity={one.entity} />
       {more.length > 0 && (
         <div class="muted moved-labels">{more.map(([name, value]) => `${name}=${value}`).join("  ")}</div>
       )}
@@ -87,7 +85,8 @@ function Answer({ data, isWhole }: { data: Alike; isWhole: boolean }) {
         {formatCount(data.still)} never move or have too few samples.
         {data.elapsed_ms !== undefined && ` Compared in ${formatValue(data.elapsed_ms / 1000, "s")}.`}{" "}
         <span class="muted">
-          The same shape is no sign that one has to do with the other. Lags are known to about{" "}
+          The number on the right is the correlation: 1 is the same shape, −1 the same upside down. The same
+          shape is no sign that one has to do with the other. Lags are known to about{" "}
           {formatValue(data.point_s, "s")}.
         </span>
       </p>
@@ -133,23 +132,11 @@ export function LikePage() {
     <main class="page compare">
       <h1>Lines like this one</h1>
       <p class="row">
-        <span class="muted">
-          {dayText(range.from, serverNow())} {clockTime(range.from)} to {clockTime(range.to)}{" "}
-          {zoneOf(range.from)}, over every series
-        </span>
+        <span class="muted">{rangeText({ kind: "fixed", ...range }, serverNow())}, over every series</span>
         <button type="button" class="button" onClick={() => go({ own: {} }, "push")}>
           What moved
         </button>
-        {v.match !== "" && (
-          <button
-            type="button"
-            class="chip chip-button"
-            onClick={() => go({ match: "" })}
-            title="All series again"
-          >
-            only {v.match} ✕
-          </button>
-        )}
+        <Narrowed />
       </p>
       <Asking asked={asked} what={`every series, to find those like ${series}`} />
       {data !== null && <Answer key={asked.key} data={data} isWhole={asked.isWhole} />}

@@ -66,7 +66,7 @@ export function useAsking<T>(
 
 /** What stands before the answer: that it failed, was stopped, or how far it is. */
 export function Asking<T>({ asked, what }: { asked: Asked<T>; what: string }) {
-  if (asked.error !== null) return <Failure error={asked.error} again={asked.again} />;
+  if (asked.error !== null) return <Failure error={asked.error} again={asked.again} once />;
   if (asked.isWhole) return null;
   if (asked.stopped)
     return (

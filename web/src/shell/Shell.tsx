@@ -92,11 +92,21 @@ function Mark() {
   );
 }
 
+/** Past all that stands above every page, for those who go by keyboard. */
+function toPage(): void {
+  const main = document.querySelector("main");
+  main?.setAttribute("tabindex", "-1");
+  main?.focus();
+}
+
 function Bar() {
   const { page } = view.value;
   const dark = theme.value === "dark" || (theme.value === "system" && isDark());
   return (
     <header class="bar">
+      <button type="button" class="button skip" onClick={toPage}>
+        Skip to the page
+      </button>
       <a class="brand" href="/" aria-label="Midwatch, home">
         <Mark />
       </a>

@@ -68,7 +68,7 @@ const OWN: Partial<Record<Page, readonly string[]>> = {
   advise: ["against", "service", "metric"],
   query: ["lang", "text", "show"],
   traces: ["show", "service", "op", "status", "min", "max", "attr", "order", "skip", "trace", "span", "near"],
-  critique: ["plan", "target", "goal", "show"],
+  critique: ["plan", "target", "goal", "monitor", "show"],
   changes: ["kind", "service", "host", "change", "form"],
   monitors: ["monitor", "state", "silence", "form", "expr", "show"],
   slos: ["slo", "form"],

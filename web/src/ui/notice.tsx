@@ -20,8 +20,16 @@ export function Notice(props: { title: string; children?: ComponentChildren; ton
   );
 }
 
-/** A failure, with what the error knows of the way out; `children` are ways out that the page knows. */
-export function Failure(props: { error: unknown; again?: () => void; children?: ComponentChildren }) {
+/**
+ * A failure, with what the error knows of the way out; `children` are ways out that the page knows. `once`: the page does not ask again
+ * by itself.
+ */
+export function Failure(props: {
+  error: unknown;
+  again?: () => void;
+  once?: boolean;
+  children?: ComponentChildren;
+}) {
   const { error, again } = props;
   const e = error instanceof ApiError ? error : null;
   return (
@@ -32,7 +40,7 @@ export function Failure(props: { error: unknown; again?: () => void; children?: 
         ) : (
           `${error instanceof Error ? error.message : String(error)} Reload the page to begin anew.`
         )}
-        {again && e?.kind === "unreachable" && " This page asks again by itself."}
+        {again && !props.once && e?.kind === "unreachable" && " This page asks again by itself."}
       </p>
       {(again || props.children) && (
         <p class="row">

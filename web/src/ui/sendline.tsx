@@ -1,9 +1,15 @@
 /**
  * The end of a form: what is wrong with it, and its buttons. Must never hide why nothing was sent.
  */
+import type { ComponentChildren } from "preact";
 import type { Sending } from "./send";
 
-export function SendLine(props: { form: Sending; word: string; leave: () => void }) {
+export function SendLine(props: {
+  form: Sending;
+  word: string;
+  leave?: () => void;
+  children?: ComponentChildren;
+}) {
   const { form, word, leave } = props;
   return (
     <>
@@ -16,9 +22,12 @@ export function SendLine(props: { form: Sending; word: string; leave: () => void
         <button type="submit" class="button" disabled={form.sending}>
           {word}
         </button>
-        <button type="button" class="button" onClick={leave}>
-          Leave it
-        </button>
+        {leave && (
+          <button type="button" class="button" onClick={leave}>
+            Leave it
+          </button>
+        )}
+        {props.children}
       </p>
     </>
   );

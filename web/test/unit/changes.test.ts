@@ -32,7 +32,7 @@ test("a change concerns the series of its service or host, and one of neither al
 });
 
 test("answers come first, and what only the program needs is not shown", () => {
-  const all = { version: "2", said_ms: "1", solves: "crash", outcome: "worked" };
+  const all = { version: "2", said_ms: "1", solves: "crash", outcome: "worked", monitor_ids: "a,b" };
   assert.deepEqual(saidOf(change({ attributes: all }), [{ name: "solves", asks: "What does it solve?" }]), [
     ["What does it solve?", "crash"],
     ["version", "2"],

@@ -1,7 +1,14 @@
 /** Numbers for people: a table of value, unit and text. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatCount, formatTicks, formatValue, significant, tickSteps } from "../../src/format/units";
+import {
+  countText,
+  formatCount,
+  formatTicks,
+  formatValue,
+  significant,
+  tickSteps,
+} from "../../src/format/units";
 
 test("a value is scaled to its unit, with at most four significant digits", () => {
   const table: [number | null, string, string][] = [
@@ -98,4 +105,11 @@ test("significant digits and counts", () => {
   assert.equal(significant(2.5e-7), "2.5e-7");
   assert.equal(formatCount(1_234_567), "1,234,567");
   assert.equal(formatCount(12), "12");
+});
+
+test("numbers of things", () => {
+  assert.deepEqual(
+    [0, 1, 2, 1306].map((n) => countText(n, "change")),
+    ["0 changes", "1 change", "2 changes", "1,306 changes"],
+  );
 });

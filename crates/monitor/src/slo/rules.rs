@@ -61,9 +61,9 @@ fn rule(slo: &Slo, word: &str, pairs: &[&Pair]) -> Rule {
     let text = |name: &str, text: String| (name.to_string(), Template::plain(&text));
     let promise = if slo.about.is_empty() { slo.name.clone() } else { slo.about.clone() };
     // A name that looks like a template stays a name.
-    let safe = promise.replace("{{", "{ {");
+    let safe = promise.trim_end_matches('.').replace("{{", "{ {");
     let summary = Template::parse(&format!(
-        "{safe}: breaking, {{{{ $value | humanize }}}} times faster than its budget allows{{{{ with query \"{LEFT}{{{SLO_LABEL}='{}'}}\" }}}}; {{{{ . | first | value | humanizePercentage }}}} of the budget is left{{{{ end }}}}",
+        "{safe}: breaking, {{{{ $value | humanize }}}} times faster than its budget allows{{{{ with query \"clamp_min({LEFT}{{{SLO_LABEL}='{}'}}, 0)\" }}}}; {{{{ . | first | value | humanizePercentage }}}} of the budget is left{{{{ end }}}}",
         slo.id
     ))
     .unwrap_or_else(|_| Template::plain(&safe));

@@ -60,6 +60,12 @@ pub fn span(ms: i64) -> String {
     }
 }
 
+/// As in "in the last hour", "in the last 2 hours".
+fn last(ms: i64) -> String {
+    let text = span(ms);
+    text.strip_prefix("1 ").map_or_else(|| text.clone(), str::to_string)
+}
+
 /// The promise: `99.9 % of requests are good, over 30 days`.
 pub fn promise(slo: &Slo) -> String {
     let objective = number(slo.objective * 100.0);
@@ -116,7 +122,7 @@ pub fn present(slo: &Slo, verdict: &Verdict) -> String {
     let now = match (&verdict.state, fast) {
         (State::BurnsFast | State::BurnsSlowly, Some(p)) => format!(
             "In the last {} {} of {} {} went wrong, {} times as many as may. ",
-            span(p.long.window_ms),
+            last(p.long.window_ms),
             count(p.long.sum.bad()),
             count(p.long.sum.total),
             slo.events(),
@@ -131,7 +137,7 @@ pub fn present(slo: &Slo, verdict: &Verdict) -> String {
                     count(b.sum.bad()),
                     count(b.sum.total),
                     slo.events(),
-                    span(b.window_ms),
+                    last(b.window_ms),
                     count(slo.enough)
                 ),
                 None => format!(

@@ -5,13 +5,14 @@
 import { useState } from "preact/hooks";
 import { type Capture, type Captures, captures } from "../../api/captures";
 import { serverNow } from "../../api/client";
-import { agoText, isoText, momentText, spanText } from "../../format/time";
+import { agoText, isoText, momentText, spanText, zoneOf } from "../../format/time";
 import { formatCount, formatValue } from "../../format/units";
 import { go, say, view } from "../../state/app";
 import { toUrl } from "../../state/url";
 import { Columns } from "../../ui/columns";
 import { Failure, Loading, Notice, StaleLine } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
+import { rememberedName } from "../../ui/send";
 import { StateShape } from "../../ui/state";
 import { Viewer } from "./Viewer";
 import { causeWords } from "./words";
@@ -29,29 +30,33 @@ function shape(capture: Capture): { state: string; says: string } {
 function Row({ capture }: { capture: Capture }) {
   const { state, says } = shape(capture);
   const at = capture.before?.trigger_ms;
+  const instance = capture.before?.causes[0]?.labels?.instance ?? "";
   return (
     <tr>
       <th scope="row">
         <StateShape state={state} word={false} />{" "}
-        <a href={urlOf(capture.id)}>{at === undefined ? capture.id : momentText(at, serverNow())}</a>
+        <a href={urlOf(capture.id)}>
+          {at === undefined ? capture.id : `${momentText(at, serverNow())} ${zoneOf(at)}`}
+        </a>
         <span class="muted"> {at !== undefined && agoText(at, serverNow())}</span>
       </th>
-      <td>
+      <td data-label="why">
         {capture.problem ?? causeWords(capture.before?.causes[0])}
-        {(capture.before?.causes[0]?.labels?.instance ?? "") !== "" && (
-          <span class="muted"> {capture.before?.causes[0]?.labels?.instance}</span>
-        )}
+        {instance !== "" && instance !== capture.before?.host && <span class="muted"> {instance}</span>}
       </td>
-      <td>{capture.before?.host}</td>
-      <td class="number">{formatValue(capture.bytes, "bytes")}</td>
-      <td>{capture.pinned ? `pinned: ${capture.pinned}` : says}</td>
+      <td data-label="where">{capture.before?.host}</td>
+      <td class="number" data-label="size">
+        {formatValue(capture.bytes, "bytes")}
+      </td>
+      <td data-label="state">{capture.pinned ? `pinned: ${capture.pinned}` : says}</td>
     </tr>
   );
 }
 
 function Ring({ data }: { data: Captures }) {
   const told = data.ring.filter((r) => r.problem !== "" || r.refused + r.dropped_early > 0);
-  const rows = data.ring.map((r) => `${formatCount(r.rows)} ${r.class}`).join(", ");
+  const named = (r: Captures["ring"][number]): string => (r.class === "kernel" ? "kernel messages" : r.class);
+  const rows = data.ring.map((r) => `${formatCount(r.rows)} ${named(r)}`).join(", ");
   const memory = data.ring.reduce((sum, r) => sum + r.memory_bytes, 0);
   const since = Math.min(...data.ring.map((r) => r.since_ms ?? Number.POSITIVE_INFINITY));
   if (!data.is_recording) return null;
@@ -95,7 +100,7 @@ export function CapturesPage() {
   const take = async (): Promise<void> => {
     setTaking(true);
     try {
-      const taken = await captures.take("");
+      const taken = await captures.take(rememberedName());
       again();
       go({ own: { capture: taken.id } }, "push");
       say(

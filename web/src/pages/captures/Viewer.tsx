@@ -12,17 +12,30 @@ import {
   type Verified,
 } from "../../api/captures";
 import { isAbort, serverNow } from "../../api/client";
-import { clockTime, momentText } from "../../format/time";
+import { clockTime, momentText, zoneOf } from "../../format/time";
 import { formatCount, formatValue } from "../../format/units";
 import { go, say, view } from "../../state/app";
 import { defaults, toUrl } from "../../state/url";
 import { Columns } from "../../ui/columns";
 import { Failure, Loading } from "../../ui/notice";
-import { causeWords, cellText, gaps, linePath, offsetWords, SHOWN, shownRows, TABLES } from "./words";
+import {
+  causeWords,
+  cellText,
+  gaps,
+  linePath,
+  lineText,
+  offsetWords,
+  SHOWN,
+  shownRows,
+  TABLES,
+  valueAt,
+} from "./words";
 
 const WIDTH = 400;
 const HEIGHT = 44;
 const ROWS = 200;
+/** Characters of a cell that are shown at first: a command line must not push the others out of sight. */
+const LONG = 140;
 /** A moment is asked for when the scrubber rests so long, milliseconds. */
 const REST_MS = 120;
 
@@ -33,6 +46,11 @@ function set(change: Record<string, string>, how: "push" | "replace" = "replace"
   go({ own: Object.fromEntries(next) }, how);
 }
 
+function textAt(values: readonly (number | null)[], unit: string, index: number): string {
+  const value = valueAt(values, index);
+  return value === null ? "not read" : lineText(value, unit);
+}
+
 function Charts({ line, at, move }: { line: Timeline; at: number; move: (ms: number) => void }) {
   const end = line.start_ms + Math.max(line.count - 1, 1) * line.step_ms;
   const x = (ms: number): number => ((ms - line.start_ms) / (end - line.start_ms)) * WIDTH;
@@ -41,7 +59,7 @@ function Charts({ line, at, move }: { line: Timeline; at: number; move: (ms: num
     <>
       <label class="capture-scrubber">
         <span>
-          {clockTime(at)}, {offsetWords(at - line.trigger_ms)}
+          {clockTime(at)} {zoneOf(at)}, {offsetWords(at - line.trigger_ms)}
         </span>
         <input
           type="range"
@@ -63,13 +81,11 @@ function Charts({ line, at, move }: { line: Timeline; at: number; move: (ms: num
           .map((l) => (
             <figure key={l.name}>
               <figcaption>
-                {l.name}{" "}
-                <b>
-                  {l.values[index] === null || l.values[index] === undefined
-                    ? "not read"
-                    : formatValue(l.values[index], l.unit === "bytes" ? "bytes" : "")}
-                </b>{" "}
-                {l.unit === "bytes" ? "" : l.unit}
+                {l.name}
+                <span>
+                  <b>{textAt(l.values, l.unit, index)}</b>, at most{" "}
+                  {lineText(Math.max(...l.values.map((v) => v ?? 0)), l.unit)}
+                </span>
               </figcaption>
               <svg
                 viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
@@ -98,22 +114,37 @@ function Charts({ line, at, move }: { line: Timeline; at: number; move: (ms: num
   );
 }
 
+/** A long text by its beginning; the rest is one press away. */
+function Cut({ text }: { text: string }) {
+  if (text.length <= LONG) return <>{text}</>;
+  return (
+    <details class="capture-long">
+      <summary>{text.slice(0, LONG)} …</summary>
+      {text.slice(LONG)}
+    </details>
+  );
+}
+
 function Rows({ moment, words }: { moment: Moment; words: string }) {
   const shown = (SHOWN[moment.table] ?? []).filter(([name]) => moment.columns.includes(name));
   const rows = shownRows(moment, words);
   if (moment.rows.length === 0) return <p class="muted">There is nothing of this at this moment.</p>;
   return (
-    <div class="room-scroll capture-rows">
+    <section class="room-scroll capture-rows" aria-label={`Rows of ${moment.table}`}>
       <table class="table" aria-label={`${moment.table} at the moment`}>
         <Columns names={shown.map(([, heading]) => heading)} />
         <tbody>
           {rows.map((row, i) => (
             <tr key={i}>
-              {shown.map(([name]) => {
+              {shown.map(([name, heading]) => {
                 const cell = row[moment.columns.indexOf(name)] ?? null;
                 return (
-                  <td key={name} class={typeof cell === "number" && name !== "time" ? "number" : undefined}>
-                    {cellText(name, cell)}
+                  <td
+                    key={name}
+                    data-label={heading.toLowerCase()}
+                    class={typeof cell === "number" && name !== "time" ? "number" : undefined}
+                  >
+                    <Cut text={cellText(name, cell)} />
                   </td>
                 );
               })}
@@ -126,7 +157,7 @@ function Rows({ moment, words }: { moment: Moment; words: string }) {
           {formatCount(rows.length)} of {formatCount(moment.rows_total)} rows; all are in the files.
         </p>
       )}
-    </div>
+    </section>
   );
 }
 
@@ -134,7 +165,7 @@ const KINDS: Record<string, string> = {
   kernel: "The kernel said",
   log: "Logged",
   process: "Process",
-  cpu: "CPU ms in the last minute",
+  cpu: "CPU, of the last minute",
   memory: "Memory",
   listening: "Listening",
   connections: "Connections",
@@ -143,18 +174,26 @@ const KINDS: Record<string, string> = {
 function Differences({ list }: { list: Difference[] }) {
   if (list.length === 0) return <p class="muted">Nothing of weight is different.</p>;
   const value = (d: Difference, n: number): string =>
-    n === 0 ? "—" : formatValue(n, d.kind === "memory" ? "bytes" : "");
+    n === 0
+      ? "none"
+      : d.kind === "cpu"
+        ? formatValue(n / 1000, "s")
+        : formatValue(n, d.kind === "memory" ? "bytes" : "");
   return (
-    <div class="room-scroll">
+    <div class="room-scroll capture-differences">
       <table class="table" aria-label="What is different">
-        <Columns names={["", "What", "This time", "The other time"]} />
+        <Columns names={["Kind", "What", "This time", "The other time"]} />
         <tbody>
           {list.map((d) => (
             <tr key={`${d.kind} ${d.what}`}>
-              <td>{KINDS[d.kind] ?? d.kind}</td>
+              <td data-label="kind">{KINDS[d.kind] ?? d.kind}</td>
               <th scope="row">{d.what}</th>
-              <td class="number">{value(d, d.here)}</td>
-              <td class="number">{value(d, d.there)}</td>
+              <td class="number" data-label="this time">
+                {value(d, d.here)}
+              </td>
+              <td class="number" data-label="the other time">
+                {value(d, d.there)}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -184,6 +223,38 @@ function useAnswer<T>(key: string, restMs: number, question: (signal: AbortSigna
   return state;
 }
 
+/** What was not the same in another capture. */
+function Compared({ capture, other }: { capture: Capture; other: string }) {
+  const { data, error } = useAnswer(`${capture.id} ${other}`, 0, (s) =>
+    captures.compare(capture.id, other, s),
+  );
+  if (error !== null) return <Failure error={error} />;
+  return data === null ? <Loading what="both captures" /> : <Differences list={data.differences} />;
+}
+
+function Compare({ capture, others }: { capture: Capture; others: Capture[] }) {
+  const other = own("with");
+  if (others.length === 0) return null;
+  return (
+    <section class="capture-compare" aria-label="Compared with another capture">
+      <label>
+        What is different from{" "}
+        <select class="field" value={other} onChange={(e) => set({ with: e.currentTarget.value }, "push")}>
+          <option value="">choose another capture</option>
+          {others
+            .filter((c) => c.before)
+            .map((c) => (
+              <option key={c.id} value={c.id}>
+                {momentText(c.before?.trigger_ms ?? 0, serverNow())}: {causeWords(c.before?.causes[0])}
+              </option>
+            ))}
+        </select>
+      </label>
+      {other !== "" && <Compared key={other} capture={capture} other={other} />}
+    </section>
+  );
+}
+
 export function Viewer(props: { capture: Capture; others: Capture[]; changed: () => void }) {
   const { capture } = props;
   const manifest = capture.before;
@@ -192,15 +263,11 @@ export function Viewer(props: { capture: Capture; others: Capture[]; changed: ()
   const trigger = manifest?.trigger_ms ?? 0;
   const at = Number(own("moment")) || Math.floor(trigger / 1000) * 1000;
   const [words, setWords] = useState("");
-  const other = own("with");
   const part = capture.after ? "whole" : "before";
   const line = useAnswer(`${capture.id} ${part}`, 0, (s) => captures.timeline(capture.id, s));
   // The reading of a second may be some milliseconds late: the moment is the end of its second.
   const moment = useAnswer(`${capture.id} ${part} ${table} ${at}`, REST_MS, (s) =>
     captures.at(capture.id, table, Math.max(at + 999, 0), ROWS, s),
-  );
-  const compared = useAnswer(`${capture.id} ${other}`, 0, (s) =>
-    other === "" ? null : captures.compare(capture.id, other, s),
   );
   if (!manifest) return <Failure error={new Error(capture.problem ?? "This capture cannot be read.")} />;
   const told = gaps(capture);
@@ -211,7 +278,7 @@ export function Viewer(props: { capture: Capture; others: Capture[]; changed: ()
   return (
     <section class="capture">
       <h2>
-        {momentText(trigger, serverNow())}: {causeWords(manifest.causes[0])}
+        {momentText(trigger, serverNow())} {zoneOf(trigger)}: {causeWords(manifest.causes[0])}
       </h2>
       <p class="muted">
         {manifest.host} · {formatValue(capture.bytes, "bytes")} · durable {manifest.took_ms} ms after the
@@ -259,6 +326,7 @@ export function Viewer(props: { capture: Capture; others: Capture[]; changed: ()
           </ul>
         </details>
       )}
+      <Compare capture={capture} others={props.others} />
       {line.error !== null && <Failure error={line.error} />}
       {line.data === null && line.error === null && <Loading what="the capture" />}
       {line.data !== null && <Charts line={line.data} at={at} move={(ms) => set({ moment: String(ms) })} />}
@@ -279,6 +347,7 @@ export function Viewer(props: { capture: Capture; others: Capture[]; changed: ()
         </div>
         <input
           type="search"
+          class="field"
           aria-label="Rows with these words"
           placeholder="Rows with these words"
           value={words}
@@ -288,33 +357,13 @@ export function Viewer(props: { capture: Capture; others: Capture[]; changed: ()
       {moment.error !== null && <Failure error={moment.error} />}
       {moment.data !== null && moment.data.table === table && (
         <>
-          <p class="muted">
+          <p class="muted capture-as-of">
             {table === "kernel" || table === "logs"
-              ? `Up to ${clockTime(at)}`
-              : moment.data.time_ms !== null && `As read at ${clockTime(moment.data.time_ms, true)}`}
+              ? `Up to ${clockTime(at)} ${zoneOf(at)}`
+              : moment.data.time_ms !== null &&
+                `As read at ${clockTime(moment.data.time_ms, true)} ${zoneOf(moment.data.time_ms)}`}
           </p>
           <Rows moment={moment.data} words={words} />
-        </>
-      )}
-      {props.others.length > 0 && (
-        <>
-          <h3>What is different from another time?</h3>
-          <select
-            aria-label="Compare with"
-            value={other}
-            onChange={(e) => set({ with: e.currentTarget.value }, "push")}
-          >
-            <option value="">Choose a capture</option>
-            {props.others
-              .filter((c) => c.before)
-              .map((c) => (
-                <option key={c.id} value={c.id}>
-                  {momentText(c.before?.trigger_ms ?? 0, serverNow())}: {causeWords(c.before?.causes[0])}
-                </option>
-              ))}
-          </select>
-          {compared.error !== null && <Failure error={compared.error} />}
-          {other !== "" && compared.data !== null && <Differences list={compared.data.differences} />}
         </>
       )}
     </section>

@@ -28,19 +28,19 @@ export const SHOWN: Record<string, readonly [string, string][]> = {
     ["cpu_ms", "CPU ms/s"],
     ["resident_bytes", "Memory"],
     ["threads", "Threads"],
-    ["open_files", "Files"],
+    ["open_files", "Open files"],
     ["command", "Command"],
   ],
   sockets: [
-    ["protocol", ""],
+    ["protocol", "Protocol"],
     ["state", "State"],
-    ["local_address", "Here"],
-    ["local_port", ""],
+    ["local_address", "Local"],
+    ["local_port", "Port"],
     ["peer_address", "Peer"],
-    ["peer_port", ""],
-    ["receive_queue_bytes", "Not read"],
-    ["send_queue_bytes", "Not taken"],
-    ["retransmits", "Again"],
+    ["peer_port", "Port"],
+    ["receive_queue_bytes", "Recv-Q"],
+    ["send_queue_bytes", "Send-Q"],
+    ["retransmits", "Retransmits"],
   ],
   kernel: [
     ["time", "Time"],
@@ -52,20 +52,20 @@ export const SHOWN: Record<string, readonly [string, string][]> = {
     ["memory_bytes", "Memory"],
     ["memory_limit_bytes", "Limit"],
     ["processes", "Processes"],
-    ["throttled_us", "Held back µs"],
+    ["throttled_us", "Throttled µs"],
     ["oom_kills", "OOM kills"],
   ],
   interrupts: [
     ["interrupt", "Interrupt"],
     ["cpu", "CPU"],
     ["count", "Count"],
-    ["about", ""],
+    ["about", "Device"],
   ],
   files: [
     ["pid", "PID"],
     ["comm", "Process"],
     ["descriptors", "Descriptors"],
-    ["target", "Leads to"],
+    ["target", "File"],
   ],
   logs: [
     ["time", "Time"],
@@ -104,23 +104,41 @@ export function shownRows(moment: Moment, words: string): Cell[][] {
       );
 }
 
-/** A path through the values of a line within width and height, with gaps where nothing is known. */
+/** How many steps are usual from one reading to the next: what is read every five seconds has four steps of nothing between. */
+export function usualStep(values: readonly (number | null)[]): number {
+  const at = values.flatMap((v, i) => (v === null ? [] : [i]));
+  const steps = at.slice(1).map((place, i) => place - at[i]!);
+  steps.sort((a, b) => a - b);
+  return steps[(steps.length - 1) >> 1] ?? 1;
+}
+
+/** The value that holds at a place: the last reading, unless one has been missing since; null where there is none. */
+export function valueAt(values: readonly (number | null)[], place: number): number | null {
+  const step = usualStep(values);
+  for (let i = place; i >= Math.max(0, place - step); i--)
+    if ((values[i] ?? null) !== null) return values[i]!;
+  return null;
+}
+
+/** A path through the values of a line within width and height, with gaps where nothing is known for longer than is usual. */
 export function linePath(values: readonly (number | null)[], width: number, height: number): string {
   const top = Math.max(...values.map((v) => v ?? 0), 0) || 1;
+  const longest = usualStep(values) * 1.5;
   let path = "";
-  let isDown = false;
+  let last = Number.NEGATIVE_INFINITY;
   values.forEach((value, i) => {
-    if (value === null) {
-      isDown = false;
-      return;
-    }
+    if (value === null) return;
     const x = values.length < 2 ? 0 : (i / (values.length - 1)) * width;
     const y = height - (Math.max(value, 0) / top) * (height - 2) - 1;
-    path += `${isDown ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-    isDown = true;
+    path += `${i - last <= longest ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+    last = i;
   });
   return path;
 }
+
+/** A value of a line with its unit. */
+export const lineText = (value: number, unit: string): string =>
+  unit === "bytes" ? formatValue(value, "bytes") : `${formatValue(value, "")} ${unit}`.trim();
 
 /** `−2 min 5 s`, `+12 s`, `the trigger`. */
 export function offsetWords(ms: number): string {

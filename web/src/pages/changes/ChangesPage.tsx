@@ -4,7 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { isAbort, serverNow } from "../../api/client";
 import { type Change, type Changes, changes } from "../../api/traces";
-import { clockTime, isoText } from "../../format/time";
+import { clockTime, isoText, zoneOf } from "../../format/time";
 import { go, span, view } from "../../state/app";
 import { toUrl } from "../../state/url";
 import { Failure, Loading, Notice } from "../../ui/notice";
@@ -32,7 +32,11 @@ function Row({ change, chosen }: { change: Change; chosen: boolean }) {
         </span>
         <span class="change-title">
           {change.title}
-          {outcome && <span class={`chip ${outcome === "worked" ? "" : "chip-bad"}`}>{outcome}</span>}
+          {outcome && (
+            <span class={`chip ${["worked", "mitigated", "over"].includes(outcome) ? "" : "chip-bad"}`}>
+              {outcome}
+            </span>
+          )}
         </span>
         <span class="change-about">{about.filter(Boolean).join(" ")}</span>
       </a>
@@ -115,7 +119,9 @@ export function ChangesPage() {
             {list.length === 0 && <Empty detecting={known.is_detecting} />}
             {byDay(list, serverNow()).map(({ day, changes: of }) => (
               <section key={day + of[0]!.id} aria-label={day}>
-                <h2 class="changes-day">{day}</h2>
+                <h2 class="changes-day">
+                  {day} <span class="muted">{zoneOf(of[0]!.time_ms)}</span>
+                </h2>
                 <ol class="changes">
                   {of.map((c) => (
                     <Row key={c.id} change={c} chosen={c === chosen} />

@@ -96,6 +96,8 @@ export function Detail(props: { change: Change; known: Changes; again: () => voi
       say(e instanceof ApiError ? `${e.message} ${e.hint}` : String(e));
     }
   };
+  const isIncident = change.kind === "incident";
+  const monitors = (change.attributes.monitor_ids ?? "").split(",").filter((id) => id !== "");
   const range = between(change.time_ms - 15 * 60_000, change.time_ms + 15 * 60_000);
   const match = change.service
     ? withMatcher("", "service_name", change.service)
@@ -149,6 +151,21 @@ export function Detail(props: { change: Change; known: Changes; again: () => voi
             <dd>{change.host}</dd>
           </div>
         )}
+        {monitors.length > 0 && (
+          <div>
+            <dt>told by</dt>
+            <dd>
+              {monitors.map((id, i) => (
+                <span key={id}>
+                  {i > 0 && ", "}
+                  <a href={toUrl({ ...defaults("monitors"), own: { monitor: id } })}>
+                    {monitors.length === 1 ? "its monitor" : `monitor ${i + 1}`}
+                  </a>
+                </span>
+              ))}
+            </dd>
+          </div>
+        )}
         {saidOf(change, known.questions).map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
@@ -157,9 +174,9 @@ export function Detail(props: { change: Change; known: Changes; again: () => voi
         ))}
       </dl>
       {(change.service !== "" || change.host !== "") && <Measures change={change} />}
-      <h3>Did it work?</h3>
+      <h3>{isIncident ? "What became of it?" : "Did it work?"}</h3>
       <p class="row">
-        {["worked", "failed", "rolled back"].map((word) => (
+        {(isIncident ? ["mitigated", "over"] : ["worked", "failed", "rolled back"]).map((word) => (
           <button
             key={word}
             type="button"

@@ -3,38 +3,9 @@
  */
 import { type Changes, changes } from "../../api/traces";
 import { say } from "../../state/app";
-import { useSending } from "../../ui/send";
+import { Entry, WhoEntry } from "../../ui/entry";
+import { rememberName, useSending } from "../../ui/send";
 import { SendLine } from "../../ui/sendline";
-
-function Line(props: {
-  name: string;
-  title: string;
-  hint?: string;
-  list?: readonly string[];
-  required?: boolean;
-}) {
-  const { name, title, hint, list, required } = props;
-  return (
-    <label class="entry">
-      <span>{title}</span>
-      <input
-        type={name === "link" ? "url" : "text"}
-        name={name}
-        placeholder={hint}
-        required={required}
-        list={list ? `change-${name}` : undefined}
-        autocomplete="off"
-      />
-      {list && (
-        <datalist id={`change-${name}`}>
-          {list.map((value) => (
-            <option key={value} value={value} />
-          ))}
-        </datalist>
-      )}
-    </label>
-  );
-}
 
 export function Form(props: { known: Changes; done: (id: string) => void; leave: () => void }) {
   const { known, done, leave } = props;
@@ -48,6 +19,7 @@ export function Form(props: { known: Changes; done: (id: string) => void; leave:
       if (fields[name]) answers[name] = fields[name]!;
       delete fields[name];
     }
+    rememberName(fields.author ?? "");
     const { id } = await changes.record({ ...fields, answers });
     say("The change is recorded.");
     done(id);
@@ -64,14 +36,14 @@ export function Form(props: { known: Changes; done: (id: string) => void; leave:
       }}
     >
       <h2>Record a change</h2>
-      <Line name="title" title="What changes, in a sentence" hint="deployed api 1.42" required />
+      <Entry name="title" title="What changes, in a sentence" hint="deployed api 1.42" required />
       <div class="two">
-        <Line name="kind" title="Kind" hint="deploy" list={known.kinds} />
-        <Line name="time" title="When" hint="now" />
-        <Line name="service" title="Service" />
-        <Line name="host" title="Host" />
-        <Line name="author" title="Who" />
-        <Line name="link" title="Link" hint="https://" />
+        <Entry name="kind" title="Kind" hint="deploy" list={known.kinds} />
+        <Entry name="time" title="When" hint="now" />
+        <Entry name="service" title="Service" />
+        <Entry name="host" title="Host" />
+        <WhoEntry name="author" title="Who" />
+        <Entry name="link" title="Link" hint="https://" type="url" />
       </div>
       <details>
         <summary>Six questions, for a change that is risky</summary>

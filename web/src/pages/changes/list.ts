@@ -6,7 +6,7 @@ import { dayText } from "../../format/time";
 import type { Labels } from "../../state/selector";
 
 /** Attributes that are shown in a place of their own, or that only the program needs. */
-const INNER = new Set(["said_ms", "address", "outcome"]);
+const INNER = new Set(["said_ms", "address", "outcome", "monitor", "monitor_ids"]);
 
 /** What else was said of a change, the answers to questions first. */
 export function saidOf(

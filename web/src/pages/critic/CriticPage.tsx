@@ -80,6 +80,7 @@ function Ask() {
   const [round, setRound] = useState(0);
   const { from, to } = span.value;
   const [plan, target, goal] = ["plan", "target", "goal"].map(own) as [string, string, string];
+  const monitor = own("monitor");
   // The end of "the last hour" moves on; the question is asked anew when it is asked, not every second.
   const [seconds, fixed] = [Math.round((to - from) / 1000), view.value.range.kind === "fixed" ? to : 0];
   useEffect(() => {
@@ -90,18 +91,18 @@ function Ask() {
     const stop = new AbortController();
     const when = fixed > 0 ? { at: fixed / 1000 } : {};
     critic
-      .critique({ plan, target, goal, window: `${Math.max(seconds, 60)}s`, ...when }, stop.signal)
+      .critique({ plan, target, goal, monitor, window: `${Math.max(seconds, 60)}s`, ...when }, stop.signal)
       .then((answer) => {
         setData(answer);
         setError(null);
       })
       .catch((e) => !isAbort(e) && setError(e));
     return () => stop.abort();
-  }, [plan, target, goal, seconds, fixed, round]);
+  }, [plan, target, goal, monitor, seconds, fixed, round]);
   const again = (): void => setRound((r) => r + 1);
   return (
     <>
-      {error !== null && <Failure error={error} again={again} />}
+      {error !== null && <Failure error={error} again={again} once />}
       {plan !== "" && data === null && error === null && <Loading what="what is known" />}
       {plan !== "" && data !== null && <Answer data={data} again={again} />}
       {plan === "" && (
@@ -146,7 +147,7 @@ function Known() {
   const again = (): void => setRound((r) => r + 1);
   return (
     <>
-      {error !== null && <Failure error={error} again={again} />}
+      {error !== null && <Failure error={error} again={again} once />}
       {rules === null && error === null && <Loading what="rules" />}
       {rules !== null && (
         <>

@@ -10,8 +10,8 @@ import { defaults, toUrl } from "../../state/url";
 /** Before an alert began, so that its beginning is seen, milliseconds. */
 const LEAD_MS = 5 * 60_000;
 
-export function PlanBox(props: { target: string; sinceMs: number; now: number }) {
-  const { target, sinceMs, now } = props;
+export function PlanBox(props: { target: string; monitor: string; sinceMs: number; now: number }) {
+  const { target, monitor, sinceMs, now } = props;
   const [plan, setPlan] = useState("");
   const range = between(Math.min(sinceMs, now - LEAD_MS), now);
   return (
@@ -20,7 +20,7 @@ export function PlanBox(props: { target: string; sinceMs: number; now: number })
       onSubmit={(e) => {
         e.preventDefault();
         if (plan.trim() !== "")
-          openPage("critique", { range, own: target === "" ? { plan } : { plan, target } });
+          openPage("critique", { range, own: { plan, monitor, ...(target === "" ? {} : { target }) } });
       }}
     >
       <a
@@ -31,6 +31,7 @@ export function PlanBox(props: { target: string; sinceMs: number; now: number })
       </a>
       <input
         type="text"
+        class="field"
         aria-label="What you are about to do, or what you believe"
         placeholder={`restart ${target === "" ? "api-7" : target}; it is the database`}
         value={plan}

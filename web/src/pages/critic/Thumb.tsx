@@ -1,83 +1,48 @@
 /**
  * A rule of thumb as three sentences: when I see, I look at, because. Must never send what was not written here.
  */
-import { useState } from "preact/hooks";
-import { ApiError } from "../../api/client";
 import { critic } from "../../api/critic";
 import { say } from "../../state/app";
+import { Entry } from "../../ui/entry";
+import { useSending } from "../../ui/send";
+import { SendLine } from "../../ui/sendline";
 
-function Entry(props: { name: string; title: string; hint: string; required?: boolean; code?: boolean }) {
-  return (
-    <label class="entry">
-      <span>{props.title}</span>
-      <input
-        name={props.name}
-        placeholder={props.hint}
-        required={props.required}
-        maxLength={500}
-        autocomplete="off"
-        spellcheck={!props.code}
-        class={props.code ? "code" : undefined}
-      />
-    </label>
-  );
-}
+/** The server's bound of each sentence. */
+const MAX = 500;
 
 export function ThumbForm({ done }: { done: () => void }) {
-  const [wrong, setWrong] = useState("");
-  const [sending, setSending] = useState(false);
-  const send = async (form: HTMLFormElement): Promise<void> => {
-    setSending(true);
-    try {
-      const fields = [...new FormData(form)].map(([k, v]): [string, string] => [k, String(v).trim()]);
-      await critic.write(Object.fromEntries(fields));
-      say("Your rule is in force.");
-      form.reset();
-      setWrong("");
-      done();
-    } catch (e) {
-      setWrong(e instanceof ApiError ? `${e.message} ${e.hint}` : String(e));
-    } finally {
-      setSending(false);
-    }
-  };
+  const form = useSending();
+  const send = form.submit(async (_, filled) => {
+    const fields = [...new FormData(filled)].map(([k, v]): [string, string] => [k, String(v).trim()]);
+    await critic.write(Object.fromEntries(fields));
+    say("Your rule is in force.");
+    filled.reset();
+    done();
+  });
   return (
     <details class="critic-thumb">
       <summary>Write down a rule of thumb</summary>
-      <form
-        aria-label="A rule of thumb"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void send(e.currentTarget);
-        }}
-      >
-        <Entry name="see" title="When I see" hint="checkout times out" required />
+      <form aria-label="A rule of thumb" onSubmit={send}>
+        <Entry name="see" title="When I see" hint="checkout times out" max={MAX} required />
         <Entry
           name="see_query"
           title="as PromQL, where it can be measured"
           hint="rate(timeouts_total[5m]) > 1"
+          max={MAX}
           code
         />
-        <Entry name="look" title="I look at" hint="who holds the locks on orders" required />
-        <Entry name="look_query" title="as PromQL" hint="max(pg_locks_count)" code />
-        <Entry name="because" title="Because" hint="it was that three times last year" required />
+        <Entry name="look" title="I look at" hint="who holds the locks on orders" max={MAX} required />
+        <Entry name="look_query" title="as PromQL" hint="max(pg_locks_count)" max={MAX} code />
+        <Entry name="because" title="Because" hint="it was that three times last year" max={MAX} required />
         <div class="two">
-          <Entry name="service" title="Only for the service" hint="any" />
-          <Entry name="author" title="Who says so" hint="" />
+          <Entry name="service" title="Only for the service" hint="any" max={MAX} />
+          <Entry name="author" title="Who says so" max={MAX} fills="name" />
         </div>
-        {wrong !== "" && (
-          <p class="change-wrong" role="alert">
-            {wrong}
-          </p>
-        )}
-        <p class="row">
-          <button type="submit" class="button" disabled={sending}>
-            Make it a rule
-          </button>
+        <SendLine form={form} word="Make it a rule">
           <span class="muted">
             It speaks when a plan says these words, or when the query finds something.
           </span>
-        </p>
+        </SendLine>
       </form>
     </details>
   );

@@ -3,7 +3,8 @@
  */
 import { monitors } from "../../api/monitors";
 import { say } from "../../state/app";
-import { rememberedName, rememberName, useSending } from "../../ui/send";
+import { Entry, WhoEntry } from "../../ui/entry";
+import { rememberName, useSending } from "../../ui/send";
 import { SendLine } from "../../ui/sendline";
 
 export function AckForm(props: { fingerprints: string[]; done: () => void; leave: () => void }) {
@@ -18,14 +19,8 @@ export function AckForm(props: { fingerprints: string[]; done: () => void; leave
   return (
     <form class="change-form" aria-label="Acknowledge" onSubmit={send}>
       <div class="two">
-        <label class="entry">
-          <span>Who takes care of it</span>
-          <input name="user" required value={rememberedName()} autocomplete="name" />
-        </label>
-        <label class="entry">
-          <span>What others should know</span>
-          <input name="note" placeholder="restarting it" autocomplete="off" />
-        </label>
+        <WhoEntry name="user" title="Who takes care of it" required />
+        <Entry name="note" title="What others should know" hint="restarting it" />
       </div>
       <SendLine form={form} word="I take care of it" leave={leave} />
     </form>

@@ -10,6 +10,7 @@ import { defaults, toUrl } from "../../state/url";
 import { Columns } from "../../ui/columns";
 import { Failure, Loading, Notice, StaleLine, Words } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
+import { FileProblems } from "../../ui/problems";
 import { StateShape } from "../../ui/state";
 import { Actions } from "./Actions";
 import { Detail } from "./Detail";
@@ -185,32 +186,17 @@ export function MonitorsPage() {
           Make a monitor
         </button>
       </div>
-      {error !== null && data !== null && (
+      {error !== null && data !== null && own("show") !== "review" && (
         <StaleLine error={error} since={`${clockTime(at)} ${zoneOf(at)}`} />
       )}
       {data === null &&
+        own("show") !== "review" &&
         (error === null ? <Loading what="monitors" /> : <Failure error={error} again={again} />)}
       {own("show") === "review" && <ReviewView />}
       {data !== null && own("show") !== "review" && (
         <div class={`changes-body ${chosen || form || silencing ? "monitors-body-two" : ""}`}>
           <div>
-            {data.problems.length > 0 && (
-              <div class="monitors-problems">
-                <Notice title="Something in the files cannot be used; the rest goes on." tone="bad">
-                  <ul>
-                    {data.problems.map((p) => (
-                      <li key={`${p.file} ${p.line} ${p.what}`}>
-                        <code>
-                          {p.file}
-                          {p.line > 0 && `:${p.line}`}
-                        </code>{" "}
-                        {p.what}
-                      </li>
-                    ))}
-                  </ul>
-                </Notice>
-              </div>
-            )}
+            <FileProblems list={data.problems} />
             {data.monitors.length === 0 ? (
               <Empty />
             ) : (

@@ -5,7 +5,8 @@ import { useState } from "preact/hooks";
 import { serverNow } from "../../api/client";
 import { monitors } from "../../api/monitors";
 import { say } from "../../state/app";
-import { rememberedName, rememberName, useSending } from "../../ui/send";
+import { Entry, WhoEntry } from "../../ui/entry";
+import { rememberName, useSending } from "../../ui/send";
 import { SendLine } from "../../ui/sendline";
 import { TryOut } from "./TryOut";
 
@@ -56,10 +57,7 @@ export function NewForm(props: { expr: string; done: (id: string) => void; leave
       </fieldset>
       <TryOut expr={expr} hold={hold} now={now} />
       <div class="two">
-        <label class="entry">
-          <span>Name</span>
-          <input name="name" required placeholder="HighLoad" autocomplete="off" />
-        </label>
+        <Entry name="name" title="Name" hint="HighLoad" required />
         <label class="entry">
           <span>How grave</span>
           <select name="severity">
@@ -68,32 +66,17 @@ export function NewForm(props: { expr: string; done: (id: string) => void; leave
             <option value="info">info</option>
           </select>
         </label>
-        <label class="entry">
-          <span>Service</span>
-          <input name="service" autocomplete="off" />
-        </label>
-        <label class="entry">
-          <span>Who makes it</span>
-          <input name="user" value={rememberedName()} autocomplete="name" />
-        </label>
+        <Entry name="service" title="Service" />
+        <WhoEntry name="user" title="Who makes it" />
       </div>
-      <label class="entry">
-        <span>What it says, first</span>
-        <input
-          name="summary"
-          placeholder="{{ $labels.instance }} has a load of {{ $value | humanize }}"
-          autocomplete="off"
-        />
-      </label>
+      <Entry
+        name="summary"
+        title="What it says, first"
+        hint="{{ $labels.instance }} has a load of {{ $value | humanize }}"
+      />
       <div class="two">
-        <label class="entry">
-          <span>Why it matters</span>
-          <input name="why" autocomplete="off" />
-        </label>
-        <label class="entry">
-          <span>What to do</span>
-          <input name="action" autocomplete="off" />
-        </label>
+        <Entry name="why" title="Why it matters" />
+        <Entry name="action" title="What to do" />
       </div>
       <SendLine form={form} word="Make it" leave={leave} />
     </form>

@@ -4,6 +4,7 @@
 import { useState } from "preact/hooks";
 import { monitors, type Rota } from "../../api/monitors";
 import { say } from "../../state/app";
+import { Entry, WhoEntry } from "../../ui/entry";
 import { usePoll } from "../../ui/poll";
 import { errorText, rememberedName, rememberName, useSending } from "../../ui/send";
 import { SendLine } from "../../ui/sendline";
@@ -35,18 +36,9 @@ function StandIn(props: { rota: Rota; people: string[]; done: () => void; leave:
             ))}
           </select>
         </label>
-        <label class="entry">
-          <span>Who says so</span>
-          <input name="user" required value={rememberedName()} autocomplete="name" />
-        </label>
-        <label class="entry">
-          <span>From ({rota.time_zone}; empty: now)</span>
-          <input name="from" type="datetime-local" />
-        </label>
-        <label class="entry">
-          <span>Until ({rota.time_zone})</span>
-          <input name="to" type="datetime-local" required />
-        </label>
+        <WhoEntry name="user" title="Who says so" required />
+        <Entry name="from" title={`From (${rota.time_zone}; empty: now)`} type="datetime-local" />
+        <Entry name="to" title={`Until (${rota.time_zone})`} type="datetime-local" required />
       </div>
       <SendLine form={form} word="Stand in" leave={leave} />
     </form>

@@ -5,7 +5,8 @@ import { useState } from "preact/hooks";
 import { serverNow } from "../../api/client";
 import { monitors } from "../../api/monitors";
 import { say } from "../../state/app";
-import { rememberedName, rememberName, useSending } from "../../ui/send";
+import { Entry, WhoEntry } from "../../ui/entry";
+import { rememberName, useSending } from "../../ui/send";
 import { SendLine } from "../../ui/sendline";
 import { readMatchers } from "./words";
 
@@ -40,10 +41,7 @@ export function SilenceForm({ matchers, done }: { matchers: string; done: () => 
   return (
     <form class="change-panel change-form" aria-label="Silence alerts" onSubmit={send}>
       <h2>Silence alerts</h2>
-      <label class="entry">
-        <span>Which alerts, by their labels</span>
-        <input name="matchers" required value={matchers} autocomplete="off" spellcheck={false} />
-      </label>
+      <Entry name="matchers" title="Which alerts, by their labels" value={matchers} required code />
       <fieldset class="row lengths">
         <legend>For how long</legend>
         {LENGTHS.map(([word, s]) => (
@@ -59,14 +57,8 @@ export function SilenceForm({ matchers, done }: { matchers: string; done: () => 
         ))}
       </fieldset>
       <div class="two">
-        <label class="entry">
-          <span>Who</span>
-          <input name="author" required value={rememberedName()} autocomplete="name" />
-        </label>
-        <label class="entry">
-          <span>Why</span>
-          <input name="reason" required placeholder="moving the database, ticket 4711" autocomplete="off" />
-        </label>
+        <WhoEntry name="author" title="Who" required />
+        <Entry name="reason" title="Why" hint="moving the database, ticket 4711" required />
       </div>
       <SendLine form={form} word="Silence" leave={done} />
     </form>

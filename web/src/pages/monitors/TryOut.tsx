@@ -6,6 +6,7 @@ import { useEffect, useState } from "preact/hooks";
 import { isAbort } from "../../api/client";
 import { monitors, type Trial } from "../../api/monitors";
 import { agoText, isoText, spanText } from "../../format/time";
+import { countText } from "../../format/units";
 import { Failure, Loading } from "../../ui/notice";
 import { Picture } from "./Picture";
 import { matchersText } from "./words";
@@ -68,14 +69,14 @@ export function TryOut(props: { expr: string; hold: string; keep?: string; inter
           </button>
         ))}
       </p>
-      {error !== null && <Failure error={error} again={() => setRound((r) => r + 1)} />}
+      {error !== null && <Failure error={error} again={() => setRound((r) => r + 1)} once />}
       {trial === null && error === null && <Loading what="the past" />}
       {trial !== null && error === null && (
         <>
           <p aria-live="polite">
             {sentence(trial)}{" "}
             <span class="muted">
-              Looked at every {spanText(trial.step_s)}, {trial.steps} times.
+              Looked at every {spanText(trial.step_s)}, {countText(trial.steps, "time")}.
               {trial.picture.left_out > 0 && ` ${trial.picture.left_out} more lines are not drawn.`}
             </span>
           </p>

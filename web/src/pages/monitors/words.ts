@@ -31,6 +31,9 @@ export function serviceOf(m: Monitor): string {
   return service ?? team ?? job ?? m.group;
 }
 
+/** What labels of an alert are about; "" if they do not say. */
+export const aboutOf = (labels: Labels): string => labels.service ?? labels.service_name ?? labels.job ?? "";
+
 /** What an alert of it says now; else its condition. */
 export function saysOf(m: Monitor): string {
   const alert = m.alerts.find((a) => a.state !== "inactive");

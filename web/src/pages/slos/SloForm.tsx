@@ -2,10 +2,11 @@
  * A new promise, or a changed one. Must never take over what the server does not understand.
  */
 import { useState } from "preact/hooks";
-import { ApiError } from "../../api/client";
 import { slos } from "../../api/slos";
 import { say } from "../../state/app";
-import { rememberedName, rememberName } from "../../ui/send";
+import { Entry, WhoEntry } from "../../ui/entry";
+import { rememberName, useSending } from "../../ui/send";
+import { SendLine } from "../../ui/sendline";
 
 type Kind = "ratio" | "latency" | "spans" | "value";
 const KINDS: [Kind, string][] = [
@@ -15,37 +16,16 @@ const KINDS: [Kind, string][] = [
   ["value", "a value within a limit"],
 ];
 
-function Field(props: {
-  name: string;
-  title: string;
-  placeholder?: string;
-  required?: boolean;
-  value?: string;
-}) {
-  return (
-    <label class="entry">
-      <span>{props.title}</span>
-      <input
-        name={props.name}
-        required={props.required}
-        placeholder={props.placeholder}
-        defaultValue={props.value}
-        autocomplete="off"
-        spellcheck={false}
-      />
-    </label>
-  );
-}
-
 function Fields({ kind }: { kind: Kind }) {
   if (kind === "ratio") {
     return (
       <>
-        <Field name="total" title="All requests" placeholder={'http_requests_total{job="shop"}'} required />
-        <Field
+        <Entry code name="total" title="All requests" hint={'http_requests_total{job="shop"}'} required />
+        <Entry
+          code
           name="bad"
           title="The bad ones"
-          placeholder={'http_requests_total{job="shop",code=~"5.."}'}
+          hint={'http_requests_total{job="shop",code=~"5.."}'}
           required
         />
       </>
@@ -54,24 +34,24 @@ function Fields({ kind }: { kind: Kind }) {
   if (kind === "latency") {
     return (
       <div class="two">
-        <Field name="latency" title="Histogram" placeholder="http_request_duration_seconds" required />
-        <Field name="below" title="At most" placeholder="300ms" required />
+        <Entry code name="latency" title="Histogram" hint="http_request_duration_seconds" required />
+        <Entry code name="below" title="At most" hint="300ms" required />
       </div>
     );
   }
   if (kind === "spans") {
     return (
       <div class="two">
-        <Field name="spans" title="Service" placeholder="web" required />
-        <Field name="operation" title="What it is asked for (empty: all)" placeholder="POST /checkout" />
-        <Field name="below" title="Within (empty: however long)" placeholder="1s" />
+        <Entry code name="spans" title="Service" hint="web" required />
+        <Entry code name="operation" title="What it is asked for (empty: all)" hint="POST /checkout" />
+        <Entry code name="below" title="Within (empty: however long)" hint="1s" />
       </div>
     );
   }
   return (
     <div class="two">
-      <Field name="value" title="Value" placeholder="queue_oldest_seconds" required />
-      <Field name="at_most" title="At most" placeholder="30" required />
+      <Entry code name="value" title="Value" hint="queue_oldest_seconds" required />
+      <Entry code name="at_most" title="At most" hint="30" required />
     </div>
   );
 }
@@ -79,34 +59,23 @@ function Fields({ kind }: { kind: Kind }) {
 export function SloForm(props: { yaml: string | null; done: (id: string) => void; leave: () => void }) {
   const { yaml, done, leave } = props;
   const [kind, setKind] = useState<Kind>("spans");
-  const [wrong, setWrong] = useState("");
-  const [sending, setSending] = useState(false);
-  const send = async (form: HTMLFormElement): Promise<void> => {
+  const form = useSending();
+  const send = form.submit(async (_, filled) => {
     const all = Object.fromEntries(
-      [...new FormData(form)].map(([name, value]): [string, string] => [name, String(value).trim()]),
+      [...new FormData(filled)].map(([name, value]): [string, string] => [name, String(value).trim()]),
     );
-    const { user = "", yaml: text, kind: _, ...rest } = all;
-    setSending(true);
-    try {
-      rememberName(user);
-      const said = text !== undefined ? { yaml: `slos:\n${text}\n`, change: true } : { slo: rest };
-      const made = await slos.put({ ...said, user });
-      say(text === undefined ? "The promise is made, and is counted from now on." : "Changed.");
-      done(made.slos[0]?.id ?? "");
-    } catch (e) {
-      setWrong(e instanceof ApiError ? `${e.message} ${e.hint}` : String(e));
-    } finally {
-      setSending(false);
-    }
-  };
+    const { user = "", yaml: text, kind: _kind, ...rest } = all;
+    rememberName(user);
+    const said = text !== undefined ? { yaml: `slos:\n${text}\n`, change: true } : { slo: rest };
+    const made = await slos.put({ ...said, user });
+    say(text === undefined ? "The promise is made, and is counted from now on." : "Changed.");
+    done(made.slos[0]?.id ?? "");
+  });
   return (
     <form
       class="change-panel change-form monitor-form slo-form"
       aria-label={yaml === null ? "Make a promise" : "Change a promise"}
-      onSubmit={(e) => {
-        e.preventDefault();
-        void send(e.currentTarget);
-      }}
+      onSubmit={send}
     >
       <h2>{yaml === null ? "Make a promise" : "Change it"}</h2>
       {yaml !== null ? (
@@ -116,8 +85,8 @@ export function SloForm(props: { yaml: string | null; done: (id: string) => void
         </label>
       ) : (
         <>
-          <Field name="name" title="Name" placeholder="Checkout works" required />
-          <Field name="about" title="The promise, in words" placeholder="Customers can pay." />
+          <Entry name="name" title="Name" hint="Checkout works" required />
+          <Entry name="about" title="The promise, in words" hint="Customers can pay." />
           <fieldset class="row lengths">
             <legend>Measured by</legend>
             {KINDS.map(([key, title]) => (
@@ -134,7 +103,7 @@ export function SloForm(props: { yaml: string | null; done: (id: string) => void
           </fieldset>
           <Fields key={kind} kind={kind} />
           <div class="two">
-            <Field name="objective" title="How much has to be good" value="99.9 %" required />
+            <Entry code name="objective" title="How much has to be good" value="99.9 %" required />
             <label class="entry">
               <span>Over</span>
               <select name="window">
@@ -145,29 +114,14 @@ export function SloForm(props: { yaml: string | null; done: (id: string) => void
                 <option value="calendar quarter">this quarter (UTC)</option>
               </select>
             </label>
-            <Field name="service" title="Whose promise (service)" />
-            <Field name="owner" title="Who minds it" />
+            <Entry name="service" title="Whose promise (service)" />
+            <Entry name="owner" title="Who minds it" />
           </div>
-          <Field name="action" title="What to do when it breaks" />
+          <Entry name="action" title="What to do when it breaks" />
         </>
       )}
-      <label class="entry">
-        <span>Who says so</span>
-        <input name="user" defaultValue={rememberedName()} autocomplete="name" />
-      </label>
-      {wrong !== "" && (
-        <p class="change-wrong" role="alert">
-          {wrong}
-        </p>
-      )}
-      <p class="row">
-        <button type="submit" class="button" disabled={sending}>
-          {yaml === null ? "Make it" : "Change it"}
-        </button>
-        <button type="button" class="button" onClick={leave}>
-          Leave it
-        </button>
-      </p>
+      <WhoEntry name="user" title="Who says so" />
+      <SendLine form={form} word={yaml === null ? "Make it" : "Change it"} leave={leave} />
     </form>
   );
 }

@@ -5,7 +5,7 @@
 import { useState } from "preact/hooks";
 import { ApiError, serverNow } from "../../api/client";
 import { type SloAlert, slos, type WholeSlo } from "../../api/slos";
-import { agoText, isoText, spanText } from "../../format/time";
+import { agoText, isoText, spanText, zoneOf } from "../../format/time";
 import { formatCount, formatValue } from "../../format/units";
 import { say } from "../../state/app";
 import { defaults, toUrl } from "../../state/url";
@@ -213,7 +213,7 @@ export function SloView(props: { slo: WholeSlo; change: () => void; leave: () =>
             {formatCount(Math.round(slo.budget.bad))} {slo.events} of{" "}
             {formatCount(Math.round(slo.budget.total))} were bad;{" "}
             {formatCount(Math.floor(slo.budget.allowed))} might have been. The line is what was left, the bars
-            are what went wrong.
+            are what went wrong; times are {zoneOf(slo.now_ms)}.
           </p>
         )}
       </section>

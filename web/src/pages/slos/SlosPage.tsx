@@ -3,13 +3,14 @@
  * anywhere but in the address.
  */
 import { serverNow } from "../../api/client";
-import { type Slo, type Slos, slos } from "../../api/slos";
+import { type Slo, slos } from "../../api/slos";
 import { agoText, clockTime, isoText, zoneOf } from "../../format/time";
 import { go, view } from "../../state/app";
 import { defaults, toUrl } from "../../state/url";
 import { Columns } from "../../ui/columns";
 import { Failure, Loading, Notice, StaleLine } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
+import { FileProblems } from "../../ui/problems";
 import { StateShape } from "../../ui/state";
 import { BudgetBar } from "./BudgetBar";
 import { SloForm } from "./SloForm";
@@ -56,27 +57,6 @@ function Row({ slo: s }: { slo: Slo }) {
   );
 }
 
-function Problems({ data }: { data: Slos }) {
-  if (data.problems.length === 0) return null;
-  return (
-    <div class="monitors-problems">
-      <Notice title="Something in the files cannot be used; the rest goes on." tone="bad">
-        <ul>
-          {data.problems.map((p) => (
-            <li key={`${p.file} ${p.line} ${p.what}`}>
-              <code>
-                {p.file}
-                {p.line > 0 && `:${p.line}`}
-              </code>{" "}
-              {p.what}
-            </li>
-          ))}
-        </ul>
-      </Notice>
-    </div>
-  );
-}
-
 function All() {
   const { data, error, at, again } = usePoll((signal) => slos.list(signal), EVERY_MS);
   const form = own("form") === "new";
@@ -103,7 +83,7 @@ function All() {
           leave={() => set({ form: "" })}
         />
       )}
-      <Problems data={data} />
+      <FileProblems list={data.problems} />
       {data.slos.length === 0 ? (
         <Notice title="Nothing is promised yet.">
           <p>
@@ -138,6 +118,7 @@ function One({ id }: { id: string }) {
       <p>
         <a href={urlOf("")}>← All SLOs</a>
       </p>
+      {data === null && <h1>SLO</h1>}
       {error !== null && data !== null && (
         <StaleLine error={error} since={`${clockTime(at)} ${zoneOf(at)}`} />
       )}

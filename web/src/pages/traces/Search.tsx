@@ -100,7 +100,7 @@ function Facets({ found }: { found: FoundTraces }) {
     <aside class="facets" aria-label="What the spans have in common">
       {groups.map(({ name, title, list }) => (
         <section key={name}>
-          <h3>{title}</h3>
+          <h2>{title}</h2>
           <ul>
             {list.slice(0, 12).map(([value, count]) => {
               const chosen = own(name) === value && value !== "";

@@ -108,7 +108,7 @@ export function TraceView() {
           ← All traces
         </button>
       </p>
-      {error !== null && <Failure error={error} again={() => setRound((r) => r + 1)} />}
+      {error !== null && <Failure error={error} again={() => setRound((r) => r + 1)} once />}
       {!fresh && error === null && <Loading what="the trace" />}
       {fresh && (
         <>
