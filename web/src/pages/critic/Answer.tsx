@@ -185,7 +185,7 @@ export function Answer({ data, again }: { data: Critique; again: () => void }) {
       {understood.not_understood.length > 0 && (
         <p class="muted">Not understood: {list(understood.not_understood)}.</p>
       )}
-      <p class={`critic-headline ${clear ? "critic-clear" : ""}`}>{data.headline}</p>
+      <h2 class={`critic-headline ${clear ? "critic-clear" : ""}`}>{data.headline}</h2>
       <ol class="critic-lines">
         {data.critiques.map((line) => (
           <Line key={line.rule} line={line} data={data} service={service} again={again} />
