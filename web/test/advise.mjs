@@ -57,6 +57,16 @@ export async function whereToLook(page) {
   assert.match(text, /rose from 10\.\d* to [45]\d/);
   assert.equal(await page.locator(".advice-card", { hasText: "stall service" }).count(), 0);
   await page.screenshot({ path: join(results, "advise.png"), fullPage: true });
+  // What became of it: kept, and a reason is asked for where one is needed.
+  await card.getByRole("button", { name: "It was not: till" }).click();
+  await card.getByLabel("Because").fill("the till was shut for lunch");
+  await card.getByRole("button", { name: "Say so" }).click();
+  await card.getByText("Kept.").waitFor();
+  await card.getByRole("button", { name: "It was there: till" }).click();
+  await card.getByRole("button", { name: "It was there: till", pressed: true }).waitFor();
+  const ledger = await (await fetch(`${base}/api/v1/advise/ledger`)).json();
+  const said = ledger.data.advice[0].directions[0].said;
+  assert.deepEqual([said.what, said.entity], ["right", "till"], "the last word counts");
   // From piece to piece by keys; each leads to where it is seen.
   await page.keyboard.press("j");
   const focused = await page.evaluate(() => document.activeElement?.className);
@@ -70,4 +80,17 @@ export async function whereToLook(page) {
   await page.waitForFunction(() => new URL(location.href).searchParams.get("against") === "day");
   await page.keyboard.press("p");
   await page.waitForSelector(".advice-card");
+  // What takes long is stopped by Esc, and asked again only when somebody wants it.
+  let held;
+  const asked = new Promise((resolve) => {
+    held = resolve;
+  });
+  await page.route("**/api/v1/advise", () => held());
+  await page.keyboard.press("y");
+  await asked;
+  await page.keyboard.press("Escape");
+  await page.getByText("Stopped.").waitFor();
+  await page.unroute("**/api/v1/advise");
+  await page.getByRole("button", { name: "Ask again" }).click();
+  await page.getByText("Looked at").waitFor();
 }

@@ -2,6 +2,8 @@
 //! was checked and what could not be. It must never take silence of a rule for agreement: a rule whose data is missing
 //! is told as not checked.
 
+pub mod finding;
+
 use crate::condition::{Circumstances, Seen, Truth};
 use crate::facts::{Facts, Row, When};
 use crate::fill;
@@ -132,7 +134,7 @@ impl Report {
 pub fn critique(plan: &Plan, library: &Library, adaptations: &[Adaptation], facts: &mut dyn Facts) -> Report {
     let mut report = Report { is_understood: !plan.is_empty(), ..Report::default() };
     let past = Past::of(plan, facts);
-    let mut asker = Asker { facts, plan, known: HashMap::new(), asked: 0 };
+    let mut asker = Asker { facts, plan, known: HashMap::new(), asked: 0, whose: None };
     let mut spoken = Vec::new();
     for rule in library.rules().iter().filter(|r| r.applies_to(plan)) {
         // What the operator wrote may need no action or belief: "when I see ...".
@@ -187,6 +189,8 @@ struct Asker<'a> {
     plan: &'a Plan,
     known: HashMap<(String, When), Result<Vec<Row>, String>>,
     asked: usize,
+    /// Of queries without a place only rows of these count: a value of one of their labels has to be among them.
+    whose: Option<&'a BTreeSet<String>>,
 }
 
 impl Asker<'_> {
@@ -205,6 +209,13 @@ impl Asker<'_> {
         }
         self.known.insert((promql.to_string(), when), answer.clone());
         answer
+    }
+
+    fn of_whom(&self, mut rows: Vec<Row>, is_placed: bool) -> Vec<Row> {
+        if let Some(whose) = self.whose.filter(|_| !is_placed) {
+            rows.retain(|row| row.labels.iter().any(|(_, value)| whose.contains(value)));
+        }
+        rows
     }
 }
 
@@ -246,8 +257,9 @@ fn find(question: &Question, asker: &mut Asker<'_>) -> Found {
     let Some(promql) = fill::query(&question.promql, asker.plan.target(), window_ms) else {
         return nothing("", Seen::Unknown, "the plan names nothing that is known here");
     };
+    let is_placed = fill::has_place(&question.promql);
     let rows = match asker.ask(&promql, When::Now) {
-        Ok(rows) => rows,
+        Ok(rows) => asker.of_whom(rows, is_placed),
         Err(why) => return nothing(&promql, Seen::Unknown, &why),
     };
     let Some((now, row)) = pick(&rows, question.pick) else {
@@ -260,6 +272,7 @@ fn find(question: &Question, asker: &mut Asker<'_>) -> Found {
         true => match asker.ask(&promql, When::Before) {
             Err(_) => Seen::Unknown,
             Ok(earlier) => {
+                let earlier = asker.of_whom(earlier, is_placed);
                 // The same row, where it was there.
                 let same = earlier.iter().find(|r| r.labels == row.labels).filter(|_| !is_whole);
                 let value = same.map(|r| r.value).or_else(|| pick(&earlier, question.pick).map(|(v, _)| v));

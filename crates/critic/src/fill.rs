@@ -36,6 +36,16 @@ pub fn needs_target(promql: &str) -> bool {
     [TARGET, SERVICE, NAME].iter().any(|place| promql.contains(place))
 }
 
+/// Whether a query is of some target, service or host at all.
+pub fn has_place(promql: &str) -> bool {
+    needs_target(promql) || promql.contains(HOST)
+}
+
+/// Whether it is of the machines that something runs on.
+pub fn is_of_host(promql: &str) -> bool {
+    promql.contains(HOST)
+}
+
 /// The query for one target; `None` if it needs one and there is none.
 pub fn query(promql: &str, target: Option<&Target>, window_ms: i64) -> Option<String> {
     if needs_target(promql) && target.is_none() {

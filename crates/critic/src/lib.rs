@@ -20,6 +20,7 @@
 pub mod condition;
 pub mod critique;
 pub mod facts;
+pub use critique::finding;
 mod fill;
 pub mod history;
 pub mod library;
@@ -30,6 +31,7 @@ mod value;
 
 pub use critique::{Adaptation, Critique, Evidence, Report, critique};
 pub use facts::{Answer, Facts, Happened, Moved, Row, When};
+pub use finding::{Finding, findings};
 pub use library::{Library, Problem};
 pub use plan::{Action, Asked, Entity, EntityKind, Goal, Hypothesis, Plan};
 pub use rule::{Kind, Rule};

@@ -140,6 +140,8 @@ pub struct Rule {
     pub when: Condition,
     /// What it says, with places for values.
     pub text: String,
+    /// What it says of a thing while nobody has a plan yet, with the same places; empty: it only speaks of plans.
+    pub finding: String,
     /// What to do or to look at next; may be empty.
     pub next: String,
     /// Why it matters.
@@ -177,7 +179,7 @@ impl Rule {
         rule.check()?;
         let mut needed = BTreeSet::new();
         rule.when.names(&mut needed);
-        for template in [&rule.text, &rule.next] {
+        for template in [&rule.text, &rule.finding, &rule.next] {
             needed.extend(fill::names(template).into_iter().map(String::from));
         }
         for question in &mut rule.questions {
@@ -199,7 +201,8 @@ impl Rule {
                 return bad(format!("{name} is missing"));
             }
         }
-        let texts = [&self.title, &self.checks, &self.text, &self.why, &self.next, &self.author];
+        let texts =
+            [&self.title, &self.checks, &self.text, &self.finding, &self.why, &self.next, &self.author];
         if let Some(long) = texts.into_iter().chain(&self.sources).find(|t| t.len() > TEXT_BYTES_MAX) {
             return bad(format!(
                 "a text has at most {TEXT_BYTES_MAX} bytes; \"{:.40}...\" has {}",
@@ -243,7 +246,7 @@ impl Rule {
         if let Some(unknown) = needed.iter().find(|name| !is_known(name)) {
             return bad(format!("the condition names {unknown:?}, which no query of this rule is called"));
         }
-        for name in [&self.text, &self.next].into_iter().flat_map(|t| fill::names(t)) {
+        for name in [&self.text, &self.finding, &self.next].into_iter().flat_map(|t| fill::names(t)) {
             let is_label = name.split_once('.').is_some_and(|(q, _)| names.contains(q));
             let is_word =
                 ["target", "plan", "service", "history.held", "history.last", "changes.last", "moved.first"];

@@ -114,6 +114,8 @@ impl Thumb {
         if has_see {
             line("always", "true".into());
             line("when", quoted("exists(seen)"));
+            let now = if has_look { " (now {look})" } else { "" };
+            line("finding", quoted(&format!("{see}: somebody here would look at {look}{now}.")));
         } else {
             line("words", format!("[{}]", words.iter().map(|w| quoted(w)).collect::<Vec<_>>().join(", ")));
         }

@@ -8,14 +8,18 @@
 //! This must never assert a cause: it says what moved, beside what, and in which order. It knows no disk and no clock.
 
 mod combine;
+mod given;
 mod kind;
 mod metrics;
+mod past;
 mod requests;
 mod times;
 mod walk;
 mod words;
 
+pub use given::{Given, JUDGED_MIN, LAST, Measured, Pointed, Verdict};
 pub use kind::{Entity, Place, Says, comparable, place, says};
+pub use past::{APART_MS, BACK_MS, Captured, Past, Red, Then, Was, before};
 pub use requests::{Differs, ENTRIES_MAX, Event, Requests, Tone, place_in};
 pub use times::{Fails, SPANS_MAX, Slower, Timed, Times, Timing};
 pub use walk::Walk;
@@ -71,11 +75,38 @@ pub enum Without {
     Changes,
     /// How large a movement is beside the largest of its metric.
     Magnitude,
+    /// Rules that hold there.
+    Rules,
+    /// What was before.
+    History,
+}
+
+/// A rule that holds of a thing in the window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Index into [`Signals::entities`].
+    pub entity: usize,
+    /// The rule's id.
+    pub rule: String,
+    /// What it says of the thing, in one or two plain sentences.
+    pub sentence: String,
+    /// Why it matters.
+    pub why: String,
+    /// What the rule rests on.
+    pub sources: Vec<String>,
+    /// Who wrote it; empty for one that came with the program.
+    pub author: String,
+    /// The query that decided, in PromQL.
+    pub query: String,
+    /// Whether it held before the window already: then it is how things are.
+    pub held_before: bool,
+    /// Whether it is measured at the thing itself, not at what is beneath.
+    pub is_own: bool,
 }
 
 impl Without {
     /// All, by their names in the HTTP API.
-    pub const ALL: [(&'static str, Without); 7] = [
+    pub const ALL: [(&'static str, Without); 9] = [
         ("metrics", Without::Metrics),
         ("lines", Without::Lines),
         ("spans", Without::Spans),
@@ -83,6 +114,8 @@ impl Without {
         ("symptom", Without::Symptom),
         ("changes", Without::Changes),
         ("magnitude", Without::Magnitude),
+        ("rules", Without::Rules),
+        ("history", Without::History),
     ];
 }
 
@@ -112,6 +145,10 @@ pub struct Signals {
     pub symptom: Option<Symptom>,
     /// What was changed shortly before or in the window.
     pub changes: Vec<Change>,
+    /// Rules that hold, the weightiest of a thing first.
+    pub rules: Vec<Held>,
+    /// What is known of before.
+    pub past: Vec<Was>,
     /// What is left out.
     pub without: Vec<Without>,
 }
@@ -150,6 +187,10 @@ pub enum Knowledge {
     Topology,
     /// What was changed.
     Changes,
+    /// What experienced people know of such things.
+    Rule,
+    /// What was before.
+    History,
 }
 
 impl Knowledge {
@@ -160,6 +201,8 @@ impl Knowledge {
             Knowledge::Requests => "requests",
             Knowledge::Topology => "topology",
             Knowledge::Changes => "changes",
+            Knowledge::Rule => "rule",
+            Knowledge::History => "history",
         }
     }
 }
@@ -177,6 +220,10 @@ pub enum Source {
     Fails(usize),
     /// Index into [`Signals::changes`].
     Change(usize),
+    /// Index into [`Signals::rules`].
+    Rule(usize),
+    /// Index into [`Signals::past`].
+    Past(usize),
     /// The calls along this path.
     Calls(Vec<String>),
     /// Nothing that could be shown.

@@ -1,11 +1,13 @@
 //! `midwatch advise`: where to look first in a time that went wrong, on a terminal. It must never say more than the answer
 //! does; into a pipe the answer itself is given.
 
-use crate::answer;
+mod ledger;
+
+use crate::asking;
 use crate::cli::DEFAULT_URL;
 use crate::http::Client;
 use crate::text::{Ink, Look, clean};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::io::IsTerminal;
@@ -18,13 +20,22 @@ Examples:
   midwatch advise --from 2026-03-04T05:06:00Z --to 2026-03-04T05:20:00Z --baseline day
   midwatch advise --from 30m --symptom web:latency_seconds
   midwatch advise --match '{env=\"prod\"}' | jq '.directions[].title'
+  midwatch advise judge 19a2b3c4d5e cart right --because 'the pool was too small'
+  midwatch advise ledger
 
 It weighs series, log records, spans, calls and changes together, and says where to look: never why it happened.
-A text on a terminal; into a pipe, JSON. It says when nothing stands out.";
+A text on a terminal; into a pipe, JSON. It says when nothing stands out. Advice is kept, and what people say of it: how often first
+directions are right is counted from that, and shown once enough were judged.";
+
+/// How long it may take.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Flags of `advise`.
 #[derive(Debug, Default, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct AdviseArgs {
+    #[command(subcommand)]
+    pub command: Option<ledger::LedgerCommand>,
     /// When it began to go wrong: RFC 3339, seconds since 1970, or how long ago (10m, 2h)
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub from: String,
@@ -40,7 +51,7 @@ pub struct AdviseArgs {
     /// Where it was noticed, as SERVICE or SERVICE:METRIC
     #[arg(long, value_name = "PLACE")]
     pub symptom: Option<String>,
-    /// Leave out a kind of evidence: metrics, lines, spans, graph, symptom, changes, magnitude
+    /// Leave out a kind of evidence: metrics, lines, spans, graph, symptom, changes, magnitude, rules, history
     #[arg(long, value_name = "KIND")]
     pub without: Vec<String>,
     /// How many directions
@@ -59,13 +70,14 @@ pub struct AdviseArgs {
 /// # Errors
 /// A time makes no sense, nobody answers, or it is refused.
 pub fn run(args: &AdviseArgs, now_ms: i64) -> anyhow::Result<String> {
-    let client = Client::new(&args.url, Duration::from_secs(60))?;
-    let answer = answer::good(client.post_json("/api/v1/advise", &body(args, now_ms)?.to_string())?, "")?;
-    if args.json || !std::io::stdout().is_terminal() {
-        return Ok(String::from_utf8_lossy(&answer.body).into_owned() + "\n");
+    if let Some(command) = &args.command {
+        return ledger::run(command);
     }
-    let answer: Json =
-        serde_json::from_slice(&answer.body).context("the answer is not JSON; is it a Midwatch?")?;
+    let client = Client::new(&args.url, TIMEOUT)?;
+    let answer = asking::in_lines(&client, "/api/v1/advise", &body(args, now_ms)?, "")?;
+    if args.json || !std::io::stdout().is_terminal() {
+        return Ok(answer.to_string() + "\n");
+    }
     Ok(shown(
         &answer,
         &Look { width: 100, colour: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) },
@@ -76,7 +88,7 @@ fn body(args: &AdviseArgs, now_ms: i64) -> anyhow::Result<Json> {
     let (from, to) = window_ms(&args.from, &args.to, now_ms)?;
     let mut body = json!({
         "window": [from, to], "baseline": args.baseline, "match": args.selector.as_deref().unwrap_or(""),
-        "without": args.without, "limit": args.limit,
+        "without": args.without, "limit": args.limit, "stream": true,
     });
     if let Some(place) = &args.symptom {
         let (service, metric) = place.split_once(':').unwrap_or((place, ""));
@@ -126,6 +138,14 @@ fn shown(answer: &Json, look: &Look) -> String {
     for note in list(&answer["partial"]) {
         out += &format!("not everything was looked at: {}\n", text(&note));
     }
+    for one in list(&answer["left_out_here"]) {
+        let rule = text(&one["rule"]);
+        out += &format!(
+            "rule {rule} holds of {} and is left out there: {}\n",
+            text(&one["entity"]),
+            text(&one["because"])
+        );
+    }
     for (i, direction) in list(&answer["directions"]).iter().enumerate() {
         out += &format!("\n{}  {}\n", i + 1, look.paint(Ink::Bold, &text(&direction["title"])));
         for (sign, pieces) in [("+", &direction["for"]), ("-", &direction["against"])] {
@@ -141,6 +161,7 @@ fn shown(answer: &Json, look: &Look) -> String {
         out += &look.paint(Ink::Dim, &format!("   {}", text(&direction["risk"])));
         out.push('\n');
     }
+    out += &ledger::after(answer, look);
     out
 }
 

@@ -243,7 +243,7 @@ pub struct ServeArgs {
 /// Flags of `demo`.
 #[derive(Debug, Default, Args)]
 pub struct DemoArgs {
-    /// Only this fault, again and again
+    /// Only this fault, again and again; none: nothing breaks by itself
     #[arg(long, value_name = "NAME")]
     pub fault: Option<String>,
     /// List the faults

@@ -27,6 +27,9 @@ const DETAIL_NS: i64 = 10 * MINUTE_NS;
 /// When the first fault begins.
 const FIRST_NS: i64 = 20 * SECOND_NS;
 
+/// As a fault's name: nothing breaks, nor ever did.
+const NEVER: &str = "none";
+
 /// Runs until SIGINT or SIGTERM, and leaves nothing behind.
 ///
 /// # Errors
@@ -37,7 +40,11 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         FAULTS.iter().for_each(|f| tell!(stdout, "{:width$}  {}", f.name, f.begins));
         return Ok(ExitCode::SUCCESS);
     }
-    let only = args.fault.as_deref().map(find).transpose()?;
+    let breaks = match args.fault.as_deref() {
+        None => Breaks::OneAfterTheOther,
+        Some(NEVER) => Breaks::Never,
+        Some(name) => Breaks::Always(find(name)?),
+    };
     let folder = Folder::make()?;
     let mut config = Config {
         listen: address(args.listen.as_deref())?,
@@ -58,7 +65,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let ended = Arc::new(AtomicBool::new(false));
         let mut shop = tokio::task::spawn_blocking({
             let ended = ended.clone();
-            move || shop(&url, only, &ended)
+            move || shop(&url, breaks, &ended)
         });
         let result = tokio::select! {
             result = &mut shop => result,
@@ -75,10 +82,18 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
+/// What breaks by itself.
+#[derive(Clone, Copy)]
+enum Breaks {
+    OneAfterTheOther,
+    Always(&'static Fault),
+    Never,
+}
+
 fn find(name: &str) -> anyhow::Result<&'static Fault> {
     FAULTS.iter().find(|f| f.name == name).ok_or_else(|| {
         let names: Vec<&str> = FAULTS.iter().map(|f| f.name).collect();
-        anyhow!("there is no fault {name:?}; there are {}", names.join(", "))
+        anyhow!("there is no fault {name:?}; there are {}; {NEVER} for none", names.join(", "))
     })
 }
 
@@ -121,13 +136,16 @@ impl Drop for Folder {
 }
 
 /// The shop's past, then its present a second at a time.
-fn shop(url: &str, only: Option<&'static Fault>, ended: &AtomicBool) -> anyhow::Result<()> {
+fn shop(url: &str, breaks: Breaks, ended: &AtomicBool) -> anyhow::Result<()> {
     let mut feed = Feed::new(url)?;
     let now = || server::now_ms() * 1_000_000;
     let begun = now();
     let start_ns = begun - PAST_NS;
-    let mut episodes = past(begun);
-    episodes.extend(demo::endless(begun + FIRST_NS, only));
+    let episodes = match breaks {
+        Breaks::Never => Vec::new(),
+        Breaks::OneAfterTheOther => [past(begun), demo::endless(begun + FIRST_NS, None)].concat(),
+        Breaks::Always(fault) => [past(begun), demo::endless(begun + FIRST_NS, Some(fault))].concat(),
+    };
     let mut demo = Demo::new(begun as u64, start_ns, begun - DETAIL_NS, episodes);
     tell!(stdout, "A small shop opens: {} services, of which none is real.", demo::SERVICES.len());
     while demo.now_ns() < begun {
@@ -138,7 +156,10 @@ fn shop(url: &str, only: Option<&'static Fault>, ended: &AtomicBool) -> anyhow::
     }
     tell!(stdout, "Its last hour is there already. Ctrl-C ends it and removes all of it.");
     tell!(stdout, "Look at it: {url}");
-    tell!(stdout, "In {} s the first of {} faults begins.", FIRST_NS / SECOND_NS, FAULTS.len());
+    match breaks {
+        Breaks::Never => tell!(stdout, "Nothing breaks in it by itself."),
+        _ => tell!(stdout, "In {} s the first of {} faults begins.", FIRST_NS / SECOND_NS, FAULTS.len()),
+    }
     let asked = asked();
     while !ended.load(Ordering::Relaxed) {
         let told = demo.step(now());

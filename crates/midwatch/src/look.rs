@@ -1,17 +1,18 @@
-//! `midwatch look`: what changed in a time, on a terminal, with how far it is while it takes long; and lines like one. It must never
-//! say more than the answer does; into a pipe the answer itself is given. Whoever ends it ends the work of the server, too.
+//! `midwatch look`: what changed in a time, on a terminal, with how far it is while it takes long; lines like one; and fields that
+//! differ. It must never say more than the answer does; into a pipe the answer itself is given.
 
+mod fields;
 mod words;
 
 use crate::advise::{time_ms, window_ms};
 use crate::answer;
+use crate::asking;
 use crate::cli::DEFAULT_URL;
 use crate::http::Client;
 use crate::text::{Look, clean};
-use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value as Json, json};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 /// Below the flags in the help.
@@ -25,10 +26,13 @@ Examples:
   midwatch look --from 10m --baseline 2026-03-04T05:00:00Z..2026-03-04T05:05:00Z
   midwatch look --baseline peers --match '{job=\"node\"}'
   midwatch look --like 'node_load1{instance=\"db-2\"}' --from 1h
+  midwatch look --fields logs --query 'service:api severity:error' --baseline others
+  midwatch look --fields spans --service cart --min-duration 500ms --baseline others
   midwatch look | jq '.groups[0].members[].sentence'
 
 Baselines: before (the last quiet time before it), hour, day, week (the same time then), peers (other hosts of the same kind, in the
-same time), a good period by its name, or FROM..TO. It says what moved and never why. A text on a terminal; into a pipe, JSON.";
+same time), a good period by its name, or FROM..TO; for --fields also others (all other records of that time).
+It says what moved and never why. A text on a terminal; into a pipe, JSON.";
 
 /// How long it may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -51,7 +55,10 @@ pub struct LookArgs {
     /// Lines with the shape of this one, instead of what changed
     #[arg(long, value_name = "SERIES", conflicts_with_all = ["baseline", "save_as"])]
     pub like: Option<String>,
-    /// How many groups, or lines
+    /// Fields that differ
+    #[command(flatten)]
+    pub fields: fields::FieldsArgs,
+    /// How many groups, lines, or values each way
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
     /// Keep this time as a good period of this name, to compare with later
@@ -79,21 +86,17 @@ pub fn run(args: &LookArgs, now_ms: i64) -> anyhow::Result<String> {
         return Ok(format!("Kept as a good period. Compare with it: midwatch look --baseline '{name}'\n"));
     }
     let (path, body) = question(args, now_ms)?;
-    let mut progress = Progress { is_shown: std::io::stderr().is_terminal(), width: 0 };
-    let last = client.post_lines(path, &body.to_string(), &mut |line| progress.show(line));
-    progress.clear();
-    let answer = answer::good(last?, args.like.as_deref().or(args.selector.as_deref()).unwrap_or(""))?;
-    let mut whole: Json =
-        serde_json::from_slice(&answer.body).context("the answer is not JSON; is it a Midwatch?")?;
-    if whole["status"] != "success" {
-        bail!("{}", clean(whole["error"].as_str().unwrap_or("the answer broke off; ask again")));
-    }
-    let data = whole["data"].take();
+    let asked = args.like.as_deref().or(args.selector.as_deref()).unwrap_or("");
+    let data = asking::in_lines(&client, path, &body, asked)?;
     if args.json || !std::io::stdout().is_terminal() {
         return Ok(data.to_string() + "\n");
     }
     let look = Look { width: 100, colour: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) };
-    Ok(if args.like.is_some() { words::like(&data, &look) } else { words::changed(&data, &look) })
+    Ok(match (&args.like, args.fields.signal) {
+        (_, Some(signal)) => fields::shown(&data, signal, &look),
+        (Some(_), None) => words::like(&data, &look),
+        (None, None) => words::changed(&data, &look),
+    })
 }
 
 fn seconds(ms: i64) -> f64 {
@@ -107,7 +110,9 @@ fn question(args: &LookArgs, now_ms: i64) -> anyhow::Result<(&'static str, Json)
         "start": seconds(from), "end": seconds(to), "match": args.selector.as_deref().unwrap_or(""),
         "limit": args.limit, "stream": true,
     });
-    if let Some(series) = &args.like {
+    if let Some(signal) = args.fields.signal {
+        fields::add(&mut body, signal, &args.fields);
+    } else if let Some(series) = &args.like {
         body["series"] = series.as_str().into();
         return Ok(("/api/v1/look/like", body));
     }
@@ -118,33 +123,7 @@ fn question(args: &LookArgs, now_ms: i64) -> anyhow::Result<(&'static str, Json)
             json!({ "start": seconds(from), "end": seconds(to) })
         }
     };
-    Ok(("/api/v1/look", body))
-}
-
-/// How far it is, in one line that is written over.
-struct Progress {
-    is_shown: bool,
-    width: usize,
-}
-
-impl Progress {
-    fn show(&mut self, line: &[u8]) {
-        if !self.is_shown {
-            return;
-        }
-        let Ok(line) = serde_json::from_slice::<Json>(line) else { return };
-        let Some(text) = words::progress(&line) else { return };
-        let width = self.width.max(text.len());
-        // Nobody can be told that the terminal is gone.
-        let _ = write!(std::io::stderr(), "\r{text:width$}");
-        self.width = width;
-    }
-
-    fn clear(&mut self) {
-        if self.width > 0 {
-            let _ = write!(std::io::stderr(), "\r{:width$}\r", "", width = self.width);
-        }
-    }
+    Ok((if args.fields.signal.is_some() { "/api/v1/look/fields" } else { "/api/v1/look" }, body))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod advise;
 mod answer;
 mod archive;
+mod asking;
 mod at;
 mod capture;
 mod change;

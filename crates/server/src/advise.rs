@@ -1,10 +1,18 @@
 //! Where to look first, for a window: gathers what is known of it (series, lines, spans, changes), each within its bounds,
 //! and asks [`look::advise`]. What was beyond a bound is told; it must never rank by itself.
 
+mod knowledge;
+mod ledger;
 mod lines;
 mod series;
 mod spans;
 mod tell;
+
+pub use knowledge::measured;
+pub use ledger::{
+    BYTES as LEDGER_BYTES, BYTES_MAX as LEDGER_BYTES_MAX, GIVEN as LEDGER_GIVEN,
+    GIVEN_MAX as LEDGER_GIVEN_MAX, Ledger, Word, word_json,
+};
 
 use crate::app::App;
 use crate::baseline::{self, Against};
@@ -14,6 +22,7 @@ use look::changed::Ask;
 use look::entity::Kind;
 use model::Matcher;
 use serde_json::Value as Json;
+use std::time::Instant;
 use stdx::Result;
 
 /// Directions in one answer.
@@ -41,6 +50,8 @@ pub struct Question {
     pub without: Vec<Without>,
     /// Directions in the answer.
     pub directions_max: usize,
+    /// Whether it is booked in the ledger of advice.
+    pub is_booked: bool,
 }
 
 /// What could not be looked at whole.
@@ -49,6 +60,8 @@ pub struct Partial {
     notes: Vec<String>,
     /// Series, lines and spans that were looked at.
     looked_at: [usize; 3],
+    /// Rules that hold, and that somebody has taken out there.
+    left_out_here: Vec<Json>,
 }
 
 /// The answer as JSON.
@@ -57,30 +70,24 @@ pub struct Partial {
 /// `TooLarge` past a limit; `Cancelled` when the client has left or the time is over.
 pub fn answer(app: &App, question: &Question, watch: &Watch) -> Result<Json> {
     let stop = &watch.stop;
+    let started = Instant::now();
     let chosen = baseline::choose(app, question.window, &question.against)?;
     let mut partial = Partial::default();
     let ask = &chosen.ask;
-    let mut signals = Signals {
-        ask: Some(chosen.ask.clone()),
-        entities: question.entities.iter().map(|name| Entity::service(name)).collect(),
-        symptom: question.symptom.clone(),
-        without: question.without.clone(),
-        ..Signals::default()
-    };
+    let (mut signals, mut book) = begin(question, ask);
     let is_in = |what: Without| !question.without.contains(&what);
-    if is_in(Without::Graph) {
-        signals.add_calls(question.edges.iter().map(|(a, b)| (a, b)));
-    }
-    let mut book = Book::new(&signals, !question.entities.is_empty());
     if is_in(Without::Metrics) || is_in(Without::Symptom) {
         series::gather(app, (question, ask), &mut signals, &mut book, &mut partial, watch)?;
     }
     if is_in(Without::Lines) || is_in(Without::Spans) {
+        watch.so_far(started, || tell::so_far(&signals, question, &partial));
         let mut requests = look::advise::Requests::default();
         if is_in(Without::Spans) {
+            watch.now("reading spans");
             signals.timing = spans::gather(app, (question, ask), &mut requests, &mut partial, stop)?;
         }
         if is_in(Without::Lines) {
+            watch.now("reading log records");
             lines::gather(app, (question, ask), &mut requests, &mut partial, stop)?;
             if requests.left_out() > 0 {
                 partial.notes.push(format!("{} lines and calls found no room", requests.left_out()));
@@ -127,10 +134,34 @@ pub fn answer(app: &App, question: &Question, watch: &Watch) -> Result<Json> {
         }
         signals.changes = changes;
     }
+    watch.check()?;
+    watch.so_far(started, || tell::so_far(&signals, question, &partial));
+    if is_in(Without::Rules) || is_in(Without::History) {
+        watch.now("asking rules and the past");
+        let first = advise(&signals, knowledge::LOOKED_UP);
+        knowledge::gather(app, question, &first, &mut signals, &mut partial, stop);
+    }
     let advice = advise(&signals, question.directions_max.min(DIRECTIONS_MAX));
     let mut told = tell::answer(&signals, &advice, &partial);
+    told["ledger"] = knowledge::book(app, question, &signals, &advice);
     told["note"] = chosen.note.into();
     Ok(told)
+}
+
+/// What is known before anything was looked at.
+fn begin(question: &Question, ask: &Ask) -> (Signals, Book) {
+    let mut signals = Signals {
+        ask: Some(ask.clone()),
+        entities: question.entities.iter().map(|name| Entity::service(name)).collect(),
+        symptom: question.symptom.clone(),
+        without: question.without.clone(),
+        ..Signals::default()
+    };
+    if !question.without.contains(&Without::Graph) {
+        signals.add_calls(question.edges.iter().map(|(a, b)| (a, b)));
+    }
+    let book = Book::new(&signals, !question.entities.is_empty());
+    (signals, book)
 }
 
 /// Things by name, so that each is there once.

@@ -57,6 +57,8 @@ pub struct App {
     pub discovery: Option<Discovery>,
     /// Every series by words.
     pub catalogue: SeriesCatalogue,
+    /// Advice that was given, and what was said of it.
+    pub advice: crate::advise::Ledger,
     /// The critic's rules, and what was said of them.
     pub critics: Critics,
     /// The last report of Home.

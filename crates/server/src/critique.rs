@@ -3,10 +3,12 @@
 
 mod entities;
 mod facts;
+mod findings;
 mod ledger;
 mod shelf;
 
-pub use ledger::FILE_BYTES_MAX as LEDGER_BYTES_MAX;
+pub use findings::{Thing, findings_of};
+pub use ledger::{BYTES as LEDGER_BYTES, FILE_BYTES_MAX as LEDGER_BYTES_MAX};
 pub use ledger::{Entry, Ledger, Verdict, to_json as entry_json};
 pub use shelf::Shelf;
 

@@ -24,6 +24,7 @@ mod host;
 mod http;
 mod like;
 mod limits;
+mod line_file;
 mod listener;
 mod logs;
 mod membership;

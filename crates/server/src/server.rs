@@ -128,6 +128,8 @@ impl Server {
         let (critic_settings, folder, critic_registry) =
             (settings.critic.clone(), store.folder().to_path_buf(), registry.clone());
         let critics = blocking(move || Critics::open(&critic_settings, &folder, &critic_registry)).await?;
+        let folder = store.folder().to_path_buf();
+        let advice = blocking(move || crate::advise::Ledger::open(&folder)).await?;
         let (tail, tail_store, tail_registry) = (settings.tail.clone(), store.clone(), registry.clone());
         let spans = move || Spans::new(tail, &tail_registry, tail_store.tables(), started_ms);
         let spans = blocking(spans).await?;
@@ -135,6 +137,7 @@ impl Server {
             monitors: monitors.monitors(),
             membership: Default::default(),
             critics,
+            advice,
             captures,
             gate: Gate::new(settings.query.clone(), &registry),
             #[cfg(feature = "sql")]

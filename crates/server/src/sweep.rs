@@ -107,6 +107,19 @@ impl Watch {
             && self.progress.next_ms.fetch_max(after_ms, Relaxed) <= next_ms
     }
 
+    /// What is done now; how much of it there is is not known.
+    pub fn now(&self, what: &'static str) {
+        self.progress.reading(what, 0);
+        self.progress.of.store(0, Relaxed);
+    }
+
+    /// Tells a part of the answer, if somebody sees parts and one is due.
+    pub fn so_far(&self, started: Instant, part: impl FnOnce() -> Json) {
+        if self.is_due(started) {
+            self.tell(part());
+        }
+    }
+
     fn tell(&self, part: Json) {
         if let Some(parts) = &self.parts {
             // Whoever is too slow for one part gets the next one.

@@ -3,9 +3,7 @@
  * retry by itself: who asks decides when to ask again.
  */
 import type { Bullet, LogFields, LogHistogram, LogPage, LogPatterns } from "../logs/types";
-import type { CompareQuestion } from "./look";
 import type {
-  Advice,
   Archive,
   BringingBack,
   Cardinality,
@@ -166,11 +164,6 @@ export interface FindQuery {
   limit?: number;
 }
 
-export interface AdviseQuestion extends CompareQuestion {
-  /** Where it was noticed. */
-  symptom?: { service: string; metric: string };
-}
-
 export interface CardinalityQuery {
   by: string;
   match: string;
@@ -209,8 +202,6 @@ export const api = {
   logTailUrl: (q: string): string => `/api/v1/logs/tail?${query([["query", q]])}`,
   bullet: (id: string, signal?: AbortSignal): Promise<Bullet> =>
     ask(`/api/v1/trace-a-bullet?${query([["id", id]])}`, signal),
-  advise: (question: AdviseQuestion, signal?: AbortSignal): Promise<Advice> =>
-    ask("/api/v1/advise", signal, question),
   cardinality: (c: CardinalityQuery, signal?: AbortSignal): Promise<Cardinality> => {
     const [by, label] = c.by.startsWith("value:") ? ["value", c.by.slice(6)] : [c.by, ""];
     return ask(

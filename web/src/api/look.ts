@@ -3,7 +3,7 @@
  */
 import { ask, query } from "./client";
 import { askInLines, type Watching } from "./lines";
-import type { Compared } from "./types";
+import type { Advice, Compared, Measured } from "./types";
 
 export interface CompareQuestion {
   /** Seconds since 1970. */
@@ -11,6 +11,19 @@ export interface CompareQuestion {
   end: number;
   baseline: string;
   match: string;
+}
+
+export interface AdviseQuestion extends CompareQuestion {
+  /** Where it was noticed. */
+  symptom?: { service: string; metric: string };
+}
+
+/** What people say of a direction. */
+export type Verdict = "accepted" | "rejected" | "right" | "wrong";
+
+/** What the ledger says after a word. */
+export interface Judged {
+  measured: Measured;
 }
 
 /** A series, and what it is to people. */
@@ -108,6 +121,15 @@ export interface FieldsThatDiffer {
 type Periods = { periods: Period[] };
 
 export const lookApi = {
+  advise: (question: AdviseQuestion, signal: AbortSignal, watching?: Watching<Advice>) =>
+    askInLines<Advice>("/api/v1/advise", question, signal, watching),
+  judge: (word: {
+    id: string;
+    entity: string;
+    verdict: Verdict;
+    because: string;
+    author: string;
+  }): Promise<Judged> => ask("/api/v1/advise/judge", undefined, word),
   compare: (question: CompareQuestion, signal: AbortSignal, watching?: Watching<Compared>) =>
     askInLines<Compared>("/api/v1/look", question, signal, watching),
   like: (

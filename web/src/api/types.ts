@@ -333,19 +333,31 @@ export interface SqlAnswer {
 
 /** Where something that is said can be seen. */
 export interface ShowWhere {
-  kind: "metrics" | "logs" | "traces" | "changes" | "map" | "moved";
+  kind:
+    | "metrics"
+    | "logs"
+    | "traces"
+    | "changes"
+    | "map"
+    | "moved"
+    | "query"
+    | "then"
+    | "monitor"
+    | "capture";
   query?: string;
   service?: string;
   operation?: string;
   status?: string;
   id?: string;
   path?: string[];
+  /** Earlier times, seconds since 1970, the newest first. */
+  windows?: [number, number][];
 }
 
 /** One thing that speaks for a direction or against it. */
 export interface Evidence {
   sentence: string;
-  knowledge: "statistics" | "requests" | "topology" | "changes";
+  knowledge: "statistics" | "requests" | "topology" | "changes" | "rule" | "history";
   /** Seconds since 1970. */
   onset: number | null;
   show: ShowWhere | null;
@@ -353,6 +365,25 @@ export interface Evidence {
   after: number | null;
   /** Means; the first third lies before the window. */
   picture: (number | null)[] | null;
+  rule: {
+    id: string;
+    why: string;
+    sources: string[];
+    author: string;
+    held_before: boolean;
+    is_own: boolean;
+  } | null;
+}
+
+/** How often first directions of a kind were right; the sentence is empty while too few were judged. */
+export interface Measured {
+  kind: string;
+  basis: string;
+  given: number;
+  right: number;
+  wrong: number;
+  not_judged: number;
+  sentence: string;
 }
 
 export interface Direction {
@@ -384,5 +415,9 @@ export interface Advice {
   note: string;
   /** What could not be looked at whole. */
   partial: string[];
+  /** Rules that hold, and that somebody has taken out there. */
+  left_out_here: { rule: string; service: string; because: string; entity: string }[];
+  /** Under which id it is kept; null while it is not whole, and where nothing stands out. */
+  ledger: { id: string | null; note: string; measured: Measured | null };
   elapsed_ms: number;
 }

@@ -4,7 +4,7 @@
  * read cannot be thought about.
  */
 import { useState } from "preact/hooks";
-import { api } from "../api/client";
+import { type Judged, lookApi } from "../api/look";
 import type { Advice, Direction, Evidence } from "../api/types";
 import { clockTime, isoText } from "../format/time";
 import { countText, formatCount, formatValue } from "../format/units";
@@ -12,10 +12,12 @@ import { go, span, view } from "../state/app";
 import type { Span } from "../state/range";
 import { Notice } from "../ui/notice";
 import { Against } from "./Against";
-import { bars, whereTo } from "./advise";
+import { bars, timesOf, whereTo } from "./advise";
 import { Asking, useAsking } from "./asking";
 import { ownAgainst, sentence } from "./compare";
+import { Judge } from "./Judge";
 import { Picture } from "./Picture";
+import { RuleWords } from "./RuleWords";
 
 function Shown({ one }: { one: Evidence }) {
   if (one.picture) return <Picture values={one.picture} unit="" stepS={0} from={48} />;
@@ -29,7 +31,8 @@ function Shown({ one }: { one: Evidence }) {
   );
 }
 
-function Piece({ one, range, sign }: { one: Evidence; range: Span; sign: string }) {
+function Piece(props: { one: Evidence; range: Span; sign: string; entity: string }) {
+  const { one, range, sign, entity } = props;
   const href = whereTo(one.show, range);
   return (
     <li class="advice-piece">
@@ -51,12 +54,25 @@ function Piece({ one, range, sign }: { one: Evidence; range: Span; sign: string 
             since {clockTime(one.onset * 1000)}
           </span>
         )}
+        {timesOf(one.show).map((t) => (
+          <a key={t.href} class="advice-then" href={t.href} title={`Where to look first at ${t.title}`}>
+            {t.title}
+          </a>
+        ))}
+        {one.rule && <RuleWords rule={one.rule} entity={entity} />}
       </div>
     </li>
   );
 }
 
-function Card({ one, place, range }: { one: Direction; place: number; range: Span }) {
+function Card(props: {
+  one: Direction;
+  place: number;
+  range: Span;
+  id: string | null;
+  said: (j: Judged) => void;
+}) {
+  const { one, place, range, id, said } = props;
   const kind = Object.keys(one.entity)[0] ?? "";
   return (
     <section class="advice-card" aria-label={`Direction ${place}: ${one.title}`}>
@@ -75,7 +91,7 @@ function Card({ one, place, range }: { one: Direction; place: number; range: Spa
       <h3>Speaks for it</h3>
       <ul class="advice-list">
         {one.for.map((e) => (
-          <Piece key={e.sentence} one={e} range={range} sign="+" />
+          <Piece key={e.sentence} one={e} range={range} sign="+" entity={one.title} />
         ))}
       </ul>
       {one.against.length > 0 && (
@@ -83,7 +99,13 @@ function Card({ one, place, range }: { one: Direction; place: number; range: Spa
           <h3>Speaks against it</h3>
           <ul class="advice-list advice-against">
             {one.against.map((e) => (
-              <Piece key={e.sentence} one={{ ...e, picture: null, before: null }} range={range} sign="−" />
+              <Piece
+                key={e.sentence}
+                one={{ ...e, picture: null, before: null }}
+                range={range}
+                sign="−"
+                entity={one.title}
+              />
             ))}
           </ul>
         </>
@@ -99,9 +121,13 @@ function Card({ one, place, range }: { one: Direction; place: number; range: Spa
         </p>
       )}
       <p class="muted advice-risk">{one.risk}</p>
+      {id !== null && one.stands_out && <Judge one={one} id={id} said={said} />}
     </section>
   );
 }
+
+/** Directions that the server keeps, of those that stand out. */
+const BOOKED = 3;
 
 /** Directions that are shown before one asks for more. */
 const FEW = 4;
@@ -111,24 +137,36 @@ const KNOWLEDGE: Record<string, string> = {
   requests: "Single requests: their log records and spans",
   topology: "Who calls whom",
   changes: "What was changed",
+  rule: "What experienced people know of such things",
+  history: "What was before: the same signs, what was done, what people said in the end",
 };
 
-function Answer({ data }: { data: Advice }) {
+function Answer({ data, isWhole }: { data: Advice; isWhole: boolean }) {
   const [weak, setWeak] = useState(false);
+  const [judged, setJudged] = useState<Judged | null>(null);
+  const measured = (judged?.measured ?? data.ledger.measured)?.sentence ?? "";
   const range = { from: data.window[0] * 1000, to: data.window[1] * 1000 };
   const seen = data.looked_at;
   const shown = weak ? data.directions : data.directions.filter((d) => d.stands_out).slice(0, FEW);
   return (
     <>
       <p>
-        <strong>{data.sentence}</strong>{" "}
+        <strong>{isWhole ? data.sentence : "So far:"}</strong>{" "}
         <span class="muted">
           Looked at {formatCount(seen.series)} series, {countText(seen.log_records, "log record")},{" "}
           {countText(seen.spans, "span")}, {countText(seen.changes, "change")} and{" "}
-          {countText(data.calls, "call")} between services, in {formatValue(data.elapsed_ms / 1000, "s")}.
-          What is listed is where to look, not what is to blame.
+          {countText(data.calls, "call")} between services
+          {isWhole && `, in ${formatValue(data.elapsed_ms / 1000, "s")}`}. What is listed is where to look,
+          not what is to blame.
         </span>
       </p>
+      {measured !== "" && data.stands_out && <p class="advice-measured">{measured}</p>}
+      {data.ledger.note !== "" && <p class="stale">{sentence(data.ledger.note)}</p>}
+      {data.left_out_here.map((a) => (
+        <p key={a.rule + a.entity} class="muted">
+          The rule {a.rule} holds of {a.entity} and is left out there, because {a.because}.
+        </p>
+      ))}
       {data.note !== "" && <p class="muted">{sentence(data.note)}</p>}
       {data.partial.map((note) => (
         <p key={note} class="stale" role="alert">
@@ -136,7 +174,7 @@ function Answer({ data }: { data: Advice }) {
         </p>
       ))}
       {data.path && data.path.length > 1 && <p>From the symptom down the calls: {data.path.join(" → ")}</p>}
-      {!data.stands_out && (
+      {!data.stands_out && isWhole && (
         <Notice title="Nothing stands out.">
           <p>
             Nothing in this time is far from what it was in the baseline. Try a time that begins at the
@@ -152,7 +190,14 @@ function Answer({ data }: { data: Advice }) {
         </Notice>
       )}
       {shown.map((one, i) => (
-        <Card key={one.title} one={one} place={i + 1} range={range} />
+        <Card
+          key={one.title}
+          one={one}
+          place={i + 1}
+          range={range}
+          id={i < BOOKED ? data.ledger.id : null}
+          said={setJudged}
+        />
       ))}
       {data.stands_out && data.directions.length > shown.length && (
         <p>
@@ -173,8 +218,8 @@ export function AdvisePage() {
   const range = span.value;
   // A live range is frozen at the moment of the question.
   const key = JSON.stringify([v.range, baseline, v.match, service, metric]);
-  const asked = useAsking<Advice>(key, (signal) =>
-    api.advise(
+  const asked = useAsking<Advice>(key, (signal, watching) =>
+    lookApi.advise(
       {
         start: range.from / 1000,
         end: range.to / 1000,
@@ -183,6 +228,7 @@ export function AdvisePage() {
         ...(service === "" ? {} : { symptom: { service, metric } }),
       },
       signal,
+      watching,
     ),
   );
   const { data } = asked;
@@ -203,7 +249,7 @@ export function AdvisePage() {
         )}
       </Against>
       <Asking asked={asked} what="series, log records, spans and changes of this time and its baseline" />
-      {data !== null && <Answer key={asked.key} data={data} />}
+      {data !== null && <Answer key={asked.key} data={data} isWhole={asked.isWhole} />}
     </main>
   );
 }

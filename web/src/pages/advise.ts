@@ -2,6 +2,7 @@
  * Where a piece of evidence is seen, as an address; and its two numbers as two bars. Must never touch the DOM.
  */
 import type { ShowWhere } from "../api/types";
+import { momentText } from "../format/time";
 import { between, type Span } from "../state/range";
 import { defaults, toUrl } from "../state/url";
 
@@ -11,6 +12,7 @@ export function whereTo(show: ShowWhere | null, range: Span): string {
   const lead = (range.to - range.from) / 2;
   const wide = between(range.from - lead, range.to);
   const exact = between(range.from, range.to);
+  const then = show.windows?.[0];
   const own = (all: Record<string, string | undefined>): Record<string, string> =>
     Object.fromEntries(Object.entries(all).filter((e): e is [string, string] => !!e[1]));
   switch (show.kind) {
@@ -29,12 +31,32 @@ export function whereTo(show: ShowWhere | null, range: Span): string {
     case "changes":
       return toUrl({
         ...defaults("changes"),
-        range: wide,
+        range: then ? between(then[0] * 1000, then[1] * 1000) : wide,
         own: own({ change: show.id, service: show.service }),
       });
+    case "query":
+      return toUrl({ ...defaults("query"), range: wide, own: own({ text: show.query }) });
+    case "monitor":
+      return toUrl({ ...defaults("monitors"), own: own({ monitor: show.id }) });
+    case "capture":
+      return toUrl({ ...defaults("captures"), own: own({ capture: show.id }) });
+    case "then":
+      return timesOf(show)[0]?.href ?? "";
     case "map":
       return toUrl({ ...defaults("traces"), range: exact, own: { show: "map" } });
   }
+}
+
+/** Earlier times that are linked. */
+const TIMES_MAX = 4;
+
+/** Earlier times as links to the same page, the newest first. */
+export function timesOf(show: ShowWhere | null, nowMs = Date.now()): { title: string; href: string }[] {
+  const windows = show?.kind === "then" ? (show.windows ?? []) : [];
+  return windows.slice(0, TIMES_MAX).map(([from, to]) => ({
+    title: momentText(from * 1000, nowMs),
+    href: toUrl({ ...defaults("advise"), range: between(from * 1000, to * 1000) }),
+  }));
 }
 
 /** Widths of two bars, before and after, of 144. */

@@ -33,6 +33,8 @@ struct File {
     when: String,
     text: String,
     #[serde(default)]
+    finding: String,
+    #[serde(default)]
     next: String,
     why: String,
     #[serde(default)]
@@ -120,6 +122,7 @@ pub(super) fn read(text: &str) -> Result<Rule> {
         questions: file.query.into_iter().map(question).collect::<Result<_>>()?,
         when: super::condition_of(&file.when)?,
         text: file.text,
+        finding: file.finding,
         next: file.next,
         why: file.why,
         sources: file.sources,

@@ -3,7 +3,7 @@
 
 use super::Rule;
 use crate::condition::{Circumstances, Seen, Truth};
-use crate::plan::{Asked, Entity, EntityKind, Names, read};
+use crate::plan::{Asked, Entity, EntityKind, Names, Plan, read};
 use std::collections::BTreeMap;
 
 /// A test of one rule.
@@ -85,6 +85,16 @@ pub fn run(rule: &Rule) -> Result<(), Vec<String>> {
         if fires != trial.fires {
             let state = if applies { format!("it comes to {holds:?}") } else { "it does not apply".into() };
             return wrong(format!("it {} speak; {state}", if trial.fires { "does not" } else { "does" }));
+        }
+        // Where nobody has a plan, the same facts have to be enough.
+        if fires && !rule.finding.is_empty() {
+            let plan = Plan::default();
+            let holds = rule.when.holds(&Circumstances { values: &seen, plan: &plan });
+            if holds != Truth::Yes {
+                return wrong(format!(
+                    "without a plan it comes to {holds:?}, so that its finding is never said"
+                ));
+            }
         }
         let value = |name: &str| {
             let base = name.strip_suffix(".before").unwrap_or(name);

@@ -16,6 +16,10 @@ const OWN_TIME: f64 = 0.5;
 const CALLS_UNSEEN: f64 = 2.0;
 /// A change of just this thing, shortly before.
 const CHANGE_NATS: f64 = 2.0;
+/// A rule that holds, did not before, and is measured at the thing itself. As a change, it only lifts what moved as well.
+const RULE_NATS: f64 = 2.0;
+/// Rules that are told of one direction.
+const RULES_TOLD_MAX: usize = 3;
 /// The end of the walk from the symptom, the step before it, the one before that, and all others.
 const WALK_NATS: [f64; 4] = [30.0, 20.0, 15.0, 12.0];
 /// As much excess as the symptom has, beside the path.
@@ -35,9 +39,20 @@ const MOMENT_MS: i64 = 10_000;
 #[derive(Default)]
 struct Tally {
     nats: f64,
+    /// The part of it that says where to look first, and nothing of whether there is anything to be seen.
+    of_before: f64,
+    /// What is to be seen, and says less of where than other evidence does: it is not in the sum.
+    beside: f64,
     speaks_for: Vec<Evidence>,
     speaks_against: Vec<Evidence>,
     series: Vec<usize>,
+}
+
+impl Tally {
+    /// Whether there is anything to be seen at all, wherever it ranks.
+    fn stands_out(&self, least: f64) -> bool {
+        self.nats - self.of_before + self.beside >= least
+    }
 }
 
 pub fn advise(signals: &Signals, directions_max: usize) -> Advice {
@@ -68,13 +83,25 @@ pub fn advise(signals: &Signals, directions_max: usize) -> Advice {
     if let Some(walked) = &walked {
         add_walk(walked, &services, &mut tallies);
     }
-    let mut order: Vec<usize> = (0..tallies.len()).filter(|i| tallies[*i].nats > 0.0).collect();
+    if is_in(Without::Rules) {
+        add_rules(signals, &mut tallies);
+    }
+    if is_in(Without::History) {
+        add_past(signals, &mut tallies);
+    }
+    let least = STANDS_OUT_NATS + (signals.compared as f64 / STANDS_OUT_SERIES).max(1.0).ln();
+    let mut order: Vec<usize> =
+        (0..tallies.len()).filter(|i| tallies[*i].nats > tallies[*i].of_before).collect();
     order.sort_by(|a, b| {
         let name = |i: &usize| &signals.entities[*i].name;
-        tallies[*b].nats.total_cmp(&tallies[*a].nats).then_with(|| name(a).cmp(name(b)))
+        let (a_tally, b_tally) = (&tallies[*a], &tallies[*b]);
+        let stands_out = |t: &Tally| t.stands_out(least);
+        stands_out(b_tally)
+            .cmp(&stands_out(a_tally))
+            .then_with(|| b_tally.nats.total_cmp(&a_tally.nats))
+            .then_with(|| name(a).cmp(name(b)))
     });
     order.truncate(directions_max);
-    let least = STANDS_OUT_NATS + (signals.compared as f64 / STANDS_OUT_SERIES).max(1.0).ln();
     let one = |i| direction(signals, i, std::mem::take(&mut tallies[i]), least);
     let mut directions: Vec<Direction> = order.into_iter().map(one).collect();
     say_who_was_first(signals, &mut directions);
@@ -85,6 +112,7 @@ pub fn advise(signals: &Signals, directions_max: usize) -> Advice {
 
 fn add_series(signals: &Signals, tally: &mut Tally, of: &OfEntity, scale: f64) {
     tally.nats += of.nats * scale;
+    tally.beside += of.nats * (1.0 - scale);
     let mut told = HashMap::new();
     for item in &of.items {
         let s = &signals.series[item.series];
@@ -232,6 +260,53 @@ fn add_changes(signals: &Signals, tallies: &mut [Tally]) {
     }
 }
 
+/// A rule speaks for the thing that it is about; one that held before as well is how things are, and one of the machine beneath is
+/// about all that run there: these are told, and count nothing.
+fn add_rules(signals: &Signals, tallies: &mut [Tally]) {
+    let mut told: HashMap<usize, usize> = HashMap::new();
+    for (i, rule) in signals.rules.iter().enumerate() {
+        let tally = &mut tallies[rule.entity];
+        let count = told.entry(rule.entity).or_default();
+        // Nothing but a rule is no direction: what moved is what is asked for.
+        if tally.nats <= 0.0 || *count >= RULES_TOLD_MAX {
+            continue;
+        }
+        *count += 1;
+        let is_news = rule.is_own && !rule.held_before;
+        let is_first = !tally.speaks_for.iter().any(|e| e.knowledge == Knowledge::Rule && e.nats > 0.0);
+        let nats = if is_news && is_first { RULE_NATS } else { 0.0 };
+        tally.nats += nats;
+        tally.speaks_for.push(Evidence {
+            sentence: words::rule(rule),
+            knowledge: Knowledge::Rule,
+            nats,
+            onset_ms: None,
+            source: Source::Rule(i),
+        });
+    }
+}
+
+/// What was before is to be known; only what people said in the end weighs, and not for whether anything stands out.
+fn add_past(signals: &Signals, tallies: &mut [Tally]) {
+    for (i, was) in signals.past.iter().enumerate() {
+        let tally = &mut tallies[was.entity];
+        if tally.nats <= tally.of_before {
+            continue;
+        }
+        tally.nats += was.nats;
+        tally.of_before += was.nats;
+        let (sentence, knowledge) = (was.sentence.clone(), Knowledge::History);
+        let told = Evidence { sentence, knowledge, nats: was.nats, onset_ms: None, source: Source::Past(i) };
+        let side = if was.is_against { &mut tally.speaks_against } else { &mut tally.speaks_for };
+        side.push(told);
+    }
+}
+
+/// What speaks of this window, not of the ones before it.
+fn is_of_now(e: &Evidence) -> bool {
+    e.knowledge != Knowledge::History
+}
+
 fn add_walk(walked: &Walk, services: &HashMap<&str, usize>, tallies: &mut [Tally]) {
     let last = walked.path.len() - 1;
     for (step, service) in walked.path.iter().enumerate() {
@@ -261,6 +336,7 @@ fn add_walk(walked: &Walk, services: &HashMap<&str, usize>, tallies: &mut [Tally
 }
 
 fn direction(signals: &Signals, entity: usize, mut tally: Tally, least: f64) -> Direction {
+    let stands_out = tally.stands_out(least);
     tally.speaks_for.sort_by(|a, b| b.nats.total_cmp(&a.nats).then_with(|| a.sentence.cmp(&b.sentence)));
     let is_moved = |what: Says| {
         let says = |s: &usize| super::says(signals.series[*s].labels.name()) == what;
@@ -271,8 +347,9 @@ fn direction(signals: &Signals, entity: usize, mut tally: Tally, least: f64) -> 
         let sentence = words::nothing_used(watched);
         tally.speaks_against.push(against(sentence, Knowledge::Statistics, Source::None));
     }
-    let kinds: Vec<Knowledge> = tally.speaks_for.iter().map(|e| e.knowledge).collect();
-    if kinds.iter().all(|k| Some(k) == kinds.first()) && tally.speaks_for.len() == 1 {
+    let kinds: Vec<Knowledge> =
+        tally.speaks_for.iter().filter(|e| is_of_now(e)).map(|e| e.knowledge).collect();
+    if kinds.len() == 1 {
         let sentence = "it is one sign alone; nothing else here moved with it".to_string();
         tally.speaks_against.push(against(sentence, Knowledge::Statistics, Source::None));
     }
@@ -290,18 +367,25 @@ fn direction(signals: &Signals, entity: usize, mut tally: Tally, least: f64) -> 
     if kinds.contains(&Knowledge::Changes) {
         next.push(Next::Changes);
     }
-    let sentence = words::direction(&signals.entities[entity], &tally.speaks_for);
-    let risk = words::risk(tally.speaks_for.first());
-    tally.speaks_for.truncate(TOLD_MAX);
+    // Rules and history last, whatever is cut off before: they are few, and nothing else says what they say.
+    let (kept, mut seen): (Vec<Evidence>, Vec<Evidence>) = tally
+        .speaks_for
+        .into_iter()
+        .partition(|e| matches!(e.knowledge, Knowledge::Rule | Knowledge::History));
+    let rules = kept.iter().filter(|e| is_of_now(e)).count();
+    let sentence = words::direction(&signals.entities[entity], &seen, rules);
+    let risk = words::risk(seen.first());
+    seen.truncate(TOLD_MAX);
+    seen.extend(kept);
     Direction {
         entity,
         sentence,
-        speaks_for: tally.speaks_for,
+        speaks_for: seen,
         speaks_against: tally.speaks_against,
         series: tally.series,
         next,
         risk,
-        stands_out: tally.nats >= least,
+        stands_out,
         nats: tally.nats,
     }
 }

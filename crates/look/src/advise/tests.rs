@@ -10,6 +10,8 @@
 //! only A B                                        the things that may be named
 //! ```
 
+mod known;
+
 use super::*;
 use crate::changed::Comparer;
 use model::{SpanId, TraceId};

@@ -3,7 +3,8 @@
 
 use super::walk::Walk;
 use super::{
-    Differs, Direction, Entity, Event, Evidence, Fails, Knowledge, SeriesSignal, Signals, Slower, Source,
+    Differs, Direction, Entity, Event, Evidence, Fails, Held, Knowledge, SeriesSignal, Signals, Slower,
+    Source,
 };
 use crate::changed::{Ask, Moved, sentence};
 use crate::unit::title;
@@ -119,6 +120,11 @@ pub fn change(change: &Change, ask: Option<&Ask>) -> String {
     format!("{}: {title}{when}", change.kind)
 }
 
+pub fn rule(rule: &Held) -> String {
+    let before = if rule.held_before { " It was so before, too." } else { "" };
+    format!("{}{before}", rule.sentence)
+}
+
 fn span(ms: i64) -> String {
     match ms / 1000 {
         s if s < 120 => format!("{s} s"),
@@ -149,10 +155,10 @@ pub fn entity(entity: &Entity) -> String {
     }
 }
 
-pub fn direction(of: &Entity, speaks_for: &[Evidence]) -> String {
+pub fn direction(of: &Entity, speaks_for: &[Evidence], rules: usize) -> String {
     let first = speaks_for.iter().find(|e| !matches!(e.source, Source::Calls(_))).or(speaks_for.first());
     let Some(first) = first else { return format!("{}: more than its part of the excess", entity(of)) };
-    let more = match speaks_for.len() {
+    let more = match speaks_for.len() + rules {
         0 | 1 => String::new(),
         2 => ", and another sign".into(),
         n => format!(", and {} other signs", n - 1),

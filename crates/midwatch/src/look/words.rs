@@ -1,6 +1,7 @@
-//! What `midwatch look` prints: groups with their members and small courses, lines like one, and how far it is. It must never let an
+//! What `midwatch look` prints: groups with their members and small courses, and lines like one. It must never let an
 //! escape sequence through.
 
+use crate::asking::count;
 use crate::plot::spark;
 use crate::text::{Ink, Look, clean, cut};
 use serde_json::Value as Json;
@@ -18,38 +19,10 @@ fn list(json: &Json) -> &[Json] {
     json.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whole numbers as people read them.
-fn count(json: &Json) -> String {
-    let digits = json.as_u64().unwrap_or(0).to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
 fn clock(json: &Json) -> String {
     let text = model::time::format_rfc3339_ms((json.as_f64().unwrap_or(0.0) * 1000.0) as i64);
     // Of 2026-03-04T05:06:07.890Z the time of day.
     text.get(11..19).map_or(text.clone(), |t| format!("{t}Z"))
-}
-
-/// `comparing 12,000 of 100,000, 17 moved so far`; `None` for lines that are no progress.
-pub fn progress(line: &Json) -> Option<String> {
-    let p = line.get("progress")?;
-    let so_far = match line["data"]["moved"].as_u64() {
-        Some(moved) => format!(", {moved} moved so far"),
-        None => String::new(),
-    };
-    Some(match p["of"].as_u64() {
-        Some(of) if of > 0 => {
-            format!("{} {} of {}{so_far}", text(&p["doing"]), count(&p["done"]), count(&p["of"]))
-        }
-        _ => text(&p["doing"]),
-    })
 }
 
 /// The labels that say which series it is, and not where it belongs.
@@ -238,15 +211,5 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
-    }
-
-    #[test]
-    fn how_far_it_is() {
-        let line =
-            json!({ "progress": { "doing": "comparing", "done": 1200, "of": 3000 }, "data": { "moved": 7 } });
-        assert_eq!(progress(&line).unwrap(), "comparing 1,200 of 3,000, 7 moved so far");
-        let line = json!({ "progress": { "doing": "finding series", "done": 0, "of": 0 } });
-        assert_eq!(progress(&line).unwrap(), "finding series");
-        assert_eq!(progress(&json!({ "status": "success", "data": {} })), None);
     }
 }

@@ -5,6 +5,7 @@
 mod s3;
 mod support;
 
+mod advice;
 mod advise;
 mod api;
 mod api_lists;

@@ -1,7 +1,7 @@
 //! Series of the window and of its baselines, compared on all cores. Those that did not move are kept only where their not moving
 //! says something. It must never keep more than its bounds.
 
-use super::{Book, Partial, Question};
+use super::{Book, Partial, Question, begin, tell};
 use crate::app::App;
 use crate::changed::{is_still, shown};
 use crate::sweep::{Watch, on_all_cores, read};
@@ -9,8 +9,8 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use look::advise::{Place, Says, SeriesSignal, Signals, comparable, place, says};
 use look::changed::{Ask, Comparer, Moved};
 use model::Labels;
-use serde_json::Value as Json;
 use stdx::Result;
+use store::SeriesPieces;
 
 /// Series that moved and are weighed, those that stand out most.
 const MOVED_MAX: usize = 5_000;
@@ -69,14 +69,38 @@ pub fn gather(
         found.extend((is_kept || moved.is_some()).then_some(Found { series: i, mean, moved }));
         Ok(())
     };
-    let score = |f: &Found| f.moved.as_ref().map_or(0.0, |m| m.score);
     let trim = |found: &mut Vec<Found>| {
         if found.len() > 2 * (MOVED_MAX + STILL_MAX) {
             found.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.series.cmp(&b.series)));
             found.truncate(MOVED_MAX + STILL_MAX);
         }
     };
-    let mut found = on_all_cores(series.len(), watch, start, one, trim, |_| Json::Null)?;
+    let so_far = |found: Vec<Found>| {
+        let (mut signals, mut book) = begin(question, ask);
+        let mut partial = Partial { looked_at: [series.len(), 0, 0], ..Partial::default() };
+        signals.compared = series.len();
+        keep(app, question, (&series, &places), found, &mut signals, &mut book, &mut partial);
+        tell::so_far(&signals, question, &partial)
+    };
+    let found = on_all_cores(series.len(), watch, start, one, trim, so_far)?;
+    keep(app, question, (&series, &places), found, signals, book, partial);
+    Ok(())
+}
+
+fn score(f: &Found) -> f64 {
+    f.moved.as_ref().map_or(0.0, |m| m.score)
+}
+
+/// Makes signals of what was found, the farthest first, within the bounds.
+fn keep(
+    app: &App,
+    question: &Question,
+    (series, places): (&[SeriesPieces], &[Place]),
+    mut found: Vec<Found>,
+    signals: &mut Signals,
+    book: &mut Book,
+    partial: &mut Partial,
+) {
     found.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.series.cmp(&b.series)));
     let moved = found.iter().filter(|f| f.moved.is_some()).count();
     if moved > MOVED_MAX {
@@ -84,7 +108,7 @@ pub fn gather(
         found.drain(MOVED_MAX..moved);
     }
     found.truncate(MOVED_MAX.min(moved) + STILL_MAX);
-    for (one, place) in series.iter().zip(&places) {
+    for (one, place) in series.iter().zip(places) {
         if place.caller.is_none()
             && says(one.labels.name()) == Says::Used
             && let Some(entity) = book.find(&mut signals.entities, place.entity.clone())
@@ -117,5 +141,4 @@ pub fn gather(
         calls.sort_unstable();
         signals.add_calls(calls.iter().map(|(a, b)| (a, b)));
     }
-    Ok(())
 }

@@ -1,13 +1,27 @@
 //! Advice as JSON: each thing that is said with where it can be looked at. It must never add a number that was not measured.
 
-use super::Partial;
+use super::{DIRECTIONS_MAX, Partial, Question};
 use crate::changed::{number, seconds};
 use look::advise::{
-    Advice, Direction, Entity, Event, Evidence, Knowledge, Next, SeriesSignal, Signals, Source,
+    Advice, Direction, Entity, Event, Evidence, Knowledge, Next, SeriesSignal, Signals, Source, Then,
 };
 use look::entity::Kind;
 use model::Labels;
 use serde_json::{Map, Value as Json, json};
+
+/// What is shown before and after a change of long ago, milliseconds.
+const AROUND_MS: i64 = 1_800_000;
+/// Earlier times that are told of one direction.
+const TIMES_MAX: usize = 20;
+
+/// What can be said while not everything was looked at.
+pub fn so_far(signals: &Signals, question: &Question, partial: &Partial) -> Json {
+    let advice = look::advise::advise(signals, question.directions_max.min(DIRECTIONS_MAX));
+    let mut told = answer(signals, &advice, partial);
+    told["note"] = "".into();
+    told["ledger"] = json!({ "id": null, "note": "", "measured": null });
+    told
+}
 
 pub fn answer(signals: &Signals, advice: &Advice, partial: &Partial) -> Json {
     let directions: Vec<Json> = advice.directions.iter().map(|d| direction(signals, d)).collect();
@@ -24,6 +38,7 @@ pub fn answer(signals: &Signals, advice: &Advice, partial: &Partial) -> Json {
         "calls": signals.calls().count(),
         "looked_at": { "series": series, "log_records": lines, "spans": spans, "changes": signals.changes.len() },
         "partial": partial.notes,
+        "left_out_here": partial.left_out_here,
     })
 }
 
@@ -59,7 +74,8 @@ fn entity_json(entity: &Entity) -> Json {
     Json::Object(out)
 }
 
-fn title(entity: &Entity) -> String {
+/// As it is called in sentences and in the ledger.
+pub fn title(entity: &Entity) -> String {
     match entity.part_of.as_str() {
         "" => entity.name.clone(),
         whole => format!("{} of {whole}", entity.name),
@@ -96,6 +112,17 @@ fn evidence(signals: &Signals, e: &Evidence) -> Json {
         "before": before_after.map(|b| number(b.0)),
         "after": before_after.map(|b| number(b.1)),
         "picture": picture,
+        "rule": rule(signals, &e.source),
+    })
+}
+
+/// Why a rule matters and what it rests on; nothing for other evidence.
+fn rule(signals: &Signals, source: &Source) -> Json {
+    let Source::Rule(i) = source else { return Json::Null };
+    let rule = &signals.rules[*i];
+    json!({
+        "id": rule.rule, "why": rule.why, "sources": rule.sources, "author": rule.author,
+        "held_before": rule.held_before, "is_own": rule.is_own,
     })
 }
 
@@ -137,8 +164,26 @@ fn source(signals: &Signals, source: &Source) -> Shown {
             (shown, Some((share(f.before), share(f.inside))), Json::Null)
         }
         Source::Change(i) => (json!({ "kind": "changes", "id": signals.changes[*i].id }), None, Json::Null),
+        Source::Rule(i) => (json!({ "kind": "query", "query": signals.rules[*i].query }), None, Json::Null),
+        Source::Past(i) => (then(&signals.past[*i].then), None, Json::Null),
         Source::Calls(path) => (json!({ "kind": "map", "path": path }), None, Json::Null),
         Source::None => (Json::Null, None, Json::Null),
+    }
+}
+
+/// Where what was before can be looked at; times in seconds, the newest first.
+fn then(then: &Then) -> Json {
+    match then {
+        Then::Times(windows) => {
+            let windows: Vec<_> = windows.iter().take(TIMES_MAX).map(|w| seconds(*w)).collect();
+            json!({ "kind": "then", "windows": windows })
+        }
+        Then::Monitor(id) => json!({ "kind": "monitor", "id": id }),
+        Then::Change(id, at_ms) => {
+            let around = seconds((at_ms - AROUND_MS, at_ms + AROUND_MS));
+            json!({ "kind": "changes", "id": id, "windows": [around] })
+        }
+        Then::Capture(id) => json!({ "kind": "capture", "id": id }),
     }
 }
 

@@ -46,13 +46,26 @@ struct Asked {
     without: Vec<String>,
     #[serde(default)]
     limit: Option<usize>,
+    #[serde(default)]
+    stream: bool,
+    /// Whether it is booked in the ledger of advice; not for those who measure.
+    #[serde(default = "yes")]
+    book: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 pub async fn advise(State(app): State<Arc<App>>, request: Request) -> ApiResult {
     let body = read_body(request, BODY_MAX).await?;
     let asked: Asked = serde_json::from_slice(&body)
         .map_err(|e| ApiError::bad(format!("the body is not what advise takes: {e}")))?;
+    let is_in_parts = asked.stream;
     let question = question(&app, asked)?;
+    if is_in_parts {
+        return super::in_parts::answer(&app, true, move |app, watch| answer(app, &question, watch)).await;
+    }
     let inside = app.clone();
     let started = Instant::now();
     let mut data = app.gate.run(None, move |stop| answer(&inside, &question, &Watch::silent(stop))).await?;
@@ -117,6 +130,7 @@ fn question(app: &App, asked: Asked) -> ApiResult<Question> {
         without: without.collect::<ApiResult<_>>()?,
         edges: asked.edges,
         entities,
+        is_booked: asked.book,
         directions_max: asked.limit.unwrap_or(10).clamp(1, DIRECTIONS_MAX),
     })
 }

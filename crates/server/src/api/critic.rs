@@ -103,7 +103,7 @@ fn rule_json(app: &App, rule: &Rule, origin: &str) -> Json {
     let query = |q: &Query| json!({ "name": q.name, "promql": q.promql, "says": q.says, "unit": q.unit });
     json!({
         "id": rule.id, "title": rule.title, "checks": rule.checks, "kind": rule.kind.as_str(),
-        "kind_words": rule.kind.words(), "weight": rule.weight, "text": rule.text, "next": rule.next, "why": rule.why,
+        "kind_words": rule.kind.words(), "weight": rule.weight, "text": rule.text, "finding": rule.finding, "next": rule.next, "why": rule.why,
         "sources": rule.sources, "author": rule.author, "origin": origin,
         "applies": {
             "always": a.always,

@@ -2,6 +2,7 @@
 //! write the answer; they must never compute one themselves.
 
 mod admin;
+mod advice;
 mod advise;
 mod alertmanager;
 mod archive;
@@ -137,6 +138,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/home", get(look::home))
         .route("/api/v1/look", post(changed::look))
         .route("/api/v1/advise", post(advise::advise))
+        .route("/api/v1/advise/judge", post(advice::judge))
+        .route("/api/v1/advise/ledger", get(advice::ledger))
         .route("/api/v1/look/fields", post(fields::fields))
         .route("/api/v1/look/like", post(like::like))
         .route("/api/v1/look/periods", get(periods::list).post(periods::save).delete(periods::delete))

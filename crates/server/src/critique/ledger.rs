@@ -2,17 +2,18 @@
 //! the data folder that are only added (`docs/formats/critic-ledger.md`); each word of a person is durable before it is
 //! answered. It must never lose a reason.
 
+use crate::line_file::LineFile;
 use critic::Adaptation;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use stdx::{Error, ErrorKind, Result};
+use std::sync::{Mutex, MutexGuard};
+use stdx::{Error, Result};
 
 /// Bytes of the file; past it no word is taken.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Its name in the list of limits.
+pub const BYTES: &str = "what was said of critic rules";
 /// Words on one rule that are listed, the newest.
 const LISTED_MAX: usize = 20;
 /// Bytes of a reason.
@@ -94,42 +95,28 @@ pub struct Counts {
 struct State {
     counts: BTreeMap<String, Counts>,
     adaptations: Vec<Entry>,
-    bytes: u64,
     /// Not written yet.
     shown: BTreeMap<String, u64>,
     damaged: usize,
-    /// A crash cut the last line off: the next one must not run into it.
-    is_cut: bool,
 }
 
 /// The file, and what is in it.
 pub struct Ledger {
-    path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<(LineFile, State)>,
 }
 
 impl Ledger {
     /// Reads the file; lines that are damaged are counted and left out.
     pub fn open(path: PathBuf) -> Ledger {
         let mut state = State::default();
-        let mut bytes = Vec::new();
-        if let Ok(file) = std::fs::File::open(&path) {
-            let _ = file.take(2 * FILE_BYTES_MAX).read_to_end(&mut bytes);
-        }
-        state.bytes = bytes.len() as u64;
-        state.is_cut = bytes.last().is_some_and(|b| *b != b'\n');
-        for line in String::from_utf8_lossy(&bytes).lines().filter(|l| !l.trim().is_empty()) {
-            match serde_json::from_str::<Json>(line).ok().and_then(|json| state.take(&json)) {
-                Some(()) => {}
-                None => state.damaged += 1,
-            }
-        }
-        Ledger { path, state: Mutex::new(state) }
+        let (file, damaged) = LineFile::open(path, BYTES, FILE_BYTES_MAX, |json| state.take(json));
+        state.damaged = damaged;
+        Ledger { state: Mutex::new((file, state)) }
     }
 
     /// Where rules are left out.
     pub fn adaptations(&self) -> Vec<Adaptation> {
-        let state = self.lock();
+        let (_, state) = &*self.lock();
         let one = |e: &Entry| Adaptation {
             rule: e.rule.clone(),
             service: e.service.clone(),
@@ -140,34 +127,34 @@ impl Ledger {
 
     /// The same, with who said so and when.
     pub fn left_out(&self, rule: &str) -> Vec<Entry> {
-        self.lock().adaptations.iter().filter(|e| e.rule == rule).cloned().collect()
+        self.lock().1.adaptations.iter().filter(|e| e.rule == rule).cloned().collect()
     }
 
     /// What is known of a rule.
     pub fn counts(&self, rule: &str) -> Counts {
-        self.lock().counts.get(rule).cloned().unwrap_or_default()
+        self.lock().1.counts.get(rule).cloned().unwrap_or_default()
     }
 
     /// How long the file is.
     pub fn bytes(&self) -> u64 {
-        self.lock().bytes
+        self.lock().0.bytes()
     }
 
     /// Lines of the file that could not be read.
     pub fn damaged(&self) -> usize {
-        self.lock().damaged
+        self.lock().1.damaged
     }
 
     /// Counts what was shown; written now and then, because nobody waits for a count.
     pub fn shown<'a>(&self, rules: impl Iterator<Item = &'a str>) {
-        let mut state = self.lock();
+        let (file, state) = &mut *self.lock();
         for rule in rules {
             state.counts.entry(rule.to_string()).or_default().shown += 1;
             *state.shown.entry(rule.to_string()).or_default() += 1;
         }
         if state.shown.values().sum::<u64>() >= SHOWN_MAX {
             let line = json!({ "what": "shown", "rules": state.shown });
-            if self.add(&mut state, &line).is_ok() {
+            if file.add(&line).is_ok() {
                 state.shown.clear();
             }
         }
@@ -188,45 +175,19 @@ impl Ledger {
                 "service, reason and author have at most {REASON_BYTES_MAX} bytes each"
             )));
         }
-        let mut state = self.lock();
+        let (file, state) = &mut *self.lock();
         let mut line = to_json(&entry);
         if !state.shown.is_empty() {
             line["shown"] = json!(state.shown);
         }
-        self.add(&mut state, &line)?;
+        file.add(&line)?;
         state.shown.clear();
         state.word(entry);
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, (LineFile, State)> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn add(&self, state: &mut State, line: &Json) -> Result<()> {
-        if state.bytes >= FILE_BYTES_MAX {
-            let text = format!("{} has more than {FILE_BYTES_MAX} bytes; move it away", self.path.display());
-            return Err(Error::new(ErrorKind::TooLarge, text).bound("what was said of critic rules"));
-        }
-        let text = format!("{}{line}\n", if state.is_cut { "\n" } else { "" });
-        let written = self.path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
-            let is_new = !self.path.exists();
-            let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            match self.path.parent() {
-                Some(folder) if is_new => {
-                    store::durable::alone_in(folder, || store::durable::sync_names(folder))
-                }
-                _ => Ok(()),
-            }
-        });
-        written.map_err(|e| {
-            Error::new(ErrorKind::Unavailable, format!("{} cannot be written: {e}", self.path.display()))
-        })?;
-        state.bytes += text.len() as u64;
-        state.is_cut = false;
-        Ok(())
     }
 }
 

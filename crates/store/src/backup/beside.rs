@@ -7,7 +7,7 @@ use stdx::Result;
 
 /// Files of a data folder that belong to it beside manifest, blocks and log; not every folder has them.
 /// What was still to be told to others is not among them: a copy elsewhere would tell it once more.
-pub(super) const BESIDE: [&str; 11] = [
+pub(super) const BESIDE: [&str; 12] = [
     "audit.log",
     "AUDIT_KEY",
     "usage.jsonl",
@@ -15,6 +15,7 @@ pub(super) const BESIDE: [&str; 11] = [
     "queries.json",
     "log-metrics.json",
     "periods.json",
+    "advice/ledger.jsonl",
     "critic/ledger.jsonl",
     "monitors/alerts.json",
     "monitors/own.yml",

@@ -3,10 +3,11 @@
  * decision, nor stand in the way of anything.
  */
 import { useState } from "preact/hooks";
-import { ApiError } from "../../api/client";
 import { type Checked, type Critique, type CritiqueLine, critic, type Evidence } from "../../api/critic";
 import { say, view } from "../../state/app";
 import { defaults, toUrl } from "../../state/url";
+import { Because, Wrong } from "../../ui/because";
+import { errorText } from "../../ui/send";
 import { selectorsOf } from "./links";
 
 /** Look, at the time of the plan; a change for what is on record. */
@@ -60,7 +61,7 @@ function Verdict({ line, service, again }: { line: CritiqueLine; service: string
       setWrong("");
       if (verdict === "not_here") again();
     } catch (e) {
-      setWrong(e instanceof ApiError ? e.message : String(e));
+      setWrong(errorText(e));
     }
   };
   return (
@@ -82,28 +83,13 @@ function Verdict({ line, service, again }: { line: CritiqueLine; service: string
         </span>
       )}
       {asks !== "" && (
-        <form
-          class="critic-because"
-          onSubmit={(e) => {
-            e.preventDefault();
-            void send(asks, String(new FormData(e.currentTarget).get("because") ?? ""));
-          }}
-          onKeyDown={(e) => e.key === "Escape" && setAsks("")}
-        >
-          <label class="entry">
-            <span>{asks === "not_here" ? `Not for ${service || "any service"}, because` : "Because"}</span>
-            <input name="because" required maxLength={500} autocomplete="off" autofocus />
-          </label>
-          <button type="submit" class="button button-small">
-            Say so
-          </button>
-        </form>
+        <Because
+          label={asks === "not_here" ? `Not for ${service || "any service"}, because` : "Because"}
+          send={(because) => void send(asks, because)}
+          leave={() => setAsks("")}
+        />
       )}
-      {wrong !== "" && (
-        <p class="change-wrong" role="alert">
-          {wrong}
-        </p>
-      )}
+      <Wrong text={wrong} />
     </div>
   );
 }
