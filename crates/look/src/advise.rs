@@ -26,7 +26,7 @@ pub use walk::Walk;
 
 use crate::changed::{Ask, Moved};
 use model::{Change, Labels};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A series, and what became of it.
 #[derive(Clone, Debug)]
@@ -130,6 +130,8 @@ pub struct Signals {
     pub series: Vec<SeriesSignal>,
     /// Series that were compared, moved or not.
     pub compared: usize,
+    /// Metrics of which some series was there before the window, moved or not; empty: not known.
+    pub measured_before: BTreeSet<String>,
     /// For each entity how many of its series say how much is used, moved or not: what did not move speaks, too.
     pub watched: BTreeMap<usize, usize>,
     /// What differs within requests.

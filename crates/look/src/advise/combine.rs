@@ -41,8 +41,9 @@ struct Tally {
     nats: f64,
     /// The part of it that says where to look first, and nothing of whether there is anything to be seen.
     of_before: f64,
-    /// What is to be seen, and says less of where than other evidence does: it is not in the sum.
-    beside: f64,
+    /// What counts for whether there is anything to be seen, and not for where to look: what requests outweigh there; less what is
+    /// found by chance where much is tried.
+    to_be_seen: f64,
     speaks_for: Vec<Evidence>,
     speaks_against: Vec<Evidence>,
     series: Vec<usize>,
@@ -51,7 +52,7 @@ struct Tally {
 impl Tally {
     /// Whether there is anything to be seen at all, wherever it ranks.
     fn stands_out(&self, least: f64) -> bool {
-        self.nats - self.of_before + self.beside >= least
+        self.nats - self.of_before + self.to_be_seen >= least
     }
 }
 
@@ -112,7 +113,7 @@ pub fn advise(signals: &Signals, directions_max: usize) -> Advice {
 
 fn add_series(signals: &Signals, tally: &mut Tally, of: &OfEntity, scale: f64) {
     tally.nats += of.nats * scale;
-    tally.beside += of.nats * (1.0 - scale);
+    tally.to_be_seen += of.nats * (1.0 - scale);
     let mut told = HashMap::new();
     for item in &of.items {
         let s = &signals.series[item.series];
@@ -162,6 +163,7 @@ fn add_differences(signals: &Signals, services: &HashMap<&str, usize>, tallies: 
         let nats = (differs.nats - *counted).clamp(0.0, LINE_NATS_MAX);
         *counted += nats;
         tallies[*entity].nats += nats;
+        tallies[*entity].to_be_seen -= differs.by_chance.min(nats);
         tallies[*entity].speaks_for.push(Evidence {
             sentence: words::differs(signals, differs),
             knowledge: Knowledge::Requests,

@@ -44,6 +44,10 @@ pub fn says(metric: &str) -> Says {
     if name.starts_with("node") && !name.starts_with("node_") {
         return Says::Shared;
     }
+    // How many times something took is how much was asked.
+    if name.ends_with("_count") && has(TIME) {
+        return Says::Traffic;
+    }
     let is_time = has(TIME) || (name.contains("seconds") && !name.contains("cpu"));
     match is_time {
         true if name.contains("client") => Says::TimeOfOthers,
@@ -152,6 +156,8 @@ mod tests {
             ("memory_working_set_bytes", Says::Used),
             ("http_request_duration_seconds_sum", Says::Time),
             ("latency_p99", Says::Time),
+            ("http_request_duration_seconds_count", Says::Traffic),
+            ("go_goroutine_count", Says::Used),
             ("client_latency_p99", Says::TimeOfOthers),
             ("http_errors_total", Says::Failure),
             ("availability", Says::Failure),

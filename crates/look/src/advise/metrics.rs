@@ -7,6 +7,8 @@ use super::{SeriesSignal, Signals, Without};
 use crate::changed::{How, Moved, PICTURE, SCORE_MIN};
 use crate::entity::Kind as EntityKind;
 use foldhash::{HashMap, HashMapExt, HashSet};
+use model::Labels;
+use std::collections::BTreeSet;
 
 /// How much the logarithm of a score counts, and the most that one series does.
 const LOGARITHM: f64 = 3.0;
@@ -18,6 +20,13 @@ const EFFECT: (f64, f64) = (0.05, 0.7);
 const COMES_AND_GOES: f64 = 0.1;
 /// The way to the mean that counts as there; the part of the time that counts fully; and what a single blip counts.
 const LASTING: (f64, f64, f64) = (0.25, 0.5, 0.1);
+/// Standard errors of the window by which its mean has to differ: nothing below the first, all from the second on. A few pulses among
+/// zeros are far from a line that was nearly always zero, and no level.
+const SUPPORT: (f64, f64) = (1.5, 4.0);
+/// Points of the window below which nothing is said of how sure its mean is.
+const SUPPORT_POINTS_MIN: usize = 4;
+/// What is measured for the first time anywhere counts so much: somebody began to measure it.
+const NEWLY_MEASURED: f64 = 0.1;
 /// Points of the window below which nothing is said of how long it lasted.
 const LASTING_POINTS_MIN: usize = 8;
 /// A callee explains a caller's movement if it stands out by so much of it ...
@@ -65,8 +74,9 @@ pub struct OfEntity {
     pub nats: f64,
 }
 
-/// How much a series changed, whatever it is measured in: 0 for rounding, 1 from twice as much on.
-pub fn effect(moved: &Moved) -> f64 {
+/// How much a series changed, whatever it is measured in: 0 for rounding, 1 from twice as much on. `expected`: logarithm of how many
+/// times as much it had to become, as far as more was asked.
+fn effect(moved: &Moved, expected: f64) -> f64 {
     match moved.how {
         How::Appeared | How::Disappeared | How::Wider => 0.5,
         How::Calmer => 0.0,
@@ -74,22 +84,33 @@ pub fn effect(moved: &Moved) -> f64 {
             let (before, after) = (moved.before.abs(), moved.after.abs());
             // Half the spread on both sides: from nearly nothing to nearly nothing is no multiple.
             let soft = 0.5 * (before - after).abs() / moved.score.max(1.0) + f64::MIN_POSITIVE;
-            let ratio = ((after + soft) / (before + soft)).ln().abs();
+            let ratio = ((after + soft) / (before + soft)).ln();
+            // Of the same direction only: what falls while more is asked fell by itself.
+            let ratio = if ratio * expected > 0.0 { ratio.abs() - expected.abs() } else { ratio.abs() };
             ((ratio - EFFECT.0) / (EFFECT.1 - EFFECT.0)).clamp(0.0, 1.0)
         }
     }
 }
 
-fn standing_out(s: &SeriesSignal, moved: &Moved) -> f64 {
+fn standing_out(s: &SeriesSignal, moved: &Moved, asked: &Asked<'_>) -> f64 {
     // An instant (when it was started, when it expires) says nothing by being another.
     if moved.score < SCORE_MIN || s.unit == "unix time" {
         return 0.0;
     }
     let is_presence = matches!(moved.how, How::Appeared | How::Disappeared);
     let is_fleeting = matches!(s.place.entity.kind, EntityKind::Process | EntityKind::Cgroup);
-    let ordinary = if is_presence && is_fleeting { COMES_AND_GOES } else { 1.0 };
+    let mut ordinary = if is_presence && is_fleeting { COMES_AND_GOES } else { 1.0 };
+    if moved.how == How::Appeared {
+        // A count of nothing is no news, and a first failure is.
+        if moved.after == 0.0 {
+            return 0.0;
+        }
+        if asked.is_newly_measured(s.labels.name()) && says(s.labels.name()) != Says::Failure {
+            ordinary *= NEWLY_MEASURED;
+        }
+    }
     let nats = (moved.score.ln_1p() * LOGARITHM).min(SERIES_NATS_MAX);
-    nats * effect(moved) * lasting(moved) * ordinary
+    nats * effect(moved, asked.expected(s)) * lasting(moved).min(support(moved)) * ordinary
 }
 
 /// The part of the window, from the onset on, that is at least a quarter of the way to its mean, as a factor: a blip in a line
@@ -113,6 +134,83 @@ fn lasting(moved: &Moved) -> f64 {
     (there as f64 / over as f64 / LASTING.1).clamp(LASTING.2, 1.0)
 }
 
+/// How sure the mean of the window is, from the onset on, as a factor; 1 where there are too few points to tell.
+fn support(moved: &Moved) -> f64 {
+    if !matches!(moved.how, How::Rose | How::Fell) {
+        return 1.0;
+    }
+    let window = &moved.picture[moved.picture.len().min(PICTURE / 3)..];
+    let known = || window.iter().copied().filter(|v| v.is_finite()).map(f64::from);
+    let (count, way) = (known().count(), moved.after - moved.before);
+    if count < SUPPORT_POINTS_MIN {
+        return 1.0;
+    }
+    let first = known().position(|v| (v - moved.before) / way >= LASTING.0).unwrap_or(0);
+    // At least the last quarter: a single last point is no level.
+    let from = first.min(count - (count / 4).max(SUPPORT_POINTS_MIN));
+    let n = (count - from) as f64;
+    let mean = known().skip(from).sum::<f64>() / n;
+    let variance = known().skip(from).map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let errors = (mean - moved.before).abs() / (variance / n).sqrt().max(f64::MIN_POSITIVE);
+    ((errors - SUPPORT.0) / (SUPPORT.1 - SUPPORT.0)).clamp(LASTING.2, 1.0)
+}
+
+/// How much is asked: of histograms how many times, of things how much of their main traffic; and what was measured before.
+struct Asked<'a> {
+    /// By the labels of the histogram, under its name without an ending: means before and in the window.
+    times: HashMap<Labels, (f64, f64)>,
+    /// By entity.
+    traffic: HashMap<usize, (f64, f64)>,
+    measured_before: Option<&'a BTreeSet<String>>,
+}
+
+impl Asked<'_> {
+    fn of(signals: &Signals) -> Asked<'_> {
+        let mut times = HashMap::new();
+        let mut by_metric: HashMap<(usize, &str), (f64, f64)> = HashMap::new();
+        for s in &signals.series {
+            let name = s.labels.name();
+            if let Some(base) = name.strip_suffix("_count") {
+                times.insert(s.labels.with(model::NAME, base), s.mean);
+            }
+            if says(name) == Says::Traffic && s.place.caller.is_none() && s.unit.ends_with("/s") {
+                let sum = by_metric.entry((s.entity, name)).or_default();
+                let finite = |v: f64| if v.is_finite() { v } else { 0.0 };
+                *sum = (sum.0 + finite(s.mean.0), sum.1 + finite(s.mean.1));
+            }
+        }
+        let mut traffic: HashMap<usize, (f64, f64)> = HashMap::new();
+        for ((entity, _), sum) in by_metric {
+            let main = traffic.entry(entity).or_default();
+            if sum.0 + sum.1 > main.0 + main.1 {
+                *main = sum;
+            }
+        }
+        let measured_before = Some(&signals.measured_before).filter(|names| !names.is_empty());
+        Asked { times, traffic, measured_before }
+    }
+
+    /// Whether no series of this metric was there before.
+    fn is_newly_measured(&self, metric: &str) -> bool {
+        self.measured_before.is_some_and(|names| !names.contains(metric))
+    }
+
+    /// Logarithm of how many times as much a series had to become, with what was asked: all times together of a histogram, and the
+    /// work that a thing does. Levels, such as memory, had to become nothing.
+    fn expected(&self, s: &SeriesSignal) -> f64 {
+        let growth = |(before, after): &(f64, f64)| match *before > 0.0 && *after > 0.0 {
+            true => (after / before).ln(),
+            false => 0.0,
+        };
+        let name = s.labels.name();
+        if let Some(base) = name.strip_suffix("_sum") {
+            return self.times.get(&s.labels.with(model::NAME, base)).map_or(0.0, growth);
+        }
+        let is_work = says(name) == Says::Used && s.unit.ends_with("/s");
+        if is_work { self.traffic.get(&s.entity).map_or(0.0, growth) } else { 0.0 }
+    }
+}
+
 struct Row<'a> {
     series: usize,
     place: &'a Place,
@@ -126,6 +224,7 @@ struct Row<'a> {
 
 /// By entity.
 pub fn of_series(signals: &Signals) -> HashMap<usize, OfEntity> {
+    let asked = Asked::of(signals);
     let mut rows = Vec::new();
     for (series, s) in signals.series.iter().enumerate() {
         let Some(moved) = &s.moved else { continue };
@@ -139,7 +238,7 @@ pub fn of_series(signals: &Signals) -> HashMap<usize, OfEntity> {
             says,
             moved,
             worse,
-            nats: standing_out(s, moved),
+            nats: standing_out(s, moved, &asked),
         });
     }
     let own = own_share(signals, &rows);
@@ -151,7 +250,7 @@ pub fn of_series(signals: &Signals) -> HashMap<usize, OfEntity> {
         }
         let is_first_hand = row.says == Says::Used;
         let order =
-            row.moved.score * if is_first_hand { 3.0 } else { 1.0 } * (0.1 + effect(row.moved)).min(1.0);
+            row.moved.score * if is_first_hand { 3.0 } else { 1.0 } * (0.1 + effect(row.moved, 0.0)).min(1.0);
         let entity = signals.series[row.series].entity;
         let item = Item { series: row.series, says: row.says, nats, explained, order };
         by_entity.entry(entity).or_default().items.push(item);

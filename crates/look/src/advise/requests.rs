@@ -27,6 +27,8 @@ const DIFFERENCE_MIN: f64 = 0.3;
 const LINE_NATS_WHOLE: f64 = 8.0;
 /// The most that one difference counts.
 pub const LINE_NATS_MAX: f64 = 18.0;
+/// Spans that come later than lines by up to this long are on their way, milliseconds.
+const LATE_MS_MAX: i64 = 60_000;
 /// Differences that are told of one service.
 const TOLD_MAX: usize = 3;
 
@@ -97,6 +99,8 @@ pub struct Differs {
     pub before: (u32, u32),
     /// How strongly that speaks, natural logarithm of the likelihood ratio, weighed; 0 to [`LINE_NATS_MAX`].
     pub nats: f64,
+    /// The logarithm of how many differences were tried of this kind: the farthest of many is far by chance.
+    pub by_chance: f64,
     /// When it was seen first or last in the window, milliseconds since 1970; of what no longer comes, the window's begin.
     pub onset_ms: Option<i64>,
 }
@@ -105,6 +109,7 @@ struct Entry {
     request: u64,
     event: u32,
     is_inside: bool,
+    time_ms: i64,
 }
 
 #[derive(Default)]
@@ -168,7 +173,7 @@ impl Requests {
             *first = Some(first.map_or(time_ms, |t| t.min(time_ms)));
         }
         let request = self.hasher.hash_one((service, request));
-        self.entries.push(Entry { request, event, is_inside });
+        self.entries.push(Entry { request, event, is_inside, time_ms });
     }
 
     /// Entries that found no room.
@@ -185,6 +190,7 @@ impl Requests {
     pub fn differences(mut self) -> Vec<Differs> {
         self.entries.sort_unstable_by_key(|e| (e.request, e.event));
         self.entries.dedup_by_key(|e| (e.request, e.event));
+        let settled = self.settled();
         let mut by_service: Vec<Vec<Request>> = Vec::new();
         by_service.resize_with(self.services.len(), Vec::new);
         for group in self.entries.chunk_by(|a, b| a.request == b.request) {
@@ -192,7 +198,8 @@ impl Requests {
             let service = self.events[group[0].event as usize].0 as usize;
             // A request that goes on from before into the window is of the window.
             let is_inside = group.iter().any(|e| e.is_inside);
-            by_service[service].push(Request { events: group, is_inside });
+            let is_settled = group.iter().all(|e| e.time_ms <= settled[service]);
+            by_service[service].push(Request { events: group, is_inside, is_settled });
         }
         let mut all = Vec::new();
         for (service, requests) in by_service.iter().enumerate() {
@@ -204,21 +211,32 @@ impl Requests {
         all
     }
 
-    fn of_service(&self, service: usize, requests: &[Request]) -> Vec<Differs> {
-        let mut total = Counts::default();
-        let mut counts: HashMap<u32, Counts> = HashMap::new();
-        for request in requests {
-            total.add(request.is_inside);
-            for e in request.events {
-                counts.entry(e.event).or_default().add(request.is_inside);
-            }
+    /// For each service the time up to which both its lines and its spans have arrived. Senders hand spans over later than lines: what was
+    /// written a moment ago lacks spans, and misses nothing. One that lags for longer has stopped, and that is worth telling.
+    fn settled(&self) -> Vec<i64> {
+        let mut last = vec![[None::<i64>; 2]; self.services.len()];
+        for entry in &self.entries {
+            let (service, event, _) = &self.events[entry.event as usize];
+            let is_span = matches!(event, Event::Operation(_) | Event::Call(_));
+            let last = &mut last[*service as usize][usize::from(is_span)];
+            *last = Some(last.map_or(entry.time_ms, |t| t.max(entry.time_ms)));
         }
+        let one = |last: &[Option<i64>; 2]| match last {
+            [Some(lines), Some(spans)] if (lines - spans).abs() <= LATE_MS_MAX => *lines.min(spans),
+            _ => i64::MAX,
+        };
+        last.iter().map(one).collect()
+    }
+
+    fn of_service(&self, service: usize, requests: &[Request]) -> Vec<Differs> {
+        let (total, counts) = count(requests.iter());
         if total.inside == 0 || total.before == 0 {
             return Vec::new();
         }
         let mut out = Vec::new();
         let mut rarer: Vec<(f64, u32)> = Vec::new();
         let telling = self.telling_places(&counts);
+        let tried = counts.len();
         for (event, n) in &counts {
             if let Event::Place(pattern, _) = &self.events[*event as usize].1
                 && !telling.contains(pattern)
@@ -229,22 +247,32 @@ impl Requests {
             if ratio > 0.0 {
                 let tone = self.events[*event as usize].2.tone;
                 let nats = ratio * told(lift) * tone.weight();
-                out.push(self.differs(service, *event, None, *n, total, nats));
+                out.push(self.differs(service, *event, None, (*n, total), (nats, tried)));
             }
-            let expected = f64::from(n.before) * f64::from(total.inside) / f64::from(total.before);
+        }
+        let (total, counts) = count(requests.iter().filter(|r| r.is_settled));
+        for (event, n) in &counts {
+            if let Event::Place(pattern, _) = &self.events[*event as usize].1
+                && !telling.contains(pattern)
+            {
+                continue;
+            }
+            let expected = f64::from(n.before) * f64::from(total.inside) / f64::from(total.before.max(1));
             if n.before >= BEFORE_MIN {
                 rarer.push(((expected - f64::from(n.inside)) / (expected + 1.0).sqrt(), *event));
             }
         }
         rarer.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         rarer.truncate(CANDIDATES_MAX);
+        let candidates = rarer.len();
         for (_, event) in rarer {
             let mut with: HashMap<u32, Counts> = HashMap::new();
-            for request in requests.iter().filter(|r| r.has(event)) {
+            for request in requests.iter().filter(|r| r.is_settled && r.has(event)) {
                 for other in request.events.iter().filter(|e| e.event != event) {
                     with.entry(other.event).or_default().add(request.is_inside);
                 }
             }
+            let tried = candidates * with.len();
             let best = with.iter().filter_map(|(companion, both)| {
                 let all = counts[companion];
                 let share = f64::from(both.before) / f64::from(all.before.max(1));
@@ -256,7 +284,7 @@ impl Requests {
             });
             let best = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
             if let Some((nats, companion, both, all)) = best {
-                out.push(self.differs(service, event, Some(companion), both, all, nats));
+                out.push(self.differs(service, event, Some(companion), (both, all), (nats, tried)));
             }
         }
         out.retain(|d| d.nats > 0.0);
@@ -283,9 +311,8 @@ impl Requests {
         service: usize,
         event: u32,
         companion: Option<u32>,
-        n: Counts,
-        all: Counts,
-        nats: f64,
+        (n, all): (Counts, Counts),
+        (nats, tried): (f64, usize),
     ) -> Differs {
         let (_, what, known) = &self.events[event as usize];
         Differs {
@@ -296,6 +323,7 @@ impl Requests {
             inside: (n.inside, all.inside),
             before: (n.before, all.before),
             nats: soft(nats),
+            by_chance: (tried.max(1) as f64).ln(),
             onset_ms: if companion.is_none() { known.first_inside_ms } else { None },
         }
     }
@@ -305,6 +333,21 @@ struct Request<'a> {
     /// Sorted by event.
     events: &'a [Entry],
     is_inside: bool,
+    /// Whether all that belongs to it can have arrived.
+    is_settled: bool,
+}
+
+/// How many requests there are, and with each event.
+fn count<'a>(requests: impl Iterator<Item = &'a Request<'a>>) -> (Counts, HashMap<u32, Counts>) {
+    let mut total = Counts::default();
+    let mut counts: HashMap<u32, Counts> = HashMap::new();
+    for request in requests {
+        total.add(request.is_inside);
+        for e in request.events {
+            counts.entry(e.event).or_default().add(request.is_inside);
+        }
+    }
+    (total, counts)
 }
 
 impl Request<'_> {
@@ -390,6 +433,27 @@ mod tests {
             }
         }
         requests.differences()
+    }
+
+    /// Requests one a second with a line each and a span each, the spans of the last of them not yet there.
+    fn late(missing: i64) -> Vec<Differs> {
+        let mut requests = Requests::default();
+        for i in 0..120 {
+            let mut add = |event| requests.add("shop", i, event, Tone::default, i * 1_000, i >= 60);
+            add(Event::Line(1));
+            if i < 120 - missing {
+                add(Event::Operation("ask".into()));
+            }
+        }
+        requests.differences()
+    }
+
+    #[test]
+    fn spans_that_are_on_their_way_are_not_missed_and_those_that_stopped_are() {
+        assert_eq!(late(0), []);
+        assert_eq!(late(30), []);
+        let stopped = &late(61)[0];
+        assert_eq!((&stopped.event, stopped.inside.0), (&Event::Operation("ask".into()), 0));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! ```
 
 mod known;
+mod quiet;
 
 use super::*;
 use crate::changed::Comparer;

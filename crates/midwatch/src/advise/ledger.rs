@@ -14,10 +14,21 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+const JUDGE_EXAMPLES: &str = "\
+Examples:
+  midwatch advise judge 19a2b3c4d5e cart right --because 'the pool was too small'
+  midwatch advise judge 19a2b3c4d5e web rejected --because 'it only waits for cart'";
+
+const LEDGER_EXAMPLES: &str = "\
+Examples:
+  midwatch advise ledger
+  midwatch advise ledger --json | jq '.by_kind[].sentence'";
+
 /// What is said, or asked.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// Say what became of a direction: what is shown of how often they are right is counted from this
+    #[command(after_help = JUDGE_EXAMPLES)]
     Judge {
         /// The advice, by the id that stands below its directions
         #[arg(value_name = "ID")]
@@ -38,6 +49,7 @@ pub enum LedgerCommand {
         url: String,
     },
     /// The last advice, what was said of it, and how often first directions were right
+    #[command(after_help = LEDGER_EXAMPLES)]
     Ledger {
         /// The answer as JSON, as it is into a pipe
         #[arg(long)]

@@ -9,6 +9,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use look::advise::{Place, Says, SeriesSignal, Signals, comparable, place, says};
 use look::changed::{Ask, Comparer, Moved};
 use model::Labels;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use stdx::Result;
 use store::SeriesPieces;
 
@@ -51,11 +52,13 @@ pub fn gather(
         place.caller.is_some() || labels.name() == symptom || says(labels.name()) == Says::Traffic
     };
     let places: Vec<Place> = series.iter().map(|s| place(&s.labels)).collect();
+    let was_before: Vec<AtomicBool> = series.iter().map(|_| AtomicBool::new(false)).collect();
     let start = || Worker { comparer: Comparer::telling_from(SCORE_MIN), is_rate: HashMap::new() };
     let one = |worker: &mut Worker, i: usize, found: &mut Vec<Found>| -> Result<()> {
         let one = &series[i];
         let is_kept = is_kept(&one.labels, &places[i]);
         if !is_kept && is_still(one, ask) {
+            was_before[i].store(true, Relaxed);
             return Ok(());
         }
         let name = one.labels.name();
@@ -66,6 +69,7 @@ pub fn gather(
         let (times, values) = one.samples(from, to)?;
         let moved = worker.comparer.compare(ask, &times, &values, is_rate);
         let mean = worker.comparer.means(ask);
+        was_before[i].store(mean.0.is_finite(), Relaxed);
         found.extend((is_kept || moved.is_some()).then_some(Found { series: i, mean, moved }));
         Ok(())
     };
@@ -83,6 +87,13 @@ pub fn gather(
         tell::so_far(&signals, question, &partial)
     };
     let found = on_all_cores(series.len(), watch, start, one, trim, so_far)?;
+    let measured = series.iter().zip(&was_before).filter(|(_, was)| was.load(Relaxed));
+    for (one, _) in measured {
+        let name = one.labels.name();
+        if !signals.measured_before.contains(name) {
+            signals.measured_before.insert(name.to_string());
+        }
+    }
     keep(app, question, (&series, &places), found, signals, book, partial);
     Ok(())
 }
