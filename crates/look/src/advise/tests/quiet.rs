@@ -2,8 +2,11 @@
 
 use super::*;
 
+/// Metric, unit, and values by number.
+type Series<'a> = (&'a str, &'a str, &'a dyn Fn(i64) -> f64);
+
 /// One series of a service, with its own values before and in the window, every ten seconds.
-fn world(series: &[(&str, &str, &dyn Fn(i64) -> f64)]) -> Signals {
+fn world(series: &[Series<'_>]) -> Signals {
     let ask = Ask { window: WINDOW, baselines: vec![(0, WINDOW.0 - 1)] };
     let mut signals = Signals { ask: Some(ask.clone()), compared: 100, ..Signals::default() };
     signals.entities.push(Entity::service("a"));
