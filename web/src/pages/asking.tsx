@@ -87,6 +87,10 @@ export function Asking<T>({ asked, what }: { asked: Asked<T>; what: string }) {
           {formatCount(p.of)} after {formatValue(p.elapsed_ms / 1000, "s")}
           {asked.data !== null && "; so far:"}
         </p>
+      ) : p && asked.data !== null ? (
+        <p class="loading" role="status">
+          {p.doing} after {formatValue(p.elapsed_ms / 1000, "s")}; so far:
+        </p>
       ) : (
         <Loading what={what} />
       )}
