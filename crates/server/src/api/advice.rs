@@ -1,11 +1,11 @@
 //! What becomes of advice: people say whether they followed a direction, and whether it was right in the end; and all that was
 //! given and said, with how often first directions were right. Reads and checks what was sent; the ledger keeps it.
 
+use super::asked::{blocking, peer};
 use crate::advise::{Word, measured, word_json};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::http::{ApiError, ApiResult, Params, read_body, success};
-use crate::listener::Peer;
 use axum::extract::{Request, State};
 use look::advise::{Given, JUDGED_MIN, Verdict};
 use serde_json::{Value as Json, json};
@@ -31,7 +31,7 @@ struct Judged {
 
 /// `POST /api/v1/advise/judge`.
 pub async fn judge(State(app): State<Arc<App>>, request: Request) -> ApiResult {
-    let address = request.extensions().get::<Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default();
+    let address = peer(&request);
     let body = read_body(request, BODY_BYTES_MAX).await?;
     let judged: Judged = serde_json::from_slice(&body)
         .map_err(|e| ApiError::bad(format!("the body is not what is said of a direction: {e}")))?;
@@ -48,7 +48,7 @@ pub async fn judge(State(app): State<Arc<App>>, request: Request) -> ApiResult {
         address,
     };
     let id = word.id.clone();
-    super::saved::change(&app, move |app| app.advice.say(word)).await?;
+    blocking(&app, move |app| app.advice.say(word)).await?;
     let (given, words) = app.advice.one(&id)?;
     let first = given.places.first().map_or(("", ""), |p| (p.kind.as_str(), p.basis.as_str()));
     Ok(success(&json!({ "advice": given_json(&given, &words), "measured": measured(&app, first) })))
