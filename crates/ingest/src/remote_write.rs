@@ -468,7 +468,10 @@ pub(crate) fn compress(message: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(message).unwrap_or_default()
 }
 
+mod batches;
 pub mod v2;
+
+pub use batches::{encode_batches, series_of};
 
 #[cfg(test)]
 mod tests;

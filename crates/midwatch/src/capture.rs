@@ -275,7 +275,7 @@ fn open(args: &OpenArgs) -> anyhow::Result<ExitCode> {
     settings.captures.opened = Some(id.clone());
     settings.captures.on_alerts = false;
     settings.captures.retention.age_max_ms = for_ever;
-    let runtime = runtime()?;
+    let runtime = runtime(|| {})?;
     let code = runtime.block_on(async {
         let mut stop = Stop::new().context("cannot listen for signals")?;
         let server = server::Server::start(settings).await.map_err(|e| anyhow!("{e}"))?;

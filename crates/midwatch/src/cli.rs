@@ -43,6 +43,9 @@ Examples:
 Flags go before the configuration file. `midwatch config explain` lists all settings.
 Ctrl-C stops it after what it has is safe; a second Ctrl-C stops it at once, and loses nothing acknowledged.")]
     Serve(ServeArgs),
+    /// Record this machine and send it to a Midwatch elsewhere
+    #[command(after_help = crate::agent::EXAMPLES)]
+    Agent(crate::agent::AgentArgs),
     /// See it at work: a small shop that is not real, and breaks; nothing to install, nothing kept
     #[command(after_help = "\
 Examples:

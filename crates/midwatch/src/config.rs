@@ -7,7 +7,7 @@ pub mod problems;
 pub mod prometheus;
 pub mod table;
 mod toml_text;
-mod values;
+pub mod values;
 
 use document::{Entry, FILE_BYTES_MAX, Node, Value, did_you_mean};
 use problems::{Problem, Problems};
@@ -358,7 +358,8 @@ impl Config {
     }
 }
 
-fn kernel_hostname() -> String {
+/// The name that the kernel has for this machine.
+pub fn kernel_hostname() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { "localhost".into() } else { name }
 }

@@ -57,7 +57,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     };
     config.hostname = "demo".into();
     let settings = config.into_settings().map_err(anyhow::Error::msg)?;
-    let runtime = runtime()?;
+    let runtime = runtime(|| {})?;
     let result = runtime.block_on(async {
         let mut stop = Stop::new().context("cannot listen for signals")?;
         let server = Server::start(settings).await.map_err(|e| anyhow!("{e}"))?;

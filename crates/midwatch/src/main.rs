@@ -2,6 +2,7 @@
 //! crates below; this one must never hold a decision of theirs.
 
 mod advise;
+mod agent;
 mod answer;
 mod archive;
 mod asking;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Agent(args) => agent::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Logs(args) => logs::run(&args, server::now_ms),

@@ -34,24 +34,25 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         host.process_files_max = host.process_files_max.min(files_max / 4);
         host.cgroup_files_max = host.cgroup_files_max.min(files_max / 16);
     }
-    let runtime = runtime()?;
+    let runtime = runtime(|| {})?;
     let code = runtime.block_on(serve(settings));
     // A task that hangs must not keep the program from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     code
 }
 
-/// The threads of the shell.
-pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+/// The threads of the shell; each begins with `enter`.
+pub fn runtime(enter: impl Fn() + Send + Sync + 'static) -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     // Statements of PostgreSQL's protocol are trees, and are walked by recursion here.
     builder.worker_threads(2).thread_name("midwatch-io").thread_stack_size(8 << 20);
+    builder.on_thread_start(enter);
     builder.enable_all().build().context("cannot start threads")
 }
 
 /// The usual soft limit of 1,024 open files is for programs that use select(2); the recorder alone keeps hundreds
 /// open. What the administrator set as the hard limit stays. Returns the limit.
-fn raise_open_files() -> usize {
+pub fn raise_open_files() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     const ENOUGH: u64 = 65_536;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -1,6 +1,7 @@
 //! What every request handler shares: the store, the books, the catalogue, and the gate that bounds queries.
 //! It holds things together and does nothing itself.
 
+use crate::agents::Agents;
 use crate::captures::Capturing;
 use crate::cardinality::Remembered;
 use crate::catalogue::SeriesCatalogue;
@@ -39,6 +40,8 @@ pub struct App {
     pub sink: Sink,
     /// The ring of the last minutes, and the captures.
     pub captures: Arc<Capturing>,
+    /// Agents that send to this server.
+    pub agents: Agents,
     /// What OTLP's requests share.
     pub otlp: Otlp,
     /// What requests with spans share.

@@ -2,6 +2,7 @@
 //! What is taken is decided in the crate `capture`, how it lies on disk is the store's. It must never hold the ring's lock
 //! while it waits for the disk, nor let a storm of triggers take the machine.
 
+pub mod part;
 mod spans;
 mod take;
 pub mod view;
@@ -23,7 +24,9 @@ use stdx::{Error, ErrorKind, Result};
 use store::captures::{Captures, Cause, Part};
 
 /// Triggers that may wait; more are refused.
-const WAITING_MAX: usize = 256;
+pub const WAITING_MAX: usize = 256;
+/// What names this bound.
+pub const WAITING: &str = "captures that wait to be taken";
 /// How often old captures are looked for.
 const RETAIN_PERIOD_MS: i64 = 60_000;
 /// Causes that one capture tells of.
@@ -114,7 +117,8 @@ impl Capturing {
         cause.at_ms = now_ms();
         self.triggers.try_send(Trigger { cause, reply: Some(reply) }).map_err(|e| match e {
             TrySendError::Full(_) => {
-                Error::new(ErrorKind::Busy, "too many captures are asked for at once; try again in a second")
+                let text = "too many captures are asked for at once; try again in a second";
+                Error::new(ErrorKind::Busy, text).bound(WAITING)
             }
             TrySendError::Disconnected(_) => Error::new(ErrorKind::Unavailable, "the program is stopping"),
         })?;
@@ -221,6 +225,9 @@ fn handle(app: &App, trigger: Trigger, policy: &mut Policy, open: &mut Option<Op
         Decision::Join(id) => {
             captures.counters.joined.inc();
             if let Some(open) = open.as_mut().filter(|o| o.causes.len() < CAUSES_MAX) {
+                // Hosts that this cause concerns and the first did not.
+                let left_ms = open.until_ms.saturating_sub(cause.at_ms);
+                app.agents.ask(&open.id, &cause, left_ms);
                 open.causes.push(cause);
             }
             Ok(Taken { id, is_joined: true, took_ms: 0 })
@@ -237,6 +244,7 @@ fn handle(app: &App, trigger: Trigger, policy: &mut Policy, open: &mut Option<Op
                     captures.counters.seconds.set(taken.took_ms as f64 / 1000.0);
                     let until_ms = now_ms.saturating_add(captures.settings.after_ms);
                     policy.taken(&name, &taken.id, now_ms, until_ms);
+                    app.agents.ask(&taken.id, &cause, captures.settings.after_ms);
                     *open =
                         Some(Open { id: taken.id.clone(), trigger_ms: now_ms, until_ms, causes: Vec::new() });
                 }

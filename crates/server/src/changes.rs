@@ -6,15 +6,17 @@ mod compare;
 mod facts;
 
 pub use compare::compare;
+pub use facts::of_machine;
 
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::gate::Stop;
-use look::changes::{Detector, Memory, SAID, join};
+use ::look::changes::{Detector, Fact, Memory, SAID, join};
 use model::Change;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use stdx::metrics::Value;
 use stdx::{Error, ErrorKind, Result};
 use store::tables::{Order, Predicate, Scan, Table, to_changes};
 use tokio::sync::watch;
@@ -22,7 +24,7 @@ use tokio::sync::watch;
 /// Rows that one list reads.
 const ROWS_MAX: usize = 50_000;
 /// What is remembered of this machine, in the data folder.
-const MEMORY_FILE: &str = "changes-seen.json";
+pub const MEMORY_FILE: &str = "changes-seen.json";
 
 /// What is asked for. Empty texts ask for nothing.
 #[derive(Clone, Debug, Default)]
@@ -90,28 +92,60 @@ pub fn said(mut change: Change, now_ms: i64) -> Change {
     change
 }
 
-/// Looks at this machine again and again, until told to stop.
-pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    let path = app.store.folder().join(MEMORY_FILE);
-    let from = path.clone();
-    let memory = tokio::task::spawn_blocking(move || read_memory(&from)).await.unwrap_or_default();
-    let mut detector = Detector::new(&app.settings.hostname, memory.clone());
-    let mut written = memory;
+/// Looks at the server's machine again and again, until told to stop.
+pub async fn run(app: Arc<App>, stopping: watch::Receiver<bool>) {
     let begun = Instant::now();
-    let period = Duration::from_millis(app.settings.changes.period_ms);
-    let failed = app.registry.counter("midwatch_changes_failed_total", "Changes that could not be kept.");
+    let looking = Looking {
+        hostname: app.settings.hostname.clone(),
+        memory: app.store.folder().join(MEMORY_FILE),
+        period: Duration::from_millis(app.settings.changes.period_ms),
+        failed: app.registry.counter(FAILED.0, FAILED.1),
+    };
+    let (reading, writing) = (app.clone(), app);
+    let read = move || facts::read(&reading, begun);
+    let write = move |changes| {
+        let app = writing.clone();
+        async move { write(&app, changes).await }
+    };
+    look(looking, read, write, stopping).await;
+}
+
+/// Changes that could not be kept.
+pub const FAILED: (&str, &str) = ("midwatch_changes_failed_total", "Changes that could not be kept.");
+
+/// Which machine is looked at, and where it is remembered what was seen.
+pub struct Looking {
+    /// Its name.
+    pub hostname: String,
+    /// The file of what was seen.
+    pub memory: PathBuf,
+    /// How often.
+    pub period: Duration,
+    /// See [`FAILED`].
+    pub failed: Value,
+}
+
+/// Looks again and again, until told to stop: `read` gives the facts, `write` keeps what changed.
+pub async fn look<F: Future<Output = Result<()>> + Send>(
+    looking: Looking,
+    read: impl Fn() -> Vec<Fact> + Clone + Send + 'static,
+    write: impl Fn(Vec<Change>) -> F,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let from = looking.memory.clone();
+    let memory = tokio::task::spawn_blocking(move || read_memory(&from)).await.unwrap_or_default();
+    let mut detector = Detector::new(&looking.hostname, memory.clone());
+    let mut written = memory;
     // What could not be written is tried again, as long as it is not too much.
     let mut waiting: Vec<Change> = Vec::new();
     loop {
-        let inside = app.clone();
-        let facts =
-            tokio::task::spawn_blocking(move || facts::read(&inside, begun)).await.unwrap_or_default();
+        let facts = tokio::task::spawn_blocking(read.clone()).await.unwrap_or_default();
         waiting.extend(detector.step(facts, now_ms()));
         if !waiting.is_empty() {
-            match write(&app, waiting.clone()).await {
+            match write(waiting.clone()).await {
                 Ok(()) => waiting.clear(),
                 Err(_) if waiting.len() > 1_000 => {
-                    failed.add(waiting.len() as f64);
+                    looking.failed.add(waiting.len() as f64);
                     waiting.clear();
                 }
                 Err(_) => {}
@@ -120,11 +154,11 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         // Only what is told may be forgotten.
         if waiting.is_empty() && *detector.memory() != written {
             written = detector.memory().clone();
-            let (path, memory) = (path.clone(), written.clone());
+            let (path, memory) = (looking.memory.clone(), written.clone());
             let _ = tokio::task::spawn_blocking(move || write_memory(&path, &memory)).await;
         }
         tokio::select! {
-            () = tokio::time::sleep(period) => {}
+            () = tokio::time::sleep(looking.period) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }

@@ -7,6 +7,7 @@ mod body;
 mod guard;
 mod pool;
 pub mod post;
+pub mod send;
 pub mod smtp;
 
 use crate::settings::{ClientConfig, TlsConfig};

@@ -36,13 +36,14 @@ struct Counters {
 }
 
 impl Host {
-    /// Starts the two threads.
+    /// Starts the two threads. `begin` runs first on the one that reads; `deliver` takes each batch, on the second of them; what it gives back is used again.
     ///
     /// # Errors
     /// If a thread cannot be started.
     pub fn start(
         settings: recorder::Settings,
-        sink: Sink,
+        begin: impl FnOnce() + Send + 'static,
+        mut deliver: impl FnMut(Batch) -> Option<Batch> + Send + 'static,
         ring: Arc<Mutex<Ring>>,
         registry: &Registry,
     ) -> Result<Host> {
@@ -59,22 +60,32 @@ impl Host {
         let stopped = stop.clone();
         let reader = spawn(
             "recorder",
-            Box::new(move || read_loop(settings, &counters, (&to_sink, &empty), &ring, &stopped)),
+            Box::new(move || {
+                begin();
+                read_loop(settings, &counters, (&to_sink, &empty), &ring, &stopped);
+            }),
         )?;
         let writer = spawn(
             "recorder-sink",
             Box::new(move || {
                 for batch in batches {
-                    let decoded = Decoded { batch, rejects: Vec::new() };
-                    // A failure is counted by the sink, and shown on the page of sources.
-                    if let Ok(mut delivered) = sink.deliver_blocking("host", decoded) {
-                        delivered.batch.clear();
-                        let _ = recycle.send(delivered.batch);
+                    if let Some(mut batch) = deliver(batch) {
+                        batch.clear();
+                        let _ = recycle.send(batch);
                     }
                 }
             }),
         )?;
         Ok(Host { stop, threads: vec![reader, writer] })
+    }
+}
+
+/// Delivers into the store.
+pub fn into_store(sink: Sink) -> impl FnMut(Batch) -> Option<Batch> + Send + 'static {
+    move |batch| {
+        // A failure is counted by the sink, and shown on the page of sources.
+        let delivered = sink.deliver_blocking("host", Decoded { batch, rejects: Vec::new() });
+        delivered.ok().map(|d| d.batch)
     }
 }
 

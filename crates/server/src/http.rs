@@ -163,7 +163,6 @@ pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Those of the URL alone.
-    #[cfg(feature = "sql")]
     pub fn of_url(request: &Request) -> Params {
         let query = request.uri().query().unwrap_or("");
         Params(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
@@ -262,7 +261,35 @@ pub async fn read_body(request: Request, bytes_max: usize) -> ApiResult<Bytes> {
     read_body_within(request, bytes_max, BODY_STALL_TIME).await
 }
 
+/// Gives each piece of a body, within a limit of all of them, to somebody who does not wait.
+///
+/// # Errors
+/// As [`read_body`], and those of `take`.
+pub async fn each_part(
+    request: Request,
+    bytes_max: usize,
+    take: impl FnMut(&[u8]) -> ApiResult<()>,
+) -> ApiResult<()> {
+    each_part_within(request, bytes_max, BODY_STALL_TIME, take).await
+}
+
 async fn read_body_within(request: Request, bytes_max: usize, stall: Duration) -> ApiResult<Bytes> {
+    let length: Option<usize> = header_text(request.headers(), header::CONTENT_LENGTH).parse().ok();
+    let mut kept = Vec::with_capacity(length.unwrap_or(0).min(bytes_max.min(1 << 20)));
+    let keep = |bytes: &[u8]| {
+        kept.extend_from_slice(bytes);
+        Ok(())
+    };
+    each_part_within(request, bytes_max, stall, keep).await?;
+    Ok(kept.into())
+}
+
+async fn each_part_within(
+    request: Request,
+    bytes_max: usize,
+    stall: Duration,
+    mut take: impl FnMut(&[u8]) -> ApiResult<()>,
+) -> ApiResult<()> {
     let too_large = || ApiError {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..ApiError::bad(format!("the body is longer than {bytes_max} bytes; send it in smaller parts"))
@@ -274,7 +301,7 @@ async fn read_body_within(request: Request, bytes_max: usize, stall: Duration) -
         return Err(too_large());
     }
     let mut body = request.into_body();
-    let (mut kept, mut read) = (Vec::with_capacity(length.unwrap_or(0).min(bytes_max.min(1 << 20))), 0usize);
+    let mut read = 0usize;
     let mut give_up: Option<Instant> = None;
     loop {
         let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
@@ -294,7 +321,7 @@ async fn read_body_within(request: Request, bytes_max: usize, stall: Duration) -
         };
         match frame {
             None if is_too_large => return Err(too_large()),
-            None => return Ok(kept.into()),
+            None => return Ok(()),
             Some(Err(_)) if is_too_large => return Err(too_large()),
             Some(Err(e)) => return Err(ApiError::bad(format!("the body breaks off: {e}"))),
             Some(Ok(frame)) => {
@@ -302,12 +329,11 @@ async fn read_body_within(request: Request, bytes_max: usize, stall: Duration) -
                 read = read.saturating_add(data.len());
                 is_too_large |= read > bytes_max;
                 if !is_too_large {
-                    kept.extend_from_slice(data);
+                    take(data)?;
                     continue;
                 }
                 // Read on for a while: whoever is still sending does not read the answer, and closing on them would
                 // take it away.
-                kept = Vec::new();
                 give_up.get_or_insert_with(|| Instant::now() + DISCARD_TIME);
                 if read > bytes_max.saturating_add(DISCARD_BYTES) {
                     return Err(too_large());

@@ -2,6 +2,8 @@
 //! performs what they ask for; it must never decide what is worth a look.
 
 mod advise;
+mod agent;
+mod agents;
 mod api;
 mod app;
 mod baseline;
@@ -51,6 +53,9 @@ mod transport;
 mod upkeep;
 mod usage;
 
+pub use agent::{
+    Agent, AgentSettings, Confinement, Say, check_name as check_host_name, claim as claim_agent_folder,
+};
 pub use api::NOT_REACHED;
 pub use client::check_client;
 pub use clock::now_ms;

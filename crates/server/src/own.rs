@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use ingest::Decoded;
 use model::{Batch, Labels, Metadata, MetricKind};
-use stdx::metrics::{FamilyReading, Kind};
+use stdx::metrics::{FamilyReading, Kind, Registry};
 
 /// What this process costs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,12 +37,17 @@ pub fn cost() -> Cost {
 
 /// Every family of this process: the registry's and those about the process itself.
 pub fn families(app: &App) -> Vec<FamilyReading> {
+    // Sets the gauges of what goes on at this moment.
+    app.store.work().read();
+    families_of(&app.registry, app.started_ms)
+}
+
+/// Those of a registry, and those about the process.
+pub fn families_of(registry: &Registry, started_ms: i64) -> Vec<FamilyReading> {
     let cost = cost();
     let plain =
         |name, kind, help, value| FamilyReading { name, kind, help, values: vec![(Vec::new(), value)] };
-    // Sets the gauges of what goes on at this moment.
-    app.store.work().read();
-    let mut families = app.registry.read();
+    let mut families = registry.read();
     families.extend([
         plain("process_cpu_seconds_total", Kind::Counter, "CPU time of this process.", cost.cpu_seconds),
         plain(
@@ -57,7 +62,7 @@ pub fn families(app: &App) -> Vec<FamilyReading> {
             "process_start_time_seconds",
             Kind::Gauge,
             "Start of this process.",
-            app.started_ms as f64 / 1000.0,
+            started_ms as f64 / 1000.0,
         ),
         FamilyReading {
             name: "midwatch_build_info",
@@ -76,10 +81,15 @@ pub fn families(app: &App) -> Vec<FamilyReading> {
 /// As the sink's.
 pub async fn record(app: &App, first: bool) -> stdx::Result<()> {
     let instance = format!("{}:{}", app.settings.hostname, app.address.port());
-    let mut batch = Batch::default();
     // On whole seconds, as all that is read here.
-    let time_ms = now_ms() / 1000 * 1000;
-    for family in families(app) {
+    let batch = batch(families(app), &instance, first, now_ms() / 1000 * 1000);
+    app.sink.deliver("midwatch", Decoded { batch, rejects: Vec::new() }).await.map(|_| ())
+}
+
+/// The families as samples of one instant; `first` adds what they are.
+pub fn batch(families: Vec<FamilyReading>, instance: &str, first: bool, time_ms: i64) -> Batch {
+    let mut batch = Batch::default();
+    for family in families {
         if first {
             batch.metadata.push(Metadata {
                 metric: family.name.into(),
@@ -92,12 +102,12 @@ pub async fn record(app: &App, first: bool) -> stdx::Result<()> {
             });
         }
         for (pairs, value) in &family.values {
-            let fixed = [("__name__", family.name), ("job", "midwatch"), ("instance", &instance)];
+            let fixed = [("__name__", family.name), ("job", "midwatch"), ("instance", instance)];
             let own = pairs.iter().map(|(n, v)| (*n, v.as_str()));
             if let Ok(labels) = Labels::from_pairs(fixed.into_iter().chain(own)) {
                 batch.push(&labels, time_ms, *value);
             }
         }
     }
-    app.sink.deliver("midwatch", Decoded { batch, rejects: Vec::new() }).await.map(|_| ())
+    batch
 }

@@ -1,6 +1,7 @@
 //! Starts and stops everything: store, recorder, scraping, discovery, upkeep, and the listener, in an order in
 //! which nothing is served before it is there, and nothing is lost on the way out.
 
+use crate::agents::Agents;
 use crate::app::App;
 use crate::captures::{self, Capturing};
 use crate::catalogue::SeriesCatalogue;
@@ -8,7 +9,7 @@ use crate::clock::now_ms;
 use crate::critique::Critics;
 use crate::discovery::{Discovery, Surroundings};
 use crate::gate::Gate;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::limits::LimitBooks;
 use crate::listener::Versions;
 use crate::logs::follow::Follower;
@@ -139,6 +140,7 @@ impl Server {
             critics,
             advice,
             captures,
+            agents: Agents::new(&registry, stopping.clone()),
             gate: Gate::new(settings.query.clone(), &registry),
             #[cfg(feature = "sql")]
             sql: Arc::new(sql::Engine::new(sql_threads())?),
@@ -188,7 +190,8 @@ impl Server {
         }
         let host = match app.settings.host.clone() {
             Some(settings) => {
-                Some(Host::start(settings, app.sink.clone(), app.captures.ring.clone(), &app.registry)?)
+                let deliver = host::into_store(app.sink.clone());
+                Some(Host::start(settings, || {}, deliver, app.captures.ring.clone(), &app.registry)?)
             }
             None => None,
         };

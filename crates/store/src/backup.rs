@@ -4,6 +4,7 @@
 //! `docs/formats/backup.md`. It must never write into the data folder, nor into a folder that holds something else.
 
 mod beside;
+mod captures;
 mod list;
 mod restore;
 #[cfg(test)]
@@ -253,6 +254,7 @@ impl Work<'_> {
         }
         self.result.segments = segments.len() as u64;
         files.extend(segments);
+        files.extend(self.captures()?);
         put(&self.dest.join(&manifest_path), &manifest_bytes)?;
         sync_folder(&self.dest.join("manifest"))?;
         let crc32 = crc32fast::hash(&manifest_bytes);
@@ -482,6 +484,7 @@ fn remove_unnamed(dest: &Path, list: &List) -> Result<()> {
             }
         }
     }
+    captures::remove_unnamed(dest, list)?;
     for entry in std::fs::read_dir(dest).map_err(|e| io_error(dest, e))? {
         let name = entry.map_err(|e| io_error(dest, e))?.file_name().to_string_lossy().into_owned();
         let is_log = name.strip_prefix("wal-").is_some_and(|n| n.parse::<u64>().is_ok());

@@ -8,6 +8,7 @@ mod draft;
 mod keep;
 mod manifest;
 mod read;
+mod receive;
 #[cfg(test)]
 mod tests;
 mod zip;
@@ -16,11 +17,14 @@ pub use draft::Draft;
 pub use keep::{Kept, Retention};
 pub use manifest::{Cause, ClassTold, FileEntry, Manifest, Part};
 pub use read::{Imported, LogsOf};
-pub use zip::export;
+pub use zip::{export, export_part};
 
 use crate::durable::sync_folder;
 use crate::objects::io_error;
 use manifest::{AFTER, BEFORE};
+
+pub(crate) use keep::ids;
+pub(crate) use manifest::verify as verify_folder;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use stdx::{Error, ErrorKind, Result};
@@ -30,7 +34,7 @@ pub const FOLDER: &str = "captures";
 /// Ends the name of what is not whole yet.
 const UNFINISHED: &str = ".unfinished";
 /// Ends the name of the file that pins a capture.
-const PIN: &str = ".pin";
+pub(crate) const PIN: &str = ".pin";
 /// Captures that are listed.
 pub const CAPTURES_MAX: usize = 10_000;
 
@@ -234,6 +238,17 @@ impl Captures {
         let _one = self.changing.lock().unwrap_or_else(|e| e.into_inner());
         let id = zip::import(from, &self.folder)?;
         Ok(self.look(&id))
+    }
+
+    /// Takes one part of the capture `id` of another machine, from a file that [`export_part`] wrote there, once every
+    /// checksum was read back from here. Says whether it is new: the same part twice is one.
+    ///
+    /// # Errors
+    /// `Corrupt` with what is wrong; `Conflict` if there is another part in its place; `NotFound` if the first part is not
+    /// there yet; `Invalid` if it is no such part; `Unavailable`.
+    pub fn receive(&self, from: &Path, id: &str, host: &str) -> Result<(Manifest, bool)> {
+        let _one = self.changing.lock().unwrap_or_else(|e| e.into_inner());
+        receive::receive(from, &self.folder, id, host)
     }
 }
 

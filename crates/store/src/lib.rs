@@ -16,6 +16,7 @@ mod block;
 mod block_write;
 #[cfg(test)]
 mod bucket_tests;
+pub mod buffer;
 pub mod captures;
 mod cells;
 pub mod chunk;

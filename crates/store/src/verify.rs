@@ -5,6 +5,7 @@
 //! Each type of file has one function here or below that adds what it finds to the [`Report`].
 
 mod block;
+mod captures;
 mod log;
 mod report;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub fn verify(folder: &Path, go_on: &mut dyn FnMut(&Progress) -> bool) -> Result
     let mut watch = Watch::new(go_on);
     let mut report = Report::default();
     let Some(place) = place_of(folder, &mut report, &mut watch)? else { return Ok(report) };
+    captures::check(folder, &mut report, &mut watch)?;
     let mut newest = manifests(&place, &mut report)?;
     let mut seen = Seen::default();
     for _ in 0..ROUNDS_MAX {

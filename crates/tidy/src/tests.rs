@@ -55,6 +55,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("granit-parser", &["document"]),
     ("regex-syntax", &["model"]),
     ("axum", &["server"]),
+    ("landlock", &["server"]),
+    ("seccompiler", &["server"]),
     ("reqwest", &["server", "store"]),
     ("rustls", &["server", "store"]),
     ("snap", &["ingest"]),

@@ -7,6 +7,8 @@ mod support;
 
 mod advice;
 mod advise;
+mod agent;
+mod agent_hosts;
 mod api;
 mod api_lists;
 mod backup;

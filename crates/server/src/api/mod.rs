@@ -4,6 +4,7 @@
 mod admin;
 mod advice;
 mod advise;
+mod agents;
 mod alertmanager;
 mod archive;
 mod asked;
@@ -155,6 +156,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/changes", get(changes::list).post(changes::record))
         .route("/api/v1/changes/{id}", get(changes::show))
         .route("/api/v1/changes/{id}/compare", get(changes::compare))
+        .route("/api/v1/agents", get(agents::list))
+        .route("/api/v1/agents/asks", post(agents::asks))
+        .route("/api/v1/agents/captures/{name}", post(agents::receive))
         .route("/api/v1/captures", get(captures::list).post(captures::take))
         .route("/api/v1/captures/{id}", get(captures::one).delete(captures::remove))
         .route("/api/v1/captures/{id}/remove", post(captures::remove))

@@ -1,25 +1,20 @@
-//! Turns the ring, the store and what is known at this moment into the files of a part of a capture. It must never wait
+//! Turns the ring, the store and what is known at this moment into a capture of the server's own machine. It must never wait
 //! for more than the disk, nor write more rows of anything than its bounds.
 
 use super::Taken;
+use super::part::{Place, read_now};
 use crate::app::App;
-use capture::class::{self, FILES, SOCKETS};
 use model::{Columns, Texts, Values};
 use std::collections::HashSet;
-use std::time::Instant;
 use stdx::{Error, ErrorKind, Result};
-use store::captures::{Cause, ClassTold, Draft, Manifest, Part, id_at};
+use store::captures::{Cause, Draft, Manifest, Part, id_at};
 use store::tables::{Order, Scan, Table};
 
-/// Rows of one file of the ring.
-const ROWS_MAX: usize = 1_000_000;
 /// Log records, spans and changes of one file.
 const RECORDS_MAX: usize = 200_000;
 /// Series and samples of one capture; the time before the trigger is halved until it keeps to them.
 const SERIES_MAX: usize = 1_000_000;
 const SAMPLES_MAX: usize = 5_000_000;
-/// Rows of the open files of everyone, at the trigger.
-const FILES_MAX: usize = 20_000;
 
 /// Takes a capture now.
 pub fn before(app: &App, cause: &Cause, now_ms: i64) -> Result<Taken> {
@@ -46,102 +41,22 @@ pub fn write(
     now_ms: i64,
     causes: Vec<Cause>,
 ) -> Result<Manifest> {
-    let begun = Instant::now();
     let captures = &app.captures;
-    let frozen = captures.ring().freeze();
-    let (from_ms, to_ms) = match part {
-        Part::Before => (trigger_ms.saturating_sub(captures.settings.before_ms), trigger_ms),
-        Part::After => (trigger_ms + 1, now_ms),
-    };
-    let draft = captures.kept.begin(id, part)?;
-    let mut notes = Vec::new();
-    let mut classes = Vec::new();
-    let (samples, rest) = std::thread::scope(|scope| {
-        let samples = scope.spawn(|| metrics(app, &draft, from_ms, to_ms));
-        let rest = (|| -> Result<()> {
-            for reading in &frozen.readings {
-                let class = reading.class;
-                let (columns, readings_left_out) = frozen.columns(class, from_ms, to_ms, ROWS_MAX);
-                let (columns, more) = at_trigger(app, class, columns, part, to_ms);
-                draft.columns(class.name, &columns)?;
-                notes.extend(more);
-                classes.push(ClassTold {
-                    name: class.name.into(),
-                    period_seconds: reading.told.period_seconds,
-                    problem: reading.told.problem.clone(),
-                    readings_left_out,
-                });
-            }
-            draft.columns("alerts", &alerts(app, to_ms))?;
-            records(app, &draft, from_ms, to_ms, &mut notes)
-        })();
-        (samples.join(), rest)
-    });
-    rest?;
-    let failed = |_| Error::new(ErrorKind::Internal, "the samples of a capture failed inside; this is a bug");
-    notes.extend(samples.map_err(failed)??);
-    draft.finish(Manifest {
-        format: 1,
-        id: id.into(),
-        part,
-        host: app.settings.hostname.clone(),
-        trigger_ms,
-        from_ms,
-        to_ms,
-        took_ms: match part {
-            Part::Before => (crate::clock::now_ms() - trigger_ms).max(0),
-            Part::After => begun.elapsed().as_millis() as i64,
+    let place = Place {
+        kept: &captures.kept,
+        ring: &captures.ring,
+        host: &app.settings.hostname,
+        before_ms: captures.settings.before_ms,
+        now: &|class, to_ms| {
+            app.settings.host.as_ref().map_or_else(Default::default, |h| read_now(&h.proc_root, class, to_ms))
         },
-        causes,
-        classes,
-        notes,
-        files: Vec::new(),
-    })
-}
-
-/// What is read once more at the trigger: the sockets as they are now, and the open files of everyone, not only of the
-/// busiest.
-fn at_trigger(
-    app: &App,
-    class: &class::Class,
-    columns: Columns,
-    part: Part,
-    to_ms: i64,
-) -> (Columns, Option<String>) {
-    let Some(host) = app.settings.host.as_ref().filter(|_| part == Part::Before) else {
-        return (columns, None);
     };
-    if *class == FILES {
-        let (more, denied) = recorder::files_of_everyone(&host.proc_root, to_ms, FILES_MAX);
-        let note = format!("the open files of {denied} processes may not be read; they are other users'");
-        return (joined(columns, more), (denied > 0).then_some(note));
-    }
-    if *class == SOCKETS {
-        return (joined(columns, recorder::sockets_now(&host.proc_root, to_ms)), None);
-    }
-    (columns, None)
-}
-
-/// One table after the other; they have the same columns, or one has none.
-fn joined(first: Columns, second: Columns) -> Columns {
-    if first.columns.is_empty() || second.is_empty() {
-        return if first.is_empty() { second } else { first };
-    }
-    let both = first.columns.into_iter().zip(second.columns).map(|((name, a), (_, b))| {
-        let values = match (a, b) {
-            (Values::Times(a), Values::Times(b)) => Values::Times([a, b].concat()),
-            (Values::Integers(a), Values::Integers(b)) => Values::Integers([a, b].concat()),
-            (Values::Texts(mut a), Values::Texts(b)) => {
-                let base = a.words.len() as u32;
-                a.words.extend(b.words);
-                a.at.extend(b.at.into_iter().map(|at| at + base));
-                Values::Texts(a)
-            }
-            (a, _) => a,
-        };
-        (name, values)
-    });
-    Columns { columns: both.collect() }
+    let samples = |draft: &Draft, from_ms, to_ms| metrics(app, draft, from_ms, to_ms);
+    let rest = |draft: &Draft, from_ms, to_ms, notes: &mut Vec<String>| {
+        draft.columns("alerts", &alerts(app, to_ms))?;
+        records(app, draft, from_ms, to_ms, notes)
+    };
+    place.write(id, (part, trigger_ms, now_ms), causes, samples, rest)
 }
 
 /// The samples of all series; returns what was left out, in words.

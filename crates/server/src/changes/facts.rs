@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 /// Processes that are looked at.
@@ -25,16 +25,22 @@ const PACKAGES_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a small file under /proc.
 const SMALL_BYTES_MAX: u64 = 64 << 10;
 
-/// What can be had at this moment.
+/// What can be had at this moment, of the machine and of what is watched from here.
 pub(super) fn read(app: &App, begun: Instant) -> Vec<Fact> {
     let root = app.settings.host.clone().unwrap_or_default().proc_root;
-    let mut facts = vec![Fact::Clock { wall_ms: now_ms(), steady_ms: begun.elapsed().as_millis() as i64 }];
-    facts.extend(programs(&root));
-    facts.extend(packages(Path::new("/var/lib/dpkg/status")));
-    facts.push(Fact::Files(files(&app.settings.changes.files)));
-    facts.extend(kernel(&root));
+    let mut facts = of_machine(&root, &app.settings.changes.files, begun);
     facts.extend(builds(app));
     facts.push(Fact::Members(members::read(app)));
+    facts
+}
+
+/// What can be had of a machine alone.
+pub fn of_machine(proc_root: &Path, watched: &[PathBuf], begun: Instant) -> Vec<Fact> {
+    let mut facts = vec![Fact::Clock { wall_ms: now_ms(), steady_ms: begun.elapsed().as_millis() as i64 }];
+    facts.extend(programs(proc_root));
+    facts.extend(packages(Path::new("/var/lib/dpkg/status")));
+    facts.push(Fact::Files(files(watched)));
+    facts.extend(kernel(proc_root));
     facts
 }
 

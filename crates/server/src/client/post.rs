@@ -2,13 +2,12 @@
 //! the answer. They must never show a secret.
 
 use super::guard::allowed_url;
-use super::{Clients, Use, auth, explain};
+use super::send::Message;
+use super::{Clients, Use, auth};
 use crate::settings::{Auth, ClientConfig, Secret};
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use std::time::Duration;
-use stdx::{Error, ErrorKind, Result};
-use tokio::time::{Instant, timeout_at};
+use stdx::Result;
 
 /// How much of an answer that is no success is kept, in bytes.
 const ANSWER_BYTES_MAX: usize = 400;
@@ -62,39 +61,21 @@ impl Clients {
         let url = allowed_url(&post.url)?;
         let usage =
             Use { connect_to: None, follow_redirects: false, tls: url.scheme() == "https", guarded: true };
-        let client = self.pool.get(&ClientConfig::default().tls, usage).await?;
-        let deadline = Instant::now() + post.timeout;
-        let send = async {
-            let mut request = match method {
-                Method::Get => client.get(url),
-                Method::Post => client.post(url).header(CONTENT_TYPE, post.content_type).body(post.body),
-            };
-            for (name, value) in post.headers {
-                let mut value = HeaderValue::from_str(&value).map_err(|_| {
-                    Error::invalid(format!("the header {name} holds what no header may hold"))
-                })?;
-                value.set_sensitive(name == "Authorization");
-                let name = HeaderName::from_bytes(name.as_bytes())
-                    .map_err(|e| Error::wrap(ErrorKind::Internal, "a header's name", e))?;
-                request = request.header(name, value);
-            }
-            let mut response = auth::apply(request, &post.auth).await?.send().await.map_err(explain)?;
-            let status = response.status();
-            let mut text = Vec::new();
-            while text.len() < bytes_max {
-                match response.chunk().await {
-                    Ok(Some(chunk)) => {
-                        text.extend_from_slice(&chunk[..chunk.len().min(bytes_max - text.len())]);
-                    }
-                    _ => break,
-                }
-            }
-            Ok((status, String::from_utf8_lossy(&text).trim().to_string()))
-        };
-        let late = |_| {
-            Error::new(ErrorKind::Cancelled, format!("no answer within {} s", post.timeout.as_secs_f64()))
-        };
-        timeout_at(deadline, send).await.map_err(late)?
+        let client = ClientConfig::default();
+        let sent = self.send(Message {
+            method,
+            url,
+            usage,
+            tls: &client.tls,
+            auth: &post.auth,
+            headers: post.headers,
+            content_type: post.content_type,
+            body: post.body.into(),
+            timeout: post.timeout,
+            answer_bytes_max: bytes_max,
+        });
+        let sent = sent.await?;
+        Ok((sent.status, String::from_utf8_lossy(&sent.body).trim().to_string()))
     }
 }
 

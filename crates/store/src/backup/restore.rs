@@ -88,6 +88,7 @@ pub fn restore(
     for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER, "tables"]) {
         sync_folder(&data.join(sub))?;
     }
+    super::captures::sync_restored(data)?;
     for sub in ["critic/rules", "critic", "monitors", ""].map(|sub| data.join(sub)) {
         if sub.is_dir() {
             sync_folder(&sub)?;
@@ -123,7 +124,7 @@ fn prepare(data: &Path, id: &str) -> Result<File> {
     }
     let lock = folder::lock(data)?;
     folder::begin_restore(data, id)?;
-    for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER]) {
+    for sub in SUBS.iter().chain(&["wal", tables::log::FOLDER, crate::captures::FOLDER]) {
         let sub = data.join(sub);
         // What an interrupted restore left, perhaps of another backup.
         let _ = std::fs::remove_dir_all(&sub);

@@ -233,3 +233,70 @@ fn a_damaged_block_of_the_data_folder_is_told() {
         "{words}"
     );
 }
+
+/// A capture of one row, in both parts.
+fn capture(data: &Path, id: &str) {
+    use crate::captures::{Captures, Part};
+    use model::{Columns, Values};
+    let (captures, _) = Captures::open(data).unwrap();
+    for part in [Part::Before, Part::After] {
+        let draft = captures.begin(id, part).unwrap();
+        let columns =
+            vec![("time".into(), Values::Times(vec![1])), ("pid".into(), Values::Integers(vec![Some(7)]))];
+        draft.columns("processes", &Columns { columns }).unwrap();
+        let manifest = crate::captures::Manifest {
+            format: 1,
+            id: id.into(),
+            part,
+            host: "db".into(),
+            trigger_ms: 1,
+            from_ms: 0,
+            to_ms: 1,
+            took_ms: 0,
+            causes: Vec::new(),
+            classes: Vec::new(),
+            notes: Vec::new(),
+            files: Vec::new(),
+        };
+        draft.finish(manifest).unwrap();
+    }
+}
+
+#[test]
+fn captures_and_their_pins_come_back_and_those_that_went_go() {
+    let home = tempfile::tempdir().unwrap();
+    let [data, dest, back] = ["data", "backup", "back"].map(|n| home.path().join(n));
+    fill(&data);
+    capture(&data, "one");
+    capture(&data, "two");
+    let (captures, _) = crate::captures::Captures::open(&data).unwrap();
+    captures.pin("two", Some("incident 7")).unwrap();
+    let made = make(&data, &dest).unwrap();
+    assert_eq!((made.files, made.linked), (6 + 2 * 4 + 1, 4 + 2 * 4));
+    assert!(is_whole(&dest));
+    captures.delete("one").unwrap();
+    let made = make(&data, &dest).unwrap();
+    assert_eq!((made.files, made.kept), (6 + 4 + 1, 4 + 4), "what never changes is not brought again");
+    assert!(is_whole(&dest) && !dest.join("captures/one").exists());
+    bring_back(&dest, &back).unwrap();
+    let (restored, collected) = crate::captures::Captures::open(&back).unwrap();
+    assert!(collected.is_empty(), "{collected:?}");
+    assert_eq!(restored.list().unwrap(), captures.list().unwrap());
+    assert!(restored.verify("two").unwrap().problems.is_empty() && is_whole(&back));
+    // One that was made while the first was written is there as far as its manifests say.
+    capture(&data, "three");
+    std::fs::remove_file(data.join("captures/three/manifest-after.json")).unwrap();
+    let made = make(&data, &dest).unwrap();
+    assert_eq!((made.files, made.problems.len()), (6 + 4 + 1 + 2, 0));
+    // Damage is told, in the folder and in a backup that was not linked.
+    let copied = home.path().join("copied");
+    backup(&data, &copied, BackupOptions { copy: true }, 1, &mut |_| true).unwrap();
+    for folder in [&data, &copied] {
+        let path = folder.join("captures/two/processes.parquet");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[9] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let findings = verify(folder, &mut |_| true).unwrap().findings;
+        assert!(findings.iter().any(|f| f.to_string().contains("captures/two")), "{findings:?}");
+    }
+}

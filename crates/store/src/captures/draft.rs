@@ -74,18 +74,9 @@ fn properties() -> Result<WriterProperties> {
 
 impl Draft {
     pub(super) fn begin(captures: &Path, id: &str, part: Part) -> Result<Draft> {
-        let temporary = captures.join(match part {
-            Part::Before => format!(".{id}{UNFINISHED}"),
-            Part::After => format!(".{id}.after{UNFINISHED}"),
-        });
-        match std::fs::remove_dir_all(&temporary) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io_error(&temporary, e)),
-            _ => {}
-        }
-        std::fs::create_dir_all(&temporary).map_err(|e| io_error(&temporary, e))?;
         Ok(Draft {
             captures: captures.into(),
-            temporary,
+            temporary: begin(captures, id, part)?,
             id: id.into(),
             part,
             files: Mutex::default(),
@@ -204,32 +195,51 @@ impl Draft {
             file.sync_all()
         };
         write().map_err(|e| io_error(&path, e))?;
-        sync_folder(&self.temporary)?;
-        let place = self.captures.join(&self.id);
-        match self.part {
-            Part::Before => {
-                if place.exists() {
-                    let text = format!("there is a capture {} already", self.id);
-                    return Err(Error::new(ErrorKind::Conflict, text));
-                }
-                rename(&self.temporary, &place)?;
-            }
-            Part::After => {
-                let names = manifest.files.iter().map(|f| f.name.as_str());
-                for name in names {
-                    rename(&self.temporary.join(name), &place.join(name))?;
-                }
-                // What the manifest names is there before it.
-                sync_folder(&place)?;
-                rename(&path, &place.join(self.part.manifest()))?;
-                sync_folder(&place)?;
-                let _ = std::fs::remove_dir(&self.temporary);
-            }
-        }
-        sync_folder(&self.captures)?;
+        publish(&self.captures, &self.temporary, &manifest)?;
         self.is_finished = true;
         Ok(manifest)
     }
+}
+
+/// An empty folder in which a part is put together.
+pub(super) fn begin(captures: &Path, id: &str, part: Part) -> Result<PathBuf> {
+    let temporary = captures.join(match part {
+        Part::Before => format!(".{id}{UNFINISHED}"),
+        Part::After => format!(".{id}.after{UNFINISHED}"),
+    });
+    match std::fs::remove_dir_all(&temporary) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io_error(&temporary, e)),
+        _ => {}
+    }
+    std::fs::create_dir_all(&temporary).map_err(|e| io_error(&temporary, e))?;
+    Ok(temporary)
+}
+
+/// Gives a part that is whole and synced in its temporary folder the place where it is looked for.
+pub(super) fn publish(captures: &Path, temporary: &Path, manifest: &Manifest) -> Result<()> {
+    sync_folder(temporary)?;
+    let place = captures.join(&manifest.id);
+    match manifest.part {
+        Part::Before => {
+            if place.exists() {
+                let text = format!("there is a capture {} already", manifest.id);
+                return Err(Error::new(ErrorKind::Conflict, text));
+            }
+            rename(temporary, &place)?;
+        }
+        Part::After => {
+            for file in &manifest.files {
+                rename(&temporary.join(&file.name), &place.join(&file.name))?;
+            }
+            // What the manifest names is there before it.
+            sync_folder(&place)?;
+            let name = manifest.part.manifest();
+            rename(&temporary.join(name), &place.join(name))?;
+            sync_folder(&place)?;
+            let _ = std::fs::remove_dir(temporary);
+        }
+    }
+    sync_folder(captures)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {

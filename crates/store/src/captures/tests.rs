@@ -287,3 +287,44 @@ fn manifests_that_name_what_no_capture_has_are_refused() {
     assert_eq!(of(&|m| m.files.push(m.files[0].clone())), Some(ErrorKind::Corrupt));
     assert_eq!(of(&|m| m.files = vec![m.files[0].clone(); 1000]), Some(ErrorKind::Corrupt));
 }
+
+/// What another machine took arrives part by part, each once, and nothing of it is there before it is whole.
+#[test]
+fn parts_of_another_machine_are_taken_once_and_only_whole() {
+    let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (theirs, _) = Captures::open(there.path()).unwrap();
+    let (ours, _) = Captures::open(here.path()).unwrap();
+    let id = "20261122-061710-123-at-web-1";
+    let mut sent = Vec::new();
+    for part in [Part::Before, Part::After] {
+        take(&theirs, id, part);
+        let path = there.path().join(format!("{part:?}.zip"));
+        export_part(&theirs, id, part, &mut std::fs::File::create(&path).unwrap()).unwrap();
+        sent.push(path);
+    }
+    let receive = |path: &Path| ours.receive(path, id, "web-1");
+    assert_eq!(receive(&sent[1]).unwrap_err().kind, ErrorKind::NotFound, "the first part comes first");
+    let whole = std::fs::read(&sent[0]).unwrap();
+    let spoiled = there.path().join("spoiled.zip");
+    for at in (0..whole.len()).step_by(37) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        std::fs::write(&spoiled, &bytes).unwrap();
+        // A flipped bit where a zip says things twice may do no harm: then it is whole.
+        if receive(&spoiled).is_ok() {
+            assert!(ours.verify(id).unwrap().problems.is_empty(), "byte {at}");
+            ours.delete(id).unwrap();
+        }
+        std::fs::write(&spoiled, &whole[..at]).unwrap();
+        assert!(receive(&spoiled).is_err(), "cut at {at}");
+        assert!(files(ours.folder()).is_empty(), "byte {at}: {:?}", files(ours.folder()).keys());
+    }
+    assert!(ours.receive(&sent[0], "another", "web-1").is_err());
+    assert!(ours.receive(&sent[0], id, "web-2").is_err());
+    for path in [&sent[0], &sent[0], &sent[1], &sent[1]] {
+        let is_first_time =
+            ours.list().unwrap().first().is_none_or(|c| c.after.is_none() && path == &sent[1]);
+        assert_eq!(receive(path).unwrap().1, is_first_time, "{path:?}");
+    }
+    assert_eq!(files(&ours.folder_of(id).unwrap()), files(&theirs.folder_of(id).unwrap()));
+}

@@ -2,8 +2,11 @@
 //! every program that knows zip can take them out. Reads back only what it wrote or what is like it, within bounds: a file
 //! may come from anywhere. It must never write a file whose checksum is not that of its manifest.
 
-use super::manifest::{AFTER, BEFORE, FILES_MAX, Manifest, Part, compare, sum_of, verify as verify_folder};
-use super::{Captures, UNFINISHED, Verified};
+use super::draft::begin;
+use super::manifest::{
+    BEFORE, FILES_MAX, FileEntry, Manifest, Part, compare, sum_of, verify as verify_folder,
+};
+use super::{Captures, Verified};
 use crate::durable::sync_folder;
 use crate::objects::io_error;
 use std::fs::File;
@@ -44,16 +47,30 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
 /// `NotFound`; `Corrupt` if a file is damaged: what was written so far is no whole zip then; `TooLarge` from 4 GiB on;
 /// `Unavailable`.
 pub fn export(captures: &Captures, id: &str, out: &mut dyn Write) -> Result<u64> {
-    let folder = captures.folder_of(id)?;
     let capture = captures.get(id)?;
-    let before = capture.before.map_err(Error::corrupt)?;
-    let mut names = vec![(BEFORE.to_string(), None)];
-    names.extend(before.files.into_iter().map(|f| (f.name.clone(), Some(f))));
-    if let Some(after) = capture.after {
-        names.push((AFTER.to_string(), None));
-        names.extend(after.files.into_iter().map(|f| (f.name.clone(), Some(f))));
+    let parts: Vec<Manifest> =
+        std::iter::once(capture.before.map_err(Error::corrupt)?).chain(capture.after).collect();
+    pack(&captures.folder_of(id)?, &parts, out)
+}
+
+/// Writes one part of a capture as [`export`] writes all of it: to be handed over ([`Captures::receive`]).
+///
+/// # Errors
+/// As [`export`]; `NotFound` if that part is not there.
+pub fn export_part(captures: &Captures, id: &str, part: Part, out: &mut dyn Write) -> Result<u64> {
+    let folder = captures.folder_of(id)?;
+    let manifest = Manifest::read(&folder.join(part.manifest()))?;
+    pack(&folder, &[manifest], out)
+}
+
+fn pack(folder: &Path, parts: &[Manifest], out: &mut dyn Write) -> Result<u64> {
+    let id = parts.first().map_or("", |p| p.id.as_str());
+    let mut names: Vec<(String, Option<FileEntry>)> = Vec::new();
+    for manifest in parts {
+        names.push((manifest.part.manifest().into(), None));
+        names.extend(manifest.files.iter().map(|f| (f.name.clone(), Some(f.clone()))));
     }
-    if capture.bytes > ZIP_BYTES_MAX {
+    if parts.iter().flat_map(|p| &p.files).map(|f| f.bytes).sum::<u64>() > ZIP_BYTES_MAX {
         let text = "the capture is too large for a zip; copy its folder";
         return Err(Error::new(ErrorKind::TooLarge, text));
     }
@@ -131,18 +148,18 @@ fn crc32_of(file: &mut File, bytes_max: u64) -> std::io::Result<(u32, u64)> {
 }
 
 /// A member of a zip: its name, where its bytes begin, and how many they are.
-struct Member {
-    name: String,
-    start: u64,
-    bytes: u64,
+pub(super) struct Member {
+    pub name: String,
+    pub start: u64,
+    pub bytes: u64,
 }
 
-fn not_ours(why: &str) -> Error {
+pub(super) fn not_ours(why: &str) -> Error {
     Error::invalid(format!("this is not a capture that Midwatch exported: {why}"))
 }
 
 /// The members of a zip.
-fn members(file: &mut File, path: &Path) -> Result<Vec<Member>> {
+pub(super) fn members(file: &mut File, path: &Path) -> Result<Vec<Member>> {
     let io = |e| io_error(path, e);
     let size = file.seek(SeekFrom::End(0)).map_err(io)?;
     let tail_at = size.saturating_sub(END_SEARCH_BYTES);
@@ -193,7 +210,7 @@ fn members(file: &mut File, path: &Path) -> Result<Vec<Member>> {
 }
 
 /// At most so many bytes from there.
-fn read_at(file: &mut File, at: u64, length: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_at(file: &mut File, at: u64, length: u64) -> std::io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(at))?;
     let mut out = Vec::new();
     file.take(length).read_to_end(&mut out)?;
@@ -262,15 +279,12 @@ pub fn import(from: &Path, captures: &Path) -> Result<String> {
     if let Some(problem) = verified.problems.first() {
         return Err(Error::corrupt(format!("{} was not opened: {problem}", from.display())));
     }
-    let (temporary, place) = (captures.join(format!(".{id}{UNFINISHED}")), captures.join(&id));
+    let place = captures.join(&id);
     if place.exists() {
         return Err(Error::new(ErrorKind::Conflict, format!("there is a capture {id} already")));
     }
+    let temporary = begin(captures, &id, Part::Before)?;
     let io = |e| io_error(&temporary, e);
-    match std::fs::remove_dir_all(&temporary) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
-        _ => std::fs::create_dir_all(&temporary).map_err(io)?,
-    }
     let put = |name: &str, mut reader: &mut dyn Read| -> std::io::Result<()> {
         let mut file = File::create_new(temporary.join(name))?;
         std::io::copy(&mut reader, &mut file)?;

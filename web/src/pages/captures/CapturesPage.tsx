@@ -14,6 +14,7 @@ import { Failure, Loading, Notice, StaleLine } from "../../ui/notice";
 import { usePoll } from "../../ui/poll";
 import { rememberedName } from "../../ui/send";
 import { StateShape } from "../../ui/state";
+import { Agents } from "./Agents";
 import { Viewer } from "./Viewer";
 import { causeWords } from "./words";
 
@@ -136,6 +137,7 @@ export function CapturesPage() {
       {error !== null && data !== null && <StaleLine error={error} since={agoText(at, serverNow())} />}
       {data === null && error === null && <Loading what="captures" />}
       {data !== null && id === "" && <Ring data={data} />}
+      {data !== null && id === "" && <Agents />}
       {data !== null && id !== "" && (
         <p class="capture-back">
           <a href={toUrl({ ...view.value, own: {} })}>All captures</a>
