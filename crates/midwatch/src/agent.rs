@@ -20,13 +20,14 @@ pub const EXAMPLES: &str = "\
 Examples:
   midwatch agent --to http://10.0.0.7:4004
   midwatch agent --to http://10.0.0.7:4004 --data /var/lib/midwatch-agent --buffer 2GiB
-  midwatch agent --to https://watch.example.org --token-file /etc/midwatch/token --ca-file /etc/midwatch/ca.pem
+  midwatch agent --to https://watch.example.org --token-file token --ca-file ca.pem
   MIDWATCH_TOKEN=... midwatch agent --to https://watch.example.org --token-env MIDWATCH_TOKEN
   midwatch agent --to http://10.0.0.7:4004 --name db-7 --every 5s
 
-It reads what `midwatch serve` reads of its machine, once a second, and needs no root: what it may not read is left out. All
-of it goes through a buffer on disk: a lost link loses nothing as long as the buffer has room. The agent connects to the
-server, never the other way round (docs/guide/agent.md). Ctrl-C sends what is buffered, if the server takes it at once.";
+It reads what `midwatch serve` reads of its machine, once a second, and needs no root: what it may
+not read is left out. All of it goes through a buffer on disk: a lost link loses nothing as long as
+the buffer has room. The agent connects to the server, never the other way round
+(docs/guide/agent.md). Ctrl-C sends what is buffered, if the server takes it at once.";
 
 /// Flags of `agent`.
 #[derive(Debug, Args)]

@@ -85,6 +85,11 @@ fn list(data: &Json) -> String {
         clean(location),
         format_duration_ms(ms(&data["after_ms"])),
     );
+    for capture in data["captures"].as_array().into_iter().flatten() {
+        let id = clean(capture["id"].as_str().unwrap_or_default());
+        let here = if capture["is_here"].as_bool() == Some(true) { ", here too" } else { "" };
+        let _ = writeln!(out, "capture {id}, {}{here}", size(&capture["bytes"]));
+    }
     if let Some(problem) = data["problem"].as_str() {
         let _ = writeln!(out, "It cannot be used now: {}", clean(problem));
     }
@@ -122,9 +127,11 @@ mod tests {
                 { "first_ms": 0, "last_ms": 7_200_000, "bytes": 3000, "series": 7, "samples": 1234, "state": "archived" },
                 { "first_ms": 0, "last_ms": 1, "bytes": 0, "series": 1, "samples": 1, "state": "here", "here_until_ms": 1000 },
             ],
+            "captures": [{ "id": "20261122-061710-123", "bytes": 2048, "is_here": true }],
         }));
         assert!(text.contains("1970-01-01T00:00:00Z") && text.contains("1970-01-01T02:00:00Z"), "{text}");
         assert!(text.contains("here until 1970-01-01T00:00:01Z"), "{text}");
+        assert!(text.contains("capture 20261122-061710-123, 2") && text.contains(", here too"), "{text}");
         assert!(
             text.contains("2 blocks, ") && text.contains("in s3://cold/a; ") && text.contains("2w"),
             "{text}"

@@ -86,6 +86,18 @@ Examples:
         #[command(flatten)]
         server: At,
     },
+    /// Bring one back from the archive, where it stays too; it is pinned until somebody lets go of it
+    #[command(after_help = "\
+Examples:
+  midwatch archive list
+  midwatch capture restore 20261122-061710-123")]
+    Restore {
+        /// Its name
+        id: String,
+        /// The server.
+        #[command(flatten)]
+        server: At,
+    },
     /// Show the pages over an exported capture alone; nothing else is needed, no server and no network
     #[command(after_help = "\
 Examples:
@@ -122,6 +134,16 @@ pub fn run(command: &CaptureCommand) -> anyhow::Result<ExitCode> {
         }
         CaptureCommand::Export { id, out, server } => export(id, out, server),
         CaptureCommand::Verify { what, server } => verify(what, server),
+        CaptureCommand::Restore { id, server } => {
+            if !store::captures::is_id(id) {
+                bail!("{id:.60?} is no name of a capture; `midwatch archive list` tells them");
+            }
+            let user = std::env::var("USER").unwrap_or_default();
+            ask(server, &format!("/api/v1/captures/{id}/restore"), Some(&json!({ "user": user })))?;
+            crate::print(&format!(
+                "{id} is here, every checksum compared; it is pinned until it is let go of.\n"
+            ))
+        }
         CaptureCommand::Open(args) => open(args),
     }
 }

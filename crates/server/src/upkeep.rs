@@ -85,16 +85,24 @@ fn tables(app: &App, stopped: &Receiver<()>) {
     }
 }
 
-/// Moves old blocks to the archive, and brings back what was asked for.
+/// Moves old blocks and captures to the archive, and brings back what was asked for.
 fn archive(app: &App, stopped: &Receiver<()>, is_stopping: &AtomicBool) {
     Work::lower_priority();
     let errors = app.registry.counter(
         "midwatch_store_archive_errors_total",
-        "Times that the archive could not be used, or a block not moved.",
+        "Times that the archive could not be used, or a block or capture not moved.",
     );
+    let moved =
+        app.registry.counter("midwatch_captures_archived_total", "Captures that were moved to the archive.");
     while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-        let done =
-            catch_unwind(AssertUnwindSafe(|| app.store.archive(now_ms(), &|| !is_stopping.load(Relaxed))));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let go_on = || !is_stopping.load(Relaxed);
+            app.store.archive(now_ms(), &go_on)?;
+            let (kept, retention) = (&app.captures.kept, &app.captures.settings.retention);
+            let gone = app.store.archive_captures(kept, retention, now_ms(), &go_on)?;
+            moved.add(gone.len() as f64);
+            Ok::<_, stdx::Error>(())
+        }));
         if !matches!(done, Ok(Ok(()))) && !is_stopping.load(Relaxed) {
             errors.inc();
         }

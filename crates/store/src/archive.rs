@@ -3,6 +3,8 @@
 //! in one place or the other. Queries leave archived blocks out and say so. Here must never be removed what may be the
 //! only copy of a sample, except by the archive's own retention.
 
+mod captures;
+
 use crate::block;
 use crate::lease::unique_name;
 use crate::maintenance::Maintenance;
@@ -21,7 +23,7 @@ const IDENTITY: &str = "MIDWATCH-ARCHIVE";
 const FREE_BYTES_MIN: u64 = 1 << 30;
 /// Of the limit on the size of all blocks: what is over it moves to the archive whatever its age, before the limit
 /// removes it.
-const FULL_RATIO: f64 = 0.8;
+pub(crate) const FULL_RATIO: f64 = 0.8;
 
 /// What the archive's thread remembers.
 #[derive(Default)]
@@ -30,6 +32,18 @@ pub(crate) struct Archive {
     objects: Mutex<Option<Objects>>,
     /// Why nothing can be archived or brought back now.
     problem: Mutex<Option<String>>,
+    /// Captures that are there, once they were looked for.
+    captures: Mutex<Option<Vec<(String, u64)>>>,
+}
+
+impl Archive {
+    fn captures(&self) -> Option<Vec<(String, u64)>> {
+        self.captures.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    fn set_captures(&self, known: Vec<(String, u64)>) {
+        *self.captures.lock().unwrap_or_else(|e| e.into_inner()) = Some(known);
+    }
 }
 
 /// The archive as it is read out.

@@ -23,7 +23,7 @@ use crate::durable::sync_folder;
 use crate::objects::io_error;
 use manifest::{AFTER, BEFORE};
 
-pub(crate) use keep::ids;
+pub(crate) use keep::{due_for_archive, ids};
 pub(crate) use manifest::verify as verify_folder;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -90,6 +90,15 @@ pub fn id_at(trigger_ms: i64) -> String {
         seconds / 60 % 60,
         seconds % 60
     )
+}
+
+/// The time in the name of a capture, to the second; `None` if there is none in it.
+pub(crate) fn id_time_ms(id: &str) -> Option<i64> {
+    let (day, time) = (id.get(..8)?, id.get(9..15)?);
+    let part = |text: &str, at: usize| Some(text.get(at..at + 2)?.to_string());
+    let (hour, minute, second) = (part(time, 0)?, part(time, 2)?, part(time, 4)?);
+    let text = format!("{}-{}-{}T{hour}:{minute}:{second}Z", day.get(..4)?, day.get(4..6)?, day.get(6..)?);
+    model::time::parse_time_ms(&text).ok()
 }
 
 impl Captures {

@@ -16,8 +16,8 @@ use store::captures::Cause;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long the server may keep a question.
-const WAIT: Duration = Duration::from_secs(25);
+/// How long the server may keep a question: so often it hears how the agent is, too.
+const WAIT: Duration = Duration::from_secs(10);
 /// How long its answer may take after that.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read.

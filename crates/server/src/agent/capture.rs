@@ -130,7 +130,7 @@ fn samples(shared: &Shared, draft: &Draft, from_ms: i64, to_ms: i64) -> Result<O
     let series = ingest::remote_write::series_of(&batches);
     let series: Vec<SeriesData> = series.into_iter().filter_map(|s| within(&s, from_ms, to_ms)).collect();
     if !series.is_empty() {
-        draft.metrics(|push| series.iter().try_for_each(|s| push(s)))?;
+        draft.metrics(|push| series.iter().try_for_each(push))?;
     }
     Ok(is_cut.then(|| "there are so many samples that only the newest were kept".into()))
 }

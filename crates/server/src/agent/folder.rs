@@ -24,8 +24,8 @@ pub fn claim(folder: &Path) -> Result<String> {
     {
         return Ok(id.into());
     }
-    let others = std::fs::read_dir(folder).map_err(fail)?.flatten().map(|e| e.file_name());
-    if let Some(other) = others.filter(|name| name != MARK).next() {
+    let mut others = std::fs::read_dir(folder).map_err(fail)?.flatten().map(|e| e.file_name());
+    if let Some(other) = others.find(|name| name != MARK) {
         let text = format!(
             "{shown} holds {other:?} and is not the folder of an agent; name an empty one with --data"
         );

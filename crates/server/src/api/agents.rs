@@ -1,7 +1,7 @@
 //! Agents over HTTP: which there are, what one tells of itself and is asked for, and the captures that they hand over. A
 //! capture is taken from an agent only if this server has the one that it belongs to.
 
-use super::peer;
+use super::asked::{blocking, peer};
 use crate::agents::{Ask, Known, Told, UPLOAD, UPLOAD_BYTES_MAX, UPLOADS, base_of, name_at};
 use crate::app::App;
 use crate::clock::now_ms;
@@ -109,9 +109,8 @@ async fn receive_part(app: &Arc<App>, name: &str, id: &str, request: Request) ->
     let Some(base) = base else {
         return Err(ApiError::bad("a capture of an agent is called as the server asked it to be"));
     };
-    let inside = app.clone();
-    blocking(move || {
-        let trigger_ms = inside.captures.kept.get(&base)?.before.map_err(Error::corrupt)?.trigger_ms;
+    blocking(app, move |app| {
+        let trigger_ms = app.captures.kept.get(&base)?.before.map_err(Error::corrupt)?.trigger_ms;
         if now_ms().saturating_sub(trigger_ms) > LATE_MS {
             let text = format!("{base} is older than a day; agents add nothing to it any more");
             return Err(Error::new(ErrorKind::NotFound, text));
@@ -130,8 +129,8 @@ async fn receive_part(app: &Arc<App>, name: &str, id: &str, request: Request) ->
         .await
         .map_err(|e| e.too_long_for(UPLOAD))?;
     drop(out);
-    let (inside, name) = (app.clone(), name.to_string());
-    let taken = blocking(move || inside.captures.kept.receive(&path, &name, &host)).await;
+    let name = name.to_string();
+    let taken = blocking(app, move |app| app.captures.kept.receive(&path, &name, &host)).await;
     drop(file);
     let (manifest, is_new) = taken?;
     Ok(success(&json!({
@@ -162,10 +161,4 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-/// It waits for the disk.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> ApiResult<T> {
-    let bug = |_| Error::new(ErrorKind::Internal, "a capture failed inside; this is a bug");
-    Ok(tokio::task::spawn_blocking(work).await.map_err(bug)??)
 }

@@ -39,6 +39,12 @@ pub async fn list(State(app): State<Arc<App>>) -> ApiResult {
         "retention_ms": reading.retention_ms,
         "problem": reading.problem,
         "bytes": reading.blocks.iter().map(|b| b.bytes).sum::<u64>(),
+        "captures": app
+            .store
+            .archived_captures()
+            .iter()
+            .map(|(id, bytes)| json!({ "id": id, "bytes": bytes, "is_here": app.captures.kept.get(id).is_ok() }))
+            .collect::<Vec<_>>(),
         "blocks": blocks,
     })))
 }

@@ -113,6 +113,18 @@ pub async fn pin(State(app): State<Arc<App>>, Path(id): Path<String>, request: R
     .map(|capture| success(&shown(&capture)))
 }
 
+/// Brings it back from the archive.
+pub async fn restore(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
+    let (_, who) = said(request, BODY_BYTES_MAX).await?;
+    blocking(&app, move |app| {
+        app.store.bring_capture_back(&app.captures.kept, &id)?;
+        note(app, "capture brought back", &who, json!({ "id": id }))?;
+        app.captures.kept.get(&id)
+    })
+    .await
+    .map(|capture| success(&shown(&capture)))
+}
+
 pub async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> ApiResult {
     let (_, who) = said(request, BODY_BYTES_MAX).await?;
     blocking(&app, move |app| {

@@ -164,6 +164,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/captures/{id}/remove", post(captures::remove))
         .route("/api/v1/captures/{id}/verify", post(captures::verify))
         .route("/api/v1/captures/{id}/pin", post(captures::pin))
+        .route("/api/v1/captures/{id}/restore", post(captures::restore))
         .route("/api/v1/captures/{id}/export", get(captures::export))
         .route("/api/v1/captures/{id}/at", get(captures::at))
         .route("/api/v1/captures/{id}/timeline", get(captures::timeline))

@@ -106,6 +106,24 @@ pub fn due(all: &[Capture], retention: &Retention, now_ms: i64) -> Vec<Kept> {
     out
 }
 
+/// Which captures move to the archive, the oldest first: those that are old, and what is over most of the bound, before the
+/// bound removes it. Not those that are pinned, cannot be read, or may still be added to.
+pub fn due_for_archive(all: &[Capture], retention: &Retention, after_ms: i64, now_ms: i64) -> Vec<String> {
+    let bytes_max = (retention.bytes_max as f64 * crate::archive::FULL_RATIO) as u64;
+    let mut bytes: u64 = all.iter().map(|c| c.bytes).sum();
+    let mut out = Vec::new();
+    for capture in all.iter().rev().filter(|c| c.pinned.is_none()) {
+        let Ok(manifest) = &capture.before else { continue };
+        let is_old = manifest.trigger_ms < now_ms.saturating_sub(after_ms);
+        let is_whole = capture.after.is_some() || is_old;
+        if is_whole && (is_old || bytes > bytes_max) {
+            bytes -= capture.bytes;
+            out.push(capture.id.clone());
+        }
+    }
+    out
+}
+
 /// Removes a capture: out of sight by one rename first.
 pub fn remove(folder: &Path, id: &str) -> Result<()> {
     let gone = folder.join(format!(".{id}{UNFINISHED}"));

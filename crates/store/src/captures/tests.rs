@@ -288,6 +288,17 @@ fn manifests_that_name_what_no_capture_has_are_refused() {
     assert_eq!(of(&|m| m.files = vec![m.files[0].clone(); 1000]), Some(ErrorKind::Corrupt));
 }
 
+#[test]
+fn the_time_of_a_name_is_read_back() {
+    for ms in [0, 1_700_000_000_123, 4_102_444_799_999] {
+        assert_eq!(id_time_ms(&id_at(ms)), Some(ms / 1000 * 1000));
+        assert_eq!(id_time_ms(&format!("{}-2-at-web-1", id_at(ms))), Some(ms / 1000 * 1000));
+    }
+    for other in ["", "one", "a-longer-name-than-15", "20261322-061710-123", "2026112\u{e9}-061710-123"] {
+        assert_eq!(id_time_ms(other), None, "{other}");
+    }
+}
+
 /// What another machine took arrives part by part, each once, and nothing of it is there before it is whole.
 #[test]
 fn parts_of_another_machine_are_taken_once_and_only_whole() {

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use stdx::{Error, ErrorKind, Result};
 
 /// The folders that objects lie in.
-const FOLDERS: [&str; 7] =
-    ["manifest", "blocks", "tiers", "tables", "tables/logs", "tables/spans", "tables/changes"];
+const FOLDERS: [&str; 8] =
+    ["manifest", "blocks", "tiers", "tables", "tables/logs", "tables/spans", "tables/changes", "captures"];
 
 /// A folder with objects, some of which may be held open.
 pub struct Folder(PathBuf, Option<Pinned>);

@@ -36,12 +36,14 @@ function Row({ agent }: { agent: Agent }) {
       <td>
         {says} <span class="muted">{agoText(agent.last_ms, serverNow())}</span>
       </td>
-      <td>{waits(agent)}</td>
-      <td class="number">
+      <td data-label="waits there">{waits(agent)}</td>
+      <td class="number" data-label="buffer">
         {formatValue(agent.buffer_bytes, "bytes")} of {formatValue(agent.buffer_bytes_max, "bytes")}
       </td>
-      <td class="number">{formatCount(agent.dropped_samples)}</td>
-      <td>{agent.problems.join("; ")}</td>
+      <td class="number" data-label="lost">
+        {formatCount(agent.dropped_samples)}
+      </td>
+      <td data-label="cannot">{agent.problems.join("; ")}</td>
     </tr>
   );
 }
