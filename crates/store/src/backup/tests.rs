@@ -44,11 +44,11 @@ fn what_lies_beside_the_samples_comes_back_with_its_permissions() {
     let home = tempfile::tempdir().unwrap();
     let [data, dest, back] = ["data", "backup", "back"].map(|n| home.path().join(n));
     fill(&data);
-    std::fs::create_dir_all(data.join("critic/rules")).unwrap();
-    std::fs::create_dir_all(data.join("monitors")).unwrap();
     let names = BESIDE.into_iter().chain(["critic/rules/mine.toml"]);
     for name in names.clone() {
-        std::fs::write(data.join(name), format!("{name}\n")).unwrap();
+        let path = data.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, format!("{name}\n")).unwrap();
     }
     std::fs::set_permissions(data.join("AUDIT_KEY"), std::fs::Permissions::from_mode(0o600)).unwrap();
     make(&data, &dest).unwrap();
