@@ -23,8 +23,11 @@ const LASTING: (f64, f64, f64) = (0.25, 0.5, 0.1);
 /// Standard errors of the window by which its mean has to differ: nothing below the first, all from the second on. A few pulses among
 /// zeros are far from a line that was nearly always zero, and no level.
 const SUPPORT: (f64, f64) = (1.5, 4.0);
-/// Points of the window below which nothing is said of how sure its mean is.
-const SUPPORT_POINTS_MIN: usize = 4;
+/// Points of the window below which nothing is said of how sure its mean is: so few are measured by the minute, and each is a mean
+/// already.
+const SUPPORT_POINTS_MIN: usize = 12;
+/// Points that are looked at, at the least.
+const LAST_POINTS_MIN: usize = 4;
 /// What is measured for the first time anywhere counts so much: somebody began to measure it.
 const NEWLY_MEASURED: f64 = 0.1;
 /// Points of the window below which nothing is said of how long it lasted.
@@ -147,7 +150,7 @@ fn support(moved: &Moved) -> f64 {
     }
     let first = known().position(|v| (v - moved.before) / way >= LASTING.0).unwrap_or(0);
     // At least the last quarter: a single last point is no level.
-    let from = first.min(count - (count / 4).max(SUPPORT_POINTS_MIN));
+    let from = first.min(count - (count / 4).max(LAST_POINTS_MIN));
     let n = (count - from) as f64;
     let mean = known().skip(from).sum::<f64>() / n;
     let variance = known().skip(from).map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
